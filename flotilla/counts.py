@@ -6,28 +6,28 @@ from collections.abc import Sequence
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
-    """Return a count with its noun in the number that belongs to it.
+    """Return a count and its noun, in the singular or the plural.
 
     Args:
-        count: how many.
-        noun: of one.
-        plural: of several, where it is not the noun with an s.
+        count: the number of things.
+        noun: the singular.
+        plural: the plural, if it is not the singular with an s.
     """
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
 def first_of(texts: Sequence[str], most: int) -> list[str]:
-    """Return the first of some texts and, where there are more of them than `most`, as the last one `and 3 more`."""
+    """Return the first `most` texts; if there are more, the last element says how many: `and 3 more`."""
     more = len(texts) - most
     return [*texts[:most], *([f"and {more} more"] if more > 0 else [])]
 
 
 def names_of(texts: Sequence[str], most: int) -> str:
-    """Return the first of some names in one line: `a, b`, or `a, b and 3 more`."""
+    """Return the first `most` names in one line: `a, b`, or `a, b and 3 more`."""
     more = len(texts) - most
     return ", ".join(texts[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def range_text(least: int, most: int, noun: str = "") -> str:
-    """Return a range of whole numbers as text, with the noun where there is one: `1 or 2`, `3 to 7 replicas`."""
+    """Return a range of whole numbers as text, with the noun if one is given: `1 or 2`, `3 to 7 replicas`."""
     return f"{least} {'or' if most - least == 1 else 'to'} {counted(most, noun) if noun else most}"

@@ -1,4 +1,4 @@
-"""Lengths of time as texts, in the form that Go, Kubernetes and Pulumi have."""
+"""Durations as texts, in the format that Go, Kubernetes and Pulumi use."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def seconds(duration: str) -> float:
-    """Read a duration as Go writes it: `90s`, `1h30m`, `1.5m`, `300ms`.
+    """Return the seconds of a duration as Go writes it: `90s`, `1h30m`, `1.5m`, `300ms`.
 
     Raises:
-        ValueError: says in a few words what is wrong with the text.
+        ValueError: the text is not a duration; the message completes "the text ...".
     """
     total, number, rest = 0.0, "", duration
     while rest:

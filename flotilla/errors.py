@@ -9,22 +9,25 @@ class FlotillaError(Exception):
     """An error that the command prints as one line; `hint` says what to do next."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        """Keep the message for people and the hint apart, so that machines get both."""
+        """Keep the message and the hint apart, so that JSON output has a field for each."""
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.nothing_done = False
-        """What was asked for was certainly not begun: a request that got no answer may have been carried out."""
+        """True if the requested operation was certainly not started.
+
+        It is False for a request without an answer: the server may have carried it out.
+        """
 
     def __str__(self) -> str:
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
 
 
 class ClusterError(FlotillaError):
-    """A cluster could not be asked, or refused what was asked."""
+    """A cluster did not answer a request, or refused it."""
 
     whole_cluster = False
-    """Every request to this cluster fails in the same way: there is no use in asking for other objects."""
+    """True if every request to this cluster would fail in the same way, so that more requests are useless."""
 
 
 class SandboxError(FlotillaError):
@@ -32,13 +35,13 @@ class SandboxError(FlotillaError):
 
 
 class NotDone(FlotillaError):
-    """What a dynamic resource made or changed exists, but isn't what was asked for in time.
+    """A dynamic resource was created or changed, but did not reach the requested state in time.
 
-    The embedded engine keeps it in the state, so that whatever comes next, also the way back, is done as a change.
+    The embedded engine keeps the resource in the state. The next run therefore changes it instead of creating it again.
     """
 
     def __init__(self, message: str, *, id_: str, outs: dict[str, Any], hint: str = "") -> None:
-        """Keep the resource's ID and outputs, for the state."""
+        """Keep the resource's ID and its outputs, which the engine stores in the state."""
         super().__init__(message, hint=hint)
         self.id = id_
         self.outs = outs

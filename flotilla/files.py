@@ -1,4 +1,4 @@
-"""Files that are written as a whole or not at all, and copies for a while."""
+"""Atomic writes of files, and temporary copies of them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from pathlib import Path
 
 
 def write_whole(file: Path, text: str, *, mode: int = 0o600) -> None:
-    """Put a text in a file's place, durably; a reader sees the old one or the new one, and a failure leaves the old."""
+    """Replace a file's content with a text, atomically and durably.
+
+    A reader sees the old content or the new content. If the write fails, the old content remains.
+    """
     write_bytes_whole(file, text.encode(), mode=mode)
 
 
 def write_bytes_whole(file: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Put bytes in a file's place, as `write_whole` does."""
+    """Replace a file's content with bytes, as `write_whole` does with a text."""
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
     partial = Path(name)
     try:
@@ -32,7 +35,7 @@ def write_bytes_whole(file: Path, data: bytes, *, mode: int = 0o600) -> None:
 
 @contextmanager
 def beside(file: Path, text: str) -> Iterator[Path]:
-    """Give a file of this text, beside the stack's own (readable by its owner alone), for as long as it is needed."""
+    """Yield a temporary file with the name of `file` and this text; only its owner can read it."""
     with tempfile.TemporaryDirectory(prefix="flotilla-") as folder:
         changed = Path(folder) / file.name
         changed.write_text(text)

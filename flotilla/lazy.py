@@ -1,4 +1,4 @@
-"""Packages that offer names of their modules, and import a module when a name of it is asked for (PEP 562)."""
+"""Packages that export names of their modules and import each module at the first access (PEP 562)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 def offered(package: str, names: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a package.
+    """Return the function that a package takes as its `__getattr__`.
 
     Args:
-        package: its name.
-        names: what it offers, by module.
+        package: the package's name.
+        names: the exported names, by module.
     """
     modules = {name: module for module, listed in names.items() for name in listed}
 

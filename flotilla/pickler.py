@@ -1,8 +1,8 @@
-"""Keeps the standard library's pickler as it is, whatever Pulumi's SDK does to it.
+"""Restores the standard library's pickler after each change that Pulumi's SDK makes to it.
 
-The SDK wraps one of its methods anew at each dynamic resource and leaves it so. After some 950 of them (a fleet of
-about 300 members, or a server that runs many programs) the calls are nested too deep: every program then ends with a
-RecursionError.
+The SDK wraps a method of the pickler again for each dynamic resource, and never removes the wrapper. After about 950
+dynamic resources (a fleet of about 300 members, or a server that runs many programs), the calls are nested too deeply
+and every program ends with a RecursionError.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _pickling = threading.Lock()
 
 
 def keep_pickler() -> None:
-    """Have the SDK's function undo its change after each call; it is wrapped once a process."""
+    """Make the SDK's function restore the pickler after each call. The function is wrapped once per process."""
     from pulumi.dynamic import dynamic
 
     original = dynamic.serialize_provider

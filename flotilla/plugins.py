@@ -1,9 +1,10 @@
-"""Extensions that others wrote, found by entry points: of installed packages, and of the project that is worked on.
+"""Extensions, found by the entry points of installed packages and of the user's project.
 
-A project isn't installed. Its own extensions stand in its `pyproject.toml`, in the tables that a package has for its
-entry points (packaging.python.org, "Entry points specification"), and are imported from the project's folder.
+A project is not installed. Its own extensions are listed in its `pyproject.toml`, in the same tables that a package
+uses for its entry points (packaging.python.org, "Entry points specification"), and are imported from its folder.
 
-One that can't be used is an error that names it: nothing goes on without a policy or a check that somebody relies on.
+An extension that can't be used is an error. Flotilla does not continue without it, because somebody may rely on the
+policy or the check that it contains.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ PROJECT_FILE = "pyproject.toml"
 
 
 class Group(StrEnum):
-    """The groups of entry points; docs/guides/own-project.md says what each takes."""
+    """The groups of entry points; docs/guides/own-project.md says what belongs in each."""
 
     COMPONENTS = "flotilla.components"
     POLICIES = "flotilla.policies"
@@ -35,32 +36,32 @@ class Group(StrEnum):
 
 
 class PluginError(FlotillaError):
-    """An extension that can't be used; the message names it, and where it is from."""
+    """An extension that can't be used; the message names it and its origin."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """One extension; it isn't imported yet."""
+    """One extension, not imported yet."""
 
     group: Group
     name: str
     value: str
-    """Where its object is, as `package.module:object`."""
+    """The Python object, as `package.module:object`."""
     origin: str
-    """The package and its version, or the project's file."""
+    """The package and its version, or the file of the project that lists it."""
     project: Path | None = None
-    """The folder that it is imported from, where it is the project's own."""
+    """The folder that it is imported from, if it belongs to the project."""
 
     @property
     def title(self) -> str:
-        """What messages call it."""
+        """The name of this extension in messages."""
         return f"{self.group} {self.name!r} of {self.origin} ({self.value})"
 
     def load(self) -> Any:
-        """Import its object.
+        """Import the Python object.
 
         Raises:
-            PluginError: that fails, in whichever way.
+            PluginError: the import fails.
         """
         try:
             with importable(self.project):
@@ -69,26 +70,26 @@ class Plugin:
             raise self.unusable(f"can't be imported: {type(error).__name__}: {error}") from error
 
     def unusable(self, why: str) -> PluginError:
-        """Return the error that says why it can't be used."""
+        """Return the error for an extension that can't be used; `why` continues the sentence after its name."""
         remedy = "correct it" if self.project else "correct it, or uninstall its package"
         return PluginError(f"{self.title} {why}", hint=f"{remedy}; nothing runs without it, for somebody relies on it")
 
 
 def plugins(group: Group, project: Path | None = None) -> dict[str, Plugin]:
-    """Return the extensions of a group by name, in the order of their names; none is imported.
+    """Return the extensions of a group by name, sorted by name; none is imported.
 
     Args:
-        group: which.
-        project: the project's folder, for its own; None: only those of installed packages.
+        group: the group of entry points.
+        project: the project's folder, for its own extensions; None for those of installed packages only.
 
     Raises:
-        PluginError: two of them have one name.
+        PluginError: two extensions have the same name.
         FlotillaError: the project's file can't be read.
     """
     found: dict[str, Plugin] = {}
     for one in (*_installed(group), *_own(group, project)):
         other = found.get(one.name)
-        # A project that is installed as well, by `pip install --editable .`, is one and the same.
+        # A project may be installed as well (`pip install --editable .`): its extensions are then found twice.
         if other is not None and other.value != one.value:
             raise PluginError(
                 f"{group}: {one.name!r} is in {other.origin} ({other.value}) and in {one.origin} ({one.value}); "
@@ -130,16 +131,16 @@ def _own(group: Group, project: Path | None) -> Iterator[Plugin]:
 
 
 def several(plugin: Plugin, value: Any, kind: type | tuple[type, ...], what: str) -> list[Any]:
-    """Return what a plugin gives, one thing or several, as a list; all are of a kind.
+    """Return the value of a plugin as a list, whether it is one object or a list of them.
 
     Args:
-        plugin: whose.
-        value: what it gives.
-        kind: the type of each.
-        what: how a message calls that.
+        plugin: the plugin that gave the value.
+        value: one object, or several.
+        kind: the required type of each object.
+        what: the name of that type in messages.
 
     Raises:
-        PluginError: it is something else.
+        PluginError: an object has another type.
     """
     given = [value] if isinstance(value, kind) else value
     if not isinstance(given, Iterable) or isinstance(given, str | bytes | dict):
@@ -153,7 +154,7 @@ def several(plugin: Plugin, value: Any, kind: type | tuple[type, ...], what: str
 
 @contextmanager
 def importable(project: Path | None) -> Iterator[None]:
-    """Let what stands in a project's folder be imported."""
+    """Let modules in a project's folder be imported."""
     if project is None:
         yield
         return

@@ -1,7 +1,7 @@
-"""Where programs of the user run: in the project's folder, wherever the command was called.
+"""The folder in which the user's programs run: the project's folder, wherever the command was called.
 
-Under Pulumi's CLI that is the folder of the process. The embedded engine runs dynamic providers in threads of its own
-process, which may be anywhere, and says it to each of them.
+Under Pulumi's CLI it is the working directory of the process. The embedded engine runs dynamic providers in threads of
+its own process, whose working directory may be another one, so the engine sets the folder for each thread.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def project_folder() -> Path:
 
 @contextmanager
 def running_in(folder: Path | None) -> Iterator[None]:
-    """Let `project_folder` be a folder in this thread; None for the process's own."""
+    """Make `project_folder` return this folder in this thread; None for the process's working directory."""
     token = _folder.set(folder)
     try:
         yield

@@ -1,7 +1,7 @@
-"""Text of others (clusters, pull requests, programs), made safe for where it is printed.
+"""Escapes untrusted text (from clusters, pull requests and programs) for the place where it is printed.
 
-A name of a field manager, an event's message or a condition's reason can hold anything: control characters that a
-terminal carries out, line breaks that begin a line of their own, markup, commands of a CI system.
+The name of a field manager, the message of an event or the reason of a condition can contain anything: control
+characters that a terminal interprets, line breaks that start a new line, markup, commands of a CI system.
 """
 
 from __future__ import annotations
@@ -9,44 +9,44 @@ from __future__ import annotations
 import json
 import re
 
-# C0 and C1 controls and DEL; line and paragraph separators; marks that reorder or hide text (Unicode TR 36 and TR 39).
+# C0 and C1 controls and DEL; line and paragraph separators; marks that reorder or hide text (Unicode TR 36, TR 39).
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 _LINE_BREAK = re.compile(r"[\n\t]+")
-# GitHub's runner takes a line for a command if it begins so, spaces aside (`::name ...::`), or has `##[` anywhere.
+# GitHub's runner reads a line as a command if it starts with `::name ...::` (after spaces) or contains `##[`.
 _COMMAND = re.compile(r"^(\s*)::(?=[^\n]*::)", re.MULTILINE)
 _OLD_COMMAND = re.compile(r"##(?=\[)")
 _LONGEST_CELL = 300
 
 
 def printable(text: str) -> str:
-    """Return a text for a terminal or a log: control characters as escapes, line breaks kept, no CI command in it."""
+    """Return a text for a terminal or a log: control characters escaped, line breaks kept, CI commands broken up."""
     safe = _UNSAFE.sub(_escape, text)
     return _OLD_COMMAND.sub("# #", _COMMAND.sub(r"\1: :", safe))
 
 
 def one_line(text: str) -> str:
-    """Return a text as one line, so that nothing in it begins a line of its own."""
+    """Return a text as one line, so that no part of it starts a new line."""
     return printable(_LINE_BREAK.sub(" ", text.replace("\r\n", "\n")))
 
 
 def json_safe(document: str) -> str:
-    """Return a JSON document that says the same, without control characters and CI commands in its lines."""
+    """Return an equal JSON document without control characters and CI commands in its lines."""
     escaped = re.sub(r"(?!\n)" + _UNSAFE.pattern, lambda found: json.dumps(found[0])[1:-1], document)
     return _OLD_COMMAND.sub(r"#\\u0023", escaped)
 
 
 def unsafe(text: str) -> bool:
-    """Tell whether a text has characters that a terminal would carry out or hide."""
+    """Return whether a text has characters that a terminal would interpret or hide."""
     return _UNSAFE.search(text) is not None
 
 
 def code_span(text: str) -> str:
-    """Return a text as a code span of Markdown, also for a cell of a table: nothing in it is interpreted.
+    """Return a text as a code span of Markdown, safe in a table cell as well: no markup in it is interpreted.
 
-    Source: CommonMark 6.1 (a fence longer than any run of backticks inside; a space beside a backtick), GitHub Flavored
-    Markdown 4.10 (a bar in a cell is escaped, within code as well).
+    Source: CommonMark 6.1 (the fence is longer than any run of backticks inside; a space follows a backtick), GitHub
+    Flavored Markdown 4.10 (a bar in a cell is escaped, within code as well).
     """
     safe = one_line(text).strip()
     if not safe:
@@ -59,14 +59,14 @@ def code_span(text: str) -> str:
 
 
 def fenced(text: str, language: str = "text") -> str:
-    """Return a text as a fenced block of Markdown, whose fence is longer than any in it."""
+    """Return a text as a fenced code block of Markdown, with a fence longer than any run of backticks in it."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
 
 
 def sarif_text(text: str) -> str:
-    """Return a text for a SARIF message, where brackets would make links (SARIF 2.1.0, 3.11.6)."""
+    """Return a text for a SARIF message, in which brackets would be read as links (SARIF 2.1.0, 3.11.6)."""
     return one_line(text).replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
 
 

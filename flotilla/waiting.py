@@ -1,7 +1,8 @@
-"""Loops that wait for a cluster: their pauses, which end early once the process was asked to end, and their words.
+"""Pauses and progress messages of the loops that wait for a cluster.
 
-Signals ask the whole process, so this is one flag for the process: loops deep in the library and in providers look at
-it without being given anything. What they say while they wait goes to whoever carries out the step that they belong to.
+A pause ends early once the process was asked to end. A signal concerns the whole process, so there is one flag for the
+process: loops deep in the library and in providers read it without a parameter. The messages of a loop go to the
+listener that is set for its thread, which belongs to the step that is carried out.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _listener: ContextVar[Callable[[str], None] | None] = ContextVar("listener", def
 
 
 def pause(seconds: float) -> bool:
-    """Sleep for some seconds; True, at once, where the process was asked to end: the caller then stops waiting."""
+    """Sleep for some seconds. Return True at once if the process was asked to end; the caller then stops waiting."""
     return _ending.wait(seconds)
 
 
@@ -27,20 +28,20 @@ def ask_to_end() -> None:
 
 
 def asked_to_end() -> bool:
-    """Tell whether the process was asked to end."""
+    """Return whether the process was asked to end."""
     return _ending.is_set()
 
 
 def begin() -> None:
-    """Let loops wait again: a new run begins."""
+    """Reset the flag at the beginning of a run, so that loops wait again."""
     _ending.clear()
 
 
 def say(text: str) -> None:
-    """Say what is waited for, or how a wait has ended.
+    """Report what a loop waits for, or how the wait has ended.
 
-    Where nobody listens it goes to standard output: the process is one of Pulumi's CLI then, which runs dynamic
-    providers and shows what they print.
+    Without a listener the text goes to standard output: the process is then the plugin process in which Pulumi's CLI
+    runs dynamic providers, and the CLI shows what they print.
     """
     listener = _listener.get()
     if listener is not None:
@@ -52,7 +53,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def heard_by(listener: Callable[[str], None]) -> Iterator[None]:
-    """Give what is said in this thread to `listener`."""
+    """Pass the messages of this thread to `listener`."""
     token = _listener.set(listener)
     try:
         yield

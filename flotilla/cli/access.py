@@ -50,9 +50,9 @@ def open_access(options: argparse.Namespace) -> FleetAccess:
     setting = setting_of(options)
 
     def held() -> dict[str, str]:
-        from flotilla.deploy.access import held_kubeconfigs
+        from flotilla.deploy.access import deployed_kubeconfigs
 
-        return held_kubeconfigs(setting, options.engine)
+        return deployed_kubeconfigs(setting, options.engine)
 
     quick = quick_access(setting, held)
     if quick is not None:

@@ -44,7 +44,7 @@ def setting_of(options: argparse.Namespace, output: Output | None = None) -> Set
     adopt, changed = adoption_of(options), getattr(options, "config_file", None)
     back: Setting | None = getattr(options, "back", None)
     where = back or Setting(project, stack, config_file=changed, adopt=adopt)
-    return where if output is None else replace(where, listener=output.on_step, tell=output.say)
+    return where if output is None else replace(where, listener=output.on_step, report=output.say)
 
 
 def adoption_of(options: argparse.Namespace) -> Adoption:

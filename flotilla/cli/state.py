@@ -44,7 +44,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
 
 def _setting(options: argparse.Namespace) -> Setting:
     output = Output(as_json=options.json)
-    return Setting(options.project.resolve(), options.stack, tell=output.say)
+    return Setting(options.project.resolve(), options.stack, report=output.say)
 
 
 def _show(options: argparse.Namespace) -> ExitCode:

@@ -1,1 +1,1 @@
-"""Runs the program: one interface, two engines - Pulumi's CLI through its Automation API, and the embedded one."""
+"""Runs the program by one interface with two engines: Pulumi's CLI through its Automation API, and the embedded one."""

@@ -1,4 +1,4 @@
-"""Gives up a member that no longer exists: what that removes, what may still run there, and the removal itself."""
+"""Gives up a member that no longer exists: what is removed, what may still run there, and the removal itself."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from flotilla.state.values import reveal
 
 @dataclass(frozen=True)
 class Abandonment:
-    """What giving up a member removes."""
+    """The plan of giving up a member."""
 
     member: str
     cluster_id: str
-    """UID of the lost cluster, as the state has it; empty where it has none."""
+    """The UID of the lost cluster in the state; empty if the state has none."""
     why: str
-    """Why the member counts as gone."""
+    """Why the member counts as lost."""
     objects: tuple[ObjectRef, ...]
-    """What the stack declares of it in the control plane, the Cluster first."""
+    """The member's declared objects in the control plane, the Cluster first."""
     works: tuple[ObjectRef, ...]
     running: tuple[ObjectRef, ...]
-    """What Karmada sent to the lost cluster, and what the join made there: it may still be there."""
+    """Objects that Karmada sent to the lost cluster, or that the join created there; they may still exist."""
     urns: tuple[str, ...]
-    """The state's entries."""
+    """The URNs to remove from the state."""
     uids: Mapping[ObjectRef, str]
-    """UIDs of `objects`, as far as the state has them: another object of the same name is left alone."""
+    """UIDs of `objects`, if the state has them; another object of the same name is not deleted."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the plan as JSON data."""
         return {
             "member": self.member,
             "clusterId": self.cluster_id,
@@ -54,10 +54,10 @@ class Abandonment:
 
 
 def plan_abandonment(setting: Setting, engine: EngineName, member: str) -> Abandonment:
-    """Say what giving up a member would remove; nothing is changed.
+    """Return what giving up a member would remove; nothing is changed.
 
     Raises:
-        FlotillaError: the state doesn't have the member, the member answers, or the control plane does not.
+        FlotillaError: the state doesn't have the member, the member answers, or the control plane doesn't answer.
     """
     snapshot = embedded_stack(setting).snapshot()
     resources = _of_member(snapshot, member)
@@ -81,13 +81,13 @@ def plan_abandonment(setting: Setting, engine: EngineName, member: str) -> Aband
 
 
 def abandon(setting: Setting, engine: EngineName, plan: Abandonment) -> None:
-    """Carry it out: the control plane first, the state last, so that a broken-off run can be repeated.
+    """Carry out the plan: the control plane first, the state last, so that an interrupted run can be repeated.
 
     Raises:
-        FlotillaError: Karmada reaches the member, or something is still there.
+        FlotillaError: Karmada still reaches the member, or an object could not be removed.
     """
     connection = control_plane_of(setting, engine)
-    await_not_ready(connection, plan.member, setting.tell)
+    await_not_ready(connection, plan.member, setting.report)
     stack = embedded_stack(setting)
     with stack.changing():
         remove_cluster(connection, plan.member, plan.cluster_id)
@@ -98,24 +98,24 @@ def abandon(setting: Setting, engine: EngineName, plan: Abandonment) -> None:
 
 
 def _of_member(snapshot: Snapshot, member: str) -> list[ResourceState]:
-    """Return a member's component with all that belongs to it, in the state's order, and what had begun."""
+    """Return a member's component and its descendants in the state's order, and its interrupted creations."""
     components = {r.urn for r in snapshot.resources if r.type in MEMBER_TYPES}
     root = next((urn for urn in components if name_of(urn) == member), None)
     if root is None:
         known = ", ".join(sorted(name_of(urn) for urn in components)) or "none"
         raise FlotillaError(f"the stack's state has no member {member!r}", hint=f"it has {known}")
-    # What a creation that broke off may have made in the member is lost with it. The control plane is asked for what
-    # it may have there: by the next run.
+    # An interrupted creation in the member is dropped with the member. One in the control plane stays pending, and the
+    # next run looks for its object.
     begun = [op.resource for op in snapshot.pending if op.type == "creating"]
     every = [*snapshot.resources, *(r for r in begun if cluster_of(provider_of(r.provider)) == member)]
     return below(every, root)
 
 
 def _why_gone(snapshot: Snapshot, member: str, cluster_id: str) -> str:
-    """Return why a member counts as gone.
+    """Return why a member counts as lost.
 
     Raises:
-        FlotillaError: it answers.
+        FlotillaError: the member answers.
     """
     text = declared(snapshot).kubeconfigs.get(member)
     if text is None:

@@ -1,4 +1,4 @@
-"""From a stack to its clusters: connections to what it has deployed."""
+"""Connections to the clusters of a deployed stack."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _NAME = "Karmada"
 
 
 def access_of(setting: Setting, engine: EngineName) -> FleetAccess:
-    """Return the way to a stack's clusters: members by the credentials that its state holds.
+    """Return the access to a stack's clusters; the members' credentials come from its state.
 
     Raises:
         FlotillaError: the stack neither names a kubeconfig file nor has anything deployed.
     """
-    return FleetAccess(control_plane_of(setting, engine), lambda: held_kubeconfigs(setting, engine))
+    return FleetAccess(control_plane_of(setting, engine), lambda: deployed_kubeconfigs(setting, engine))
 
 
-def held_kubeconfigs(setting: Setting, engine: EngineName) -> dict[str, str]:
-    """Return the kubeconfigs of a stack's members that its state holds, by their names."""
-    held = _held(setting, engine)
-    return {name: held.kubeconfigs[name] for name in held.members if name in held.kubeconfigs}
+def deployed_kubeconfigs(setting: Setting, engine: EngineName) -> dict[str, str]:
+    """Return the kubeconfigs of a stack's members from its state, by the member's name."""
+    found = _deployed(setting, engine)
+    return {name: found.kubeconfigs[name] for name in found.members if name in found.kubeconfigs}
 
 
 def control_plane_of(setting: Setting, engine: EngineName) -> Connection:
-    """Return the connection to a stack's Karmada: by the file that it names, as it is now, else by its state.
+    """Return the connection to a stack's Karmada: by the kubeconfig file that it names, otherwise by its state.
 
     Raises:
         FlotillaError: the stack neither names a kubeconfig file nor has anything deployed.
@@ -38,11 +38,11 @@ def control_plane_of(setting: Setting, engine: EngineName) -> Connection:
     source = fleet_of(setting, files=False).control_plane.kubeconfig
     if source is not None and source.path is not None:
         return connect(kubeconfig_text(source, setting.project), name=_NAME)
-    text = _held(setting, engine).kubeconfigs.get(CONTROL_PLANE)
+    text = _deployed(setting, engine).kubeconfigs.get(CONTROL_PLANE)
     if text is None:
         raise FlotillaError(f"stack {setting.stack} has nothing deployed", hint="run `flotilla up` first")
     return connect(text, name=_NAME)
 
 
-def _held(setting: Setting, engine: EngineName) -> Declared:
+def _deployed(setting: Setting, engine: EngineName) -> Declared:
     return declared(open_stack(engine, setting).snapshot())

@@ -1,8 +1,8 @@
-"""Adoption on a stack that Pulumi's CLI keeps, in whatever backend and under whatever secrets provider.
+"""Adoption on a stack of Pulumi's CLI, with any backend and any secrets provider.
 
-Pulumi has no operation that takes over what exists with another content, so the embedded engine plans and does it
-(docs/decisions/adoption.md). Where it can open the stack itself, it works on the CLI's own files. Elsewhere it works on
-a copy: the CLI exports the state and the configuration, both decrypted, and imports the state afterwards.
+Pulumi has no operation that adopts an existing object with other content, so the embedded engine plans and does it
+(docs/decisions/adoption.md). If it can open the stack itself, it works on the CLI's files. Otherwise it works on a
+copy: the CLI exports the state and the configuration, both decrypted, and imports the state afterwards.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _PAUSE_SECONDS = 2.0
 
 
 class AdoptingPulumiStack(PulumiStack):
-    """One stack of Pulumi's CLI, for runs that adopt what exists."""
+    """One stack of Pulumi's CLI, for runs that adopt existing objects."""
 
     def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
-        """Say what `up` would do; nothing is written but what the CLI makes of a stack that is new."""
+        """Return the plan of an `up`; nothing is written, except that the CLI creates a new stack."""
         if opens_embedded(self._setting):
             result = embedded_stack(self._setting).preview(targets=targets, refresh_first=refresh_first)
         else:
@@ -54,10 +54,10 @@ class AdoptingPulumiStack(PulumiStack):
         return result
 
     def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
-        """Make it so, with a plan that was shown nothing but that, and give the CLI the state.
+        """Carry out the program's declaration (with a plan, only that plan), and import the state into the CLI.
 
         Raises:
-            EngineError: the backend didn't take the state; says whether anything was changed.
+            EngineError: the backend refused the state; the message says whether anything was changed.
         """
         if opens_embedded(self._setting):
             return embedded_stack(self._setting).up(targets=targets, refresh_first=refresh_first, plan=plan)
@@ -72,13 +72,13 @@ class AdoptingPulumiStack(PulumiStack):
 
     @contextmanager
     def _copied(self) -> Iterator[_Copy]:
-        """Make a copy of the stack, for as long as the context lasts.
+        """Make a temporary copy of the stack.
 
-        It lies in a folder of its own, encrypted under a passphrase that only this process knows.
+        The copy is in a separate folder, encrypted with a passphrase that only this process knows.
         """
         setting = self._setting
         project = load_project(setting)
-        self._stack()  # which makes it, where the stack is new
+        self._stack()  # creates the stack if it is new
         exported = self._exported()
         values = self._configuration()
         secret = secrets.token_urlsafe(24)
@@ -93,7 +93,7 @@ class AdoptingPulumiStack(PulumiStack):
                 project=project,
                 name=setting.stack,
                 backend=Path(folder),
-                tell=setting.tell,
+                report=setting.report,
                 listener=setting.listener,
                 program=setting.program or project.folder,
                 config_file=config,
@@ -103,10 +103,10 @@ class AdoptingPulumiStack(PulumiStack):
             yield _Copy(engine, exported)
 
     def _prove_writable(self, copy: _Copy) -> None:
-        """Write the state back as it is, before anything is changed: a backend that refuses it says so now.
+        """Write the unchanged state back before anything is changed, to find out whether the backend accepts it.
 
         Raises:
-            EngineError: it refuses it, or another run has the stack.
+            EngineError: the backend refuses the state, or another run has locked the stack.
         """
         if not copy.exported["deployment"].get("secrets_providers"):
             raise EngineError(
@@ -115,7 +115,7 @@ class AdoptingPulumiStack(PulumiStack):
                 hint=f"`pulumi stack change-secrets-provider -s {self._setting.stack} ...` gives it one",
             )
         if copy.exported["deployment"].get("pending_operations"):
-            return  # an import drops them, and the run goes by them
+            return  # an import would drop the pending operations, which the run needs
         try:
             self._import(copy.exported)
         except EngineError as error:
@@ -123,10 +123,10 @@ class AdoptingPulumiStack(PulumiStack):
         copy.exported = self._exported()
 
     def _give_back(self, copy: _Copy) -> None:
-        """Write the state that a run has left into the backend; nothing, where it is as it was.
+        """Write the state after the run into the backend, if it has changed.
 
         Raises:
-            EngineError: another run has changed the state meanwhile, or the backend refuses it.
+            EngineError: another run has changed the state in the meantime, or the backend refuses it.
         """
         left, before = copy.engine.snapshot(), copy.exported["deployment"]
         if left == from_export(before):
@@ -142,7 +142,7 @@ class AdoptingPulumiStack(PulumiStack):
         self._retried(lambda: self._import(document), again)
         if left.pending:
             broke = counted(len(left.pending), "operation")
-            self._setting.tell(f"{broke} broke off, which the CLI's import doesn't keep: {again}")
+            self._setting.report(f"{broke} broke off, which the CLI's import doesn't keep: {again}")
 
     def _retried(self, action: Callable[[], None], hint: str) -> None:
         for left in reversed(range(_TRIES)):
@@ -157,15 +157,15 @@ class AdoptingPulumiStack(PulumiStack):
             else:
                 return
 
-    # -- what the CLI is asked --------------------------------------------------------------------
+    # -- commands of the CLI ----------------------------------------------------------------------
 
     def _exported(self) -> Properties:
-        """Return what the CLI exports, with its secrets in plain text: the state is its `deployment`."""
+        """Return the CLI's export, with secrets in plain text; its `deployment` is the state."""
         document: Properties = json.loads(self._pulumi("stack", "export", "--show-secrets"))
         return {**document, "deployment": document.get("deployment") or {}}
 
     def _import(self, document: Properties) -> None:
-        """Put a state in the place of the stack's own; its secrets go through a pipe, not through a file."""
+        """Replace the stack's state; its secrets are passed through a pipe, not in a file."""
         self._pulumi("stack", "import", given=json.dumps(document))
 
     def _configuration(self) -> dict[str, tuple[str, bool]]:
@@ -181,10 +181,10 @@ class AdoptingPulumiStack(PulumiStack):
         return {key: Secret(value) if masked.get(key) == HIDDEN else value for key, value in plain.items()}
 
     def _pulumi(self, *arguments: str, given: str = "", stack: str = "") -> str:
-        """Run one of the CLI's commands on the stack, or on another one, and return what it prints.
+        """Run a command of the CLI on the stack, or on another one, and return its output.
 
         Raises:
-            EngineError: it failed.
+            EngineError: the command failed.
         """
         command = " ".join(word for word in arguments if not word.startswith("-"))
         line = [*arguments, "--stack", stack or self._setting.stack, "--non-interactive"]
@@ -196,7 +196,7 @@ class AdoptingPulumiStack(PulumiStack):
 
 @dataclass
 class _Copy:
-    """A stack's copy, and the export that it was made of."""
+    """A stack's copy, and the export from which it was made."""
 
     engine: _OnCopy
     exported: Properties
@@ -206,7 +206,7 @@ class _OnCopy(EmbeddedEngine):
     """The embedded engine on a copy of a stack."""
 
     secret: str
-    """The copy's passphrase, whatever the environment names."""
+    """The copy's passphrase, used instead of the environment's."""
     outputs_of: Callable[[str], Properties]
 
     def _passphrase(self, salted: str = "") -> str:
@@ -231,5 +231,5 @@ def _run(line: list[str], setting: Setting, given: str) -> str:
 
 @cache
 def _command() -> str:
-    """Return where the CLI is, once a process: the SDK asks it for its version."""
+    """Return the path of the CLI. Cached, since the SDK runs the CLI to ask for its version."""
     return automation.PulumiCommand().command

@@ -1,4 +1,4 @@
-"""A control plane when a plan is made: its Clusters, known to a state as they were last read, and its interpreters."""
+"""Reads from the control plane what a plan needs: its current Clusters, interpreters, and changes in waves."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _ANSWER_SECONDS = 5.0
 _INTERPRETER_API = "config.karmada.io/v1alpha1"
 _INTERPRETER_KINDS = ("ResourceInterpreterCustomization", "ResourceInterpreterWebhookConfiguration")
 _MOST_ASKED = 30
-"""So many objects are looked for, one by one; of those beyond nothing is said."""
+"""Up to this number, objects are looked for one by one; the plan says nothing about the rest."""
 
 
 def with_clusters(result: Result) -> Result:
-    """Return a plan that knows the Clusters as they are: a cordon since the last run decides who gets a copy.
+    """Return a plan with the control plane's current Clusters: a cordon since the last run decides who gets a copy.
 
-    And it knows the interpreters, which say how many replicas an object has, which objects that would follow workloads
-    are not there, and which changes in waves are under way.
+    The plan also gets the interpreters, which read an object's replicas, the objects that should follow workloads but
+    do not exist, and the changes in waves that are in progress.
 
-    Where the control plane doesn't answer soon, or its kubeconfig isn't known (Pulumi's CLI masks secrets), the plan
-    goes by what the state knows, and says so (`unasked`).
+    If the control plane doesn't answer soon, or its kubeconfig isn't known (Pulumi's CLI masks secrets), the plan is
+    made from the state alone, and `unasked` says why.
     """
     rollouts = [step.new for step in result.steps if step.type == ROLLOUT_TYPE and step.new]
     given = [state.plain.get("kubeconfig") for state in rollouts]
-    kubeconfigs = {known for known in given if isinstance(known, str) and known != HIDDEN}
-    if not kubeconfigs and any(known is not UNKNOWN for known in given):
+    kubeconfigs = {text for text in given if isinstance(text, str) and text != HIDDEN}
+    if not kubeconfigs and any(text is not UNKNOWN for text in given):
         result.unasked = "this engine hides its kubeconfig"
     for kubeconfig in sorted(kubeconfigs)[:1]:
         try:
@@ -54,7 +54,7 @@ def with_clusters(result: Result) -> Result:
 
 
 def _records(connection: Connection) -> tuple[dict[ObjectRef, Record], str]:
-    """Return the changes in waves that are under way, and why they aren't known: not everybody may read Secrets."""
+    """Return the changes in waves that are in progress, or why they aren't known: not every user may read Secrets."""
     try:
         return list_records(connection), ""
     except ClusterError as error:
@@ -64,7 +64,7 @@ def _records(connection: Connection) -> tuple[dict[ObjectRef, Record], str]:
 
 
 def _interpreters(connection: Connection) -> list[Object]:
-    """Return a control plane's interpreters; a control plane that does not serve a kind has none."""
+    """Return a control plane's interpreters; kinds that it does not serve have none."""
     found: list[Object] = []
     for kind in _INTERPRETER_KINDS:
         with suppress(KindNotServed):
@@ -73,11 +73,11 @@ def _interpreters(connection: Connection) -> list[Object]:
 
 
 def _absent(connection: Connection, wanted: list[ObjectRef]) -> frozenset[ObjectRef]:
-    """Return which objects a control plane doesn't have."""
-    return frozenset(ref for ref in wanted[:_MOST_ASKED] if not _is_there(connection, ref))
+    """Return the objects that a control plane doesn't have."""
+    return frozenset(ref for ref in wanted[:_MOST_ASKED] if not _exists(connection, ref))
 
 
-def _is_there(connection: Connection, ref: ObjectRef) -> bool:
+def _exists(connection: Connection, ref: ObjectRef) -> bool:
     try:
         return connection.find(ref) is not None
     except KindNotServed:
@@ -85,4 +85,4 @@ def _is_there(connection: Connection, ref: ObjectRef) -> bool:
     except ClusterError as error:
         if error.whole_cluster:
             raise
-        return True  # who may not ask doesn't know
+        return True  # not known, for example because the user may not read it

@@ -1,4 +1,4 @@
-"""What a stack declares, cluster by cluster, as its last `up` left it in the state."""
+"""The declaration of a stack by cluster, read from the state that its last `up` left."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ _HOLD = "pulumi-python:dynamic/flotilla:Hold"
 
 @dataclass(frozen=True)
 class Declared:
-    """One stack."""
+    """The declaration of one stack."""
 
     kubeconfigs: dict[str, str] = field(default_factory=dict)
-    """Administrator's kubeconfig by cluster; the control plane is `karmada`."""
+    """The administrator's kubeconfig of each cluster; the control plane is `karmada`."""
     objects: dict[str, list[Object]] = field(default_factory=dict)
-    """Declared objects by cluster."""
+    """The declared objects by cluster."""
     answers: dict[str, dict[ObjectRef, Properties]] = field(default_factory=dict)
-    """By cluster and object: what the API server answered to its last write, as the state keeps it."""
+    """By cluster and object: the API server's answer to the last write, from the state."""
     releases: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     """Helm releases by cluster: namespace and name."""
     rollouts: dict[str, RolloutCheck] = field(default_factory=dict)
-    """What each workload declares, by its name."""
+    """The declaration of each workload, by the workload's name."""
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """What of a workload was declared and never created, by the workload's name."""
+    """The objects of a workload that were declared and never created, by the workload's name."""
     waves: dict[str, ObjectRef] = field(default_factory=dict)
-    """Of workloads that change in waves: where the record of a change that is under way is, by the workload's name."""
+    """For workloads that change in waves: the record of the change in progress, by the workload's name."""
     members: tuple[str, ...] = ()
-    """The members, by the names of their Clusters."""
+    """The names of the members' Clusters."""
 
     @property
     def clusters(self) -> tuple[str, ...]:
-        """Every cluster that something is declared for, whether or not there is a kubeconfig of it."""
+        """All clusters for which something is declared, with or without a kubeconfig."""
         return tuple(sorted({*self.kubeconfigs, *self.objects, *self.releases, *self.members} - {""}))
 
     def account(self, member: str) -> tuple[str, str]:
@@ -62,9 +62,9 @@ class Declared:
 
 
 def declared(snapshot: Snapshot) -> Declared:
-    """Read a stack's state. What is about to be deleted, and what only was read, is not declared.
+    """Read a stack's declaration from its state. Old copies of replaced resources, and external ones, are left out.
 
-    An object whose creation had begun is: nobody knows what became of it until somebody looks.
+    An object whose creation was interrupted is included, since it may exist.
     """
     kubeconfigs: dict[str, str] = {}
     objects: dict[str, list[Object]] = {}
@@ -72,8 +72,8 @@ def declared(snapshot: Snapshot) -> Declared:
     releases: dict[str, list[tuple[str, str]]] = {}
     waves: dict[str, ObjectRef] = {}
     members = []
-    standing = {resource.urn for resource in snapshot.resources}
-    begun = [o.resource for o in snapshot.pending if o.type == "creating" and o.resource.urn not in standing]
+    existing = {resource.urn for resource in snapshot.resources}
+    begun = [o.resource for o in snapshot.pending if o.type == "creating" and o.resource.urn not in existing]
     for resource in (*snapshot.resources, *begun):
         if resource.delete or resource.external:
             continue
@@ -86,7 +86,7 @@ def declared(snapshot: Snapshot) -> Declared:
         elif resource.type == _HOLD:
             waves[str(inputs["workload"])] = reference(*inputs[ROLLOUT]["record"])
         elif resource.type.startswith("kubernetes:"):
-            # Fields that are left to others are not declared.
+            # Ignored fields are left to others, and so not declared.
             obj = stored(keep_ignored(inputs, {}, resource.ignore_changes))
             objects.setdefault(cluster, []).append(obj)
             answers.setdefault(cluster, {})[ref_of(obj)] = resource.outputs
@@ -99,11 +99,11 @@ def declared(snapshot: Snapshot) -> Declared:
 
 
 def stored(manifest: Object) -> Object:
-    """Return an object as the server keeps it: a Secret's stringData becomes data, its base64 has no line breaks."""
+    """Return an object as the server stores it: a Secret's stringData becomes data, and base64 has no line breaks."""
     if manifest.get("kind") != "Secret":
         return manifest
     plain = manifest.get("stringData") or {}
     encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in plain.items()}
-    held = {key: "".join(str(value).split()) for key, value in (manifest.get("data") or {}).items()}
+    data = {key: "".join(str(value).split()) for key, value in (manifest.get("data") or {}).items()}
     body = {key: value for key, value in manifest.items() if key not in ("stringData", "data")}
-    return {**body, "data": {**held, **encoded}} if held or encoded else body
+    return {**body, "data": {**data, **encoded}} if data or encoded else body

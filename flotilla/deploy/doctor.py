@@ -1,4 +1,4 @@
-"""What a stack needs of this machine and of its clusters, looked at one by one; nothing is changed."""
+"""Checks what a stack needs on this machine and in its clusters; nothing is changed."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ from flotilla.workloads.sops import INSTALL as INSTALL_SOPS
 
 _GIB = 2**30
 _KIND_NODE_GIB = 4
-# kind's own advice (known issues, "too many open files"): several nodes need more than the kernel's 128 instances.
+# From kind's known issues ("too many open files"): several nodes need more than the kernel's default of 128 instances.
 _KIND_INOTIFY = {"max_user_instances": 512, "max_user_watches": 524288}
 
 
 class Health(StrEnum):
-    """How a thing is."""
+    """The result of a check."""
 
     FINE = "fine"
     NOTE = "note"
-    """It isn't there, and this stack does without."""
+    """Something is missing or unknown, but the stack works without it."""
     WRONG = "wrong"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check, for display."""
 
     what: str
     health: Health
@@ -64,12 +64,12 @@ class Finding:
     remedy: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the finding as JSON data."""
         return {"what": self.what, "health": str(self.health), "seen": self.seen, "remedy": self.remedy}
 
 
 def examine(fleet: Fleet, base: Path, *, seconds: float = 5.0) -> list[Finding]:
-    """Look at everything that a fleet needs.
+    """Check everything that a fleet needs.
 
     Args:
         fleet: the stack's fleet.
@@ -79,7 +79,7 @@ def examine(fleet: Fleet, base: Path, *, seconds: float = 5.0) -> list[Finding]:
     checks = [*_tools(fleet), *_sops(fleet, base), *_clusters(fleet, base, seconds), *_machine(fleet)]
     if fleet.control_plane.helm:
         checks += _installation(fleet.control_plane.helm, fleet.control_plane.release, base, seconds)
-    with ThreadPoolExecutor(16) as pool:  # most of them wait for a network
+    with ThreadPoolExecutor(16) as pool:  # most checks wait for the network
         return list(pool.map(lambda check: check(), checks))
 
 
@@ -196,7 +196,7 @@ def _cluster(name: str, kubeconfig: str, seconds: float) -> Finding:
 
 
 def _endpoint(name: str, url: str, seconds: float) -> Finding:
-    """Look whether the URL that Karmada is to dial is one that anybody answers; from here, not from its pods."""
+    """Check whether the URL for Karmada can be reached from this machine; it is not checked from Karmada's pods."""
     parsed = urlparse(url)
     what = f"{name}'s apiEndpoint"
     if parsed.hostname in ("localhost", "127.0.0.1", "::1"):
@@ -218,7 +218,7 @@ def _machine(fleet: Fleet) -> Iterator[Check]:
     nodes = sum(max(1, len(cluster.nodes)) for cluster in fleet.clusters)
     yield partial(_disk, nodes)
     ranges = ", ".join(f"{c.name} {c.pod_subnet} and {c.service_subnet}" for c in fleet.clusters)
-    yield partial(_fine, "subnets", f"apart: {ranges}")  # else the stack file would not have been valid
+    yield partial(_fine, "subnets", f"apart: {ranges}")  # overlapping subnets make a stack file invalid
     for name, needed in _KIND_INOTIFY.items():
         yield partial(_inotify, name, needed)
     for cluster in fleet.clusters:
@@ -267,7 +267,7 @@ def _port(cluster: KindCluster, address: str, port: int) -> Finding:
     except OSError as error:
         try:
             if cluster.name in Kind(cluster.runtime.value).clusters():
-                return _fine(what, f"is held by {cluster.name}, which is there already")
+                return _fine(what, f"is used by {cluster.name}, which exists already")
         except KindError:
             pass
         if error.errno == errno.EADDRNOTAVAIL:
@@ -309,21 +309,21 @@ def _chart(helm: HelmControlPlane, version: str, base: Path, seconds: float) -> 
 
 
 def _registries(helm: HelmControlPlane, version: str) -> set[str]:
-    """Return the registries that images come from."""
+    """Return the registries of the images."""
     if helm.images.registry:
         return {helm.images.registry.partition("/")[0]}
     values = release_values(helm, version)
     found = set()
     for component in COMPONENTS.values():
-        held: Any = values
+        value: Any = values
         for step in (*component.path.split("."), "image", "registry"):
-            held = (held or {}).get(step)
-        found.add(str(held or component.registry))
+            value = (value or {}).get(step)
+        found.add(str(value or component.registry))
     return found
 
 
 def _registry(registry: str, seconds: float) -> Finding:
-    """Ask a registry for its API; that it wants to know who asks is an answer, too."""
+    """Check whether a registry answers; a request for authentication is an answer too."""
     asked = "registry-1.docker.io" if registry == "docker.io" else registry
     what = f"registry {registry}"
     try:
@@ -337,11 +337,11 @@ def _registry(registry: str, seconds: float) -> Finding:
 
 
 def _certificate(helm: HelmControlPlane, seconds: float) -> Finding:
-    """Look whether the published address is in the certificate that is served there, where one is."""
+    """Check whether the certificate served at the published address names that address; it may not be served yet."""
     endpoint = helm.endpoint
     port = urlparse(endpoint.url).port or 443
     trust = ssl.create_default_context()
-    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE  # it is looked at, nothing is sent
+    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE  # the certificate is only read, and nothing is sent
     try:
         with (
             socket.create_connection((endpoint.address, port), timeout=seconds) as plain,
@@ -351,7 +351,7 @@ def _certificate(helm: HelmControlPlane, seconds: float) -> Finding:
     except OSError:
         return Finding("published address", Health.NOTE, f"{endpoint.url} doesn't answer yet")
     if not pki.covers(pem, endpoint.address):
-        remedy = "certificates.mode custom renews it by plan; with auto, install anew"
+        remedy = "certificates.mode custom renews it by plan; with auto, install Karmada again"
         return _wrong("published address", f"the certificate at {endpoint.url} doesn't name it", remedy)
     return _fine("published address", f"{endpoint.url} is in its certificate, which ends {pki.expires(pem):%Y-%m-%d}")
 

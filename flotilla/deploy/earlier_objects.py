@@ -1,6 +1,6 @@
-"""What an update declared in place of files: the objects of its workloads and groups, read off the state that it left.
+"""The objects of an earlier update's workloads and groups, read from the state after it instead of from files.
 
-They are as the program registered them. Declared once more, they come out the same: a template of a template is itself.
+They are the objects that the program registered. If they are declared again, the program registers the same objects.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from flotilla.state.urns import name_of, own_type
 
 WORKLOAD, GROUP = "flotilla:index:PropagatedWorkload", "flotilla:index:ControlPlaneObjects"
 _LONGEST_PREFIX = 54
-"""Of a part's name that is shortened (`flotilla.workloads.policies`)."""
+"""The length to which the prefix of a part's name is shortened (`flotilla.workloads.policies`)."""
 
 
 @dataclass
 class _Made:
     objects: list[Object] = field(default_factory=list)
     digests: dict[ObjectRef, str] = field(default_factory=dict)
-    """Of the objects as they were written, in the order of the files, as far as the rollout says it."""
+    """The digests of the objects as written in the files, in their order; empty if the rollout doesn't have them."""
 
 
 Made = dict[tuple[str, str], _Made]
-"""By the type and the name of a component."""
+"""The key is the type and the name of a component."""
 
 
 def made_in(snapshot: Snapshot) -> Made:
-    """Return what stands below each workload and each group of objects in a state."""
+    """Return the objects of each workload and each group in a state."""
     found: Made = {}
     for resource in snapshot.resources:
         if resource.delete or resource.external:
@@ -57,20 +57,20 @@ def made_in(snapshot: Snapshot) -> Made:
 
 
 def objects_of_group(made: Made, name: str) -> list[Object] | None:
-    """Return the objects of an entry of `objects`; None where it wasn't made."""
+    """Return the objects of an entry of `objects`; None if the state doesn't have it."""
     group = made.get((GROUP, name))
     return group.objects if group else None
 
 
 def objects_of_workload(made: Made, workload: Mapping[str, Any], others: Iterable[str]) -> list[Object] | None:
-    """Return the objects of a workload's files, with the policies that its author wrote; None where it wasn't made.
+    """Return the objects of a workload's files, with the policies in them; None if the state doesn't have the workload.
 
-    Those that its `secrets` declare stand in the stack file, and are not among them.
+    Secrets that its key `secrets` declares are left out, since the stack file contains them.
 
     Args:
-        made: what the state has.
+        made: the objects in the state.
         workload: the workload's entry in the stack file.
-        others: the names of all workloads there.
+        others: the names of all workloads in the stack file.
     """
     name = str(workload.get("name"))
     brings = bool(workload.get("policies"))
@@ -89,7 +89,7 @@ def objects_of_workload(made: Made, workload: Mapping[str, Any], others: Iterabl
 
 
 def _parts(made: Made, name: str, others: set[str]) -> list[_Made]:
-    """Return the parts of a workload with several policies; the one with the namespaces was the first."""
+    """Return the parts of a workload with several policies; the part with the namespaces comes first."""
     known = sorted(others, key=len, reverse=True)
     named = {
         part: next((one for one in known if part == one or part.startswith(f"{one}-"[:_LONGEST_PREFIX])), "")
@@ -106,14 +106,14 @@ def _in_order(part: _Made) -> list[Object]:
 
 
 def _as_written(obj: Object, digest: str) -> Object:
-    """Return a Secret with its texts, where it was written so: a state has them as data, and a rollout's digest tells.
+    """Return a Secret with stringData if it was written so. The state has it as data; the rollout's digest decides.
 
-    Without that its rollout would seem to change.
+    Otherwise, the plan would show a change of the rollout.
     """
     data = obj.get("data")
     if obj["kind"] != "Secret" or not data or digest in ("", digest_of(obj)):
         return obj
-    with suppress(ValueError, TypeError, AttributeError):  # what is no text was no text there
+    with suppress(ValueError, TypeError, AttributeError):  # data that is no text was not written as stringData
         texts = {key: base64.b64decode(value).decode() for key, value in data.items()}
         written = {**{key: value for key, value in obj.items() if key != "data"}, "stringData": texts}
         return written if digest_of(written) == digest else obj

@@ -1,7 +1,7 @@
-"""The stack file of a rollback: what an earlier update declared in Karmada, and the rest as it is declared now.
+"""The stack file of a rollback: what an earlier update declared in Karmada, and the rest as declared now.
 
-Back go the members, the workloads and the objects of the control plane. What is left as it is now: Karmada itself and
-the clusters that the stack makes, how each member is reached, and what judges a plan.
+The members, the workloads and the objects of the control plane go back. The following stays as it is now: Karmada
+itself, the clusters that the stack creates, how each member is reached, and the policies and drift settings.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from flotilla.stack.stackfile import PROJECT, sections_of
 GO_BACK = ("members", "membersFrom", "workloads", "objects")
 _STAY = ("controlPlane", "clusters", "policies", "drift")
 _REACHED = ("kubeconfig", "apiEndpoint", "caBundle", "insecureSkipTlsVerify", "proxyUrl")
-"""Keys of a member that say how it is reached, and by which credentials: what was valid then may not be valid now."""
+"""Keys of a member that say how it is reached, and with which credentials; the earlier ones may no longer be valid."""
 _AGENT = "agent"
 _OPERATED = ("protect", "maintenance")
-"""Keys of a member by which people keep it from harm: a rollback sends nothing to a cluster that is being repaired."""
+"""Keys of a member with which people protect it; a rollback must not send workloads to a cluster under repair."""
 _SOURCES = ("manifests", "chart", "kustomize")
 Entry = dict[str, Any]
 
@@ -28,20 +28,20 @@ class Merged:
     """A stack file's configuration for a rollback."""
 
     values: dict[str, Any]
-    """By key, with the project's prefix."""
+    """The values by key, with the project's prefix."""
     notes: tuple[str, ...] = ()
-    """What does not go back, a line each."""
+    """One line for each part that does not go back."""
 
 
 def named_entries(sections: Mapping[str, Any], section: str) -> dict[str, Entry]:
-    """Return the entries of a section by their names; what is none is left out: the stack's own check says it."""
+    """Return the entries of a section by name; invalid ones are left out, as the check of the stack reports them."""
     listed = sections.get(section)
     entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
     return {entry["name"]: entry for entry in entries if isinstance(entry.get("name"), str)}
 
 
 def malformed(sections: Mapping[str, Any]) -> str:
-    """Return which section of an update can't be gone back to, for it is no list of named entries; empty for none."""
+    """Return a section of an update that is no list of named entries, which prevents the rollback; empty for none."""
     for section in ("members", "workloads", "objects"):
         listed = sections.get(section)
         entries = named_entries(sections, section)
@@ -51,11 +51,11 @@ def malformed(sections: Mapping[str, Any]) -> str:
 
 
 def with_files(sections: Mapping[str, Any], entry_of: Callable[[str, Entry], str | None]) -> dict[str, Any]:
-    """Return sections whose workloads and groups have other entries in the place of files, charts and kustomizations.
+    """Return sections whose workloads and groups have placeholders instead of files, charts and kustomizations.
 
     Args:
-        sections: of an update.
-        entry_of: gives what stands for the files, by the section and the entry; None for an entry that names none.
+        sections: the sections of an update.
+        entry_of: returns the placeholder for the files of an entry of a section; None if the entry names no files.
     """
     changed = dict(sections)
     for section in ("workloads", "objects"):
@@ -77,8 +77,8 @@ def merged(today: Mapping[str, Any], then: Mapping[str, Any]) -> Merged:
     """Return the configuration of a rollback.
 
     Args:
-        today: the stack's configuration as it is now, by key.
-        then: the sections of the update, files replaced.
+        today: the stack's current configuration, by key.
+        then: the sections of the update, with files replaced.
     """
     now = sections_of(today)
     back = {section: then[section] for section in GO_BACK if then.get(section) is not None}
@@ -117,7 +117,7 @@ def _members(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[Entr
 
 
 def _workloads(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[Entry], list[str]]:
-    """Return the workloads; one that got another name since keeps it, for its policies have the former one anyway."""
+    """Return the workloads. One that was renamed since keeps its new name, as its policies keep the old one anyway."""
     before, today = named_entries(then, "workloads"), named_entries(now, "workloads")
     names = {}
     for name, entry in today.items():

@@ -1,4 +1,4 @@
-"""The embedded engine behind the common interface."""
+"""The embedded engine, with the common interface of engines."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from flotilla.state.reading import StateError, parse
 
 
 class EmbeddedEngine(EmbeddedStack):
-    """One stack, run in this process."""
+    """One stack on the embedded engine, which runs in this process."""
 
     engine = EngineName.EMBEDDED
 
     def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
-        """Say what `up` would do, and which clusters did not answer."""
+        """Return the plan of an `up`, with the clusters that did not answer."""
         planned = super().preview(targets=targets, refresh_first=refresh_first)
         return with_clusters(with_unanswered(planned, changing=False))
 
     def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
-        """Make it so; a cluster that did not answer is a failure."""
+        """Carry out the program's declaration; a cluster that did not answer is a failure."""
         return with_unanswered(super().up(targets=targets, refresh_first=refresh_first, plan=plan), changing=True)
 
 
 def opens_embedded(setting: Setting) -> bool:
-    """Tell whether the embedded engine can open a stack: its backend is a folder, and its secrets have a passphrase.
+    """Return whether the embedded engine can open a stack: the backend is a folder, and secrets use a passphrase.
 
-    A state that can't be read is left to the one who opens it, to say what is wrong.
+    An unreadable state is not refused here; opening it reports the error.
     """
     url = setting.backend_url()
     if not url.startswith("file://"):
@@ -55,7 +55,7 @@ def embedded_stack(setting: Setting) -> EmbeddedEngine:
         project=load_project(setting),
         name=setting.stack,
         backend=backend_folder(setting.backend_url()),
-        tell=setting.tell,
+        report=setting.report,
         listener=setting.listener,
         program=setting.program,
         config_file=setting.config_file,

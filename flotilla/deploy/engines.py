@@ -12,13 +12,13 @@ from flotilla.errors import EngineError
 
 
 def open_stack(engine: EngineName, setting: Setting) -> Stack:
-    """Return a stack on the engine that is asked for; `auto` takes Pulumi's CLI where all of it is installed.
+    """Return a stack on the requested engine; `auto` uses Pulumi's CLI if all of it is installed.
 
-    An earlier declaration is restored by the embedded engine alone. What exists is adopted by it: `auto` takes it for
-    such a run wherever it can open the stack, and the CLI for the state where it can't.
+    Only the embedded engine can restore an earlier declaration and adopt existing objects. For an adoption, `auto`
+    uses the embedded engine if that can open the stack. Otherwise the CLI exports and imports the state.
 
     Raises:
-        EngineError: the engine isn't there, or can't use the stack's backend.
+        EngineError: the engine isn't installed, or can't use the stack's backend.
     """
     if setting.back_to:
         return embedded_stack(setting)
@@ -39,7 +39,7 @@ def open_stack(engine: EngineName, setting: Setting) -> Stack:
 
 
 def missing_for_cli() -> list[str]:
-    """Return what of Pulumi isn't installed: its CLI, or the host that runs Python programs."""
+    """Return the missing programs of Pulumi: its CLI, or the host that runs Python programs."""
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "bin"
     path = f"{os.environ.get('PATH', '')}{os.pathsep}{home}"
     return [name for name in ("pulumi", "pulumi-language-python") if shutil.which(name, path=path) is None]

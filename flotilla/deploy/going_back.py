@@ -1,4 +1,4 @@
-"""Which update a rollback goes back to: the one that is named, else the newest good one before what there is now."""
+"""Chooses the update that a rollback goes back to: the named one, or the newest successful one before the current."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SHOW = "`flotilla history` lists the updates"
 
 
 class NoWayBack(FlotillaError):
-    """There is no update to go back to, or it doesn't say what it declared; nothing was changed."""
+    """There is no update to go back to, or its declaration isn't stored; nothing was changed."""
 
     def __init__(self, message: str, *, hint: str = SHOW) -> None:
-        """Say that nothing was changed."""
+        """Add to the message that nothing was changed."""
         super().__init__(f"{message}; {_NOTHING}", hint=hint)
 
 
@@ -25,7 +25,7 @@ def named(history: Sequence[Update], number: int) -> Update:
     """Return the update with a number.
 
     Raises:
-        NoWayBack: there is none, it can't be read, it declared nothing, or it failed.
+        NoWayBack: the update does not exist, can't be read, declared nothing, or failed.
     """
     if not 1 <= number <= len(history):
         raise NoWayBack(f"there is no update {number}: the history has the updates 1 to {len(history)}")
@@ -43,20 +43,20 @@ def named(history: Sequence[Update], number: int) -> Update:
 def newest_good(
     history: Sequence[Update], same: Callable[[Update, Update], bool], broken: BrokenOff | None = None
 ) -> Update:
-    """Return the update to go back to where none is named.
+    """Return the update to go back to if the user names none.
 
-    It is the newest one before the current one that ended well and declared something else. A rollback that has ended
-    well counts as what it went back to, so that the next one goes further back. After one that failed or was killed the
-    next one goes on with it. After an update that was killed, which has no entry, it is the newest one that ended well.
-    A destroy counts as the current one, and has nothing to compare with.
+    It is the newest update before the current one that succeeded and has another declaration. A successful rollback
+    counts as the update that it went back to, so that the next rollback goes further back. After a rollback that failed
+    or was killed, the next one continues with the same update. After an update that was killed, which has no entry, it
+    is the newest successful one. A destroy counts as the current update, and has no declaration to compare with.
 
     Args:
-        history: the oldest entry first.
-        same: tells whether two updates declared the same.
-        broken: what broke off after the newest entry.
+        history: the entries, the oldest first.
+        same: returns whether two updates have the same declaration.
+        broken: the run that broke off after the newest entry.
 
     Raises:
-        NoWayBack: there is none, or an entry that would decide can't be read.
+        NoWayBack: there is no such update, or an entry that decides can't be read.
     """
     current = next((one for one in reversed(history) if _decides(one)), None)
     if current is None:

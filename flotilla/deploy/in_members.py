@@ -1,4 +1,4 @@
-"""What members have already of what a plan sends them: the chosen members are asked when the plan is shown."""
+"""Asks the chosen members, when a plan is shown, which of the objects that it sends them exist there already."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from flotilla.plan.leaving import with_room
 from flotilla.plan.steps import GOING, Result
 from flotilla.providers.adoption import as_secret, note_of, why_refused, writers
 from flotilla.providers.immutable import among, fixed_paths
-from flotilla.providers.judging import judged
-from flotilla.providers.objects import as_held
+from flotilla.providers.judging import dry_run_warning
+from flotilla.providers.objects import with_live_values
 from flotilla.stack.files import kubeconfig_text
 from flotilla.stack.load import load_stack_file
 from flotilla.state.diff import Change, ChangeKind, compare
 from flotilla.state.values import has_unknown, reveal
 
 ANSWER_SECONDS = 10.0
-"""For all members together."""
+"""The time for all members together."""
 _MOST_JUDGED = 30
-"""So many objects of a member are judged by it, with a dry run each; of those beyond, declared fields are compared."""
+"""Up to this number, a member checks each object with a dry run; for the rest only declared fields are compared."""
 _CONTROL_PLANE = "karmada"
 _PROVIDER = "pulumi:providers:kubernetes"
 _MANAGER = "flotilla"
@@ -48,14 +48,15 @@ _INVALID = 422
 
 
 def previewed(result: Result, setting: Setting, *, version: str | None = None) -> FleetPlan:
-    """Read a preview's plan, and ask the members for what they have already of what it sends them.
+    """Return the fleet plan of a preview, with the objects that exist in members already.
 
-    What can't be taken over fails the plan; workloads that `up` would stop at are noted in the result.
+    Objects that can't be taken over are failures of the plan. Workloads at which `up` would stop are added to the
+    result.
 
     Args:
-        result: of a preview.
-        setting: where the stack is.
-        version: Karmada's; None where it isn't known.
+        result: the result of a preview.
+        setting: the stack's setting.
+        version: Karmada's version; None if it isn't known.
     """
     plan = with_room(fleet_plan(result, version=version), result, version=version)
     if not plan.coming or result.failures:
@@ -70,9 +71,9 @@ def previewed(result: Result, setting: Setting, *, version: str | None = None) -
 
 
 def access_in(result: Result, setting: Setting) -> FleetAccess | None:
-    """Return the way to the members that a plan is about; None where it tells neither of them nor of Karmada.
+    """Return the access to the members of a plan; None if the kubeconfig of Karmada isn't known.
 
-    Their kubeconfigs are those of the plan itself; where the engine hides them, the files that the stack names.
+    The kubeconfigs are those in the plan. If the engine hides them, they are read from the files that the stack names.
     """
     known: dict[str, str] = {}
     for step in result.steps:
@@ -91,7 +92,7 @@ def access_in(result: Result, setting: Setting) -> FleetAccess | None:
 
 
 def _files(setting: Setting) -> dict[str, str]:
-    """Return the kubeconfigs that a stack's file names as files, by cluster."""
+    """Return the kubeconfigs that a stack file names as files, by cluster."""
     found: dict[str, str] = {}
     with suppress(FlotillaError):
         fleet = load_stack_file(setting.stack_file, base=setting.project, files=False)
@@ -108,15 +109,15 @@ def _files(setting: Setting) -> dict[str, str]:
 def in_members(
     coming: Iterable[Coming], access: FleetAccess | None, silent: Mapping[str, str]
 ) -> tuple[tuple[InMember, ...], dict[str, str]]:
-    """Ask members for what they have already, by somebody else than Karmada, of what comes to them.
+    """Ask members which of the coming objects exist there already and are not managed by Karmada.
 
     Args:
-        coming: what comes.
-        access: the way to the members; None where there is none.
+        coming: the objects that the plan sends.
+        access: the access to the members; None if there is none.
         silent: clusters that are known not to answer, with the reason.
 
     Returns:
-        What is there, and by member that could not be asked why.
+        The existing objects, and for each member that could not be asked the reason.
     """
     wanted: dict[str, list[Coming]] = defaultdict(list)
     for one in coming:
@@ -139,7 +140,7 @@ def _there(member: Connection, coming: list[Coming]) -> list[InMember]:
 
 
 def _compared(member: Connection, coming: Coming, live: Object, *, asks: bool) -> InMember:
-    """Compare an object that is there with what Karmada would write over it."""
+    """Compare an existing object with the one that Karmada would write over it."""
     found = InMember(
         coming.cluster,
         coming.workload,
@@ -174,8 +175,8 @@ def _compared(member: Connection, coming: Coming, live: Object, *, asks: bool) -
 
 
 def _differences(manifest: Object, over: Object, live: Object) -> list[Change]:
-    """Return what differs of the declared fields; of a selector the whole, which may also lose labels."""
-    found = compare(as_held(manifest, live), manifest)
+    """Return the differences of declared fields; a selector is compared as a whole, since it may also lose labels."""
+    found = compare(with_live_values(manifest, live), manifest)
     was, now = _selector(live), _selector(over)
     if was is None or now is None or was == now:
         return found
@@ -189,7 +190,7 @@ def _selector(obj: Object) -> Any:
 
 
 def _note(live: Object) -> str:
-    """Say who has another claim to an object: whoever applies it by itself, and the objects that it belongs to."""
+    """Return who else has a claim to an object: managers that apply it, and its owners."""
     owners = [f"{one.get('kind')} {one.get('name')}" for one in live["metadata"].get("ownerReferences") or []]
     return _joined(note_of(live), f"it belongs to {', '.join(owners)}" if owners else "")
 
@@ -199,17 +200,17 @@ def _joined(*parts: str) -> str:
 
 
 def _warning(error: ApiError) -> str:
-    """Return what is to be said of a dry run that the member did not carry out."""
+    """Return the remark on a dry run that the member did not carry out."""
     if error.status == _CONFLICT:
-        return ""  # somebody has written since the object was read
+        return ""  # another writer has changed the object since it was read
     try:
-        return judged(error)
+        return dry_run_warning(error)
     except ApiError:
         return error.message
 
 
 def _manifest(item: Object) -> Object:
-    """Return what travels, in clear; without the annotations that are for Pulumi alone: they are no difference."""
+    """Return the manifest that Karmada sends, with secrets revealed, and without annotations that only Pulumi reads."""
     manifest: Object = copied(reveal(item))
     annotations = manifest["metadata"].get("annotations") or {}
     kept = {key: value for key, value in annotations.items() if key not in OWN_ANNOTATIONS}
@@ -220,5 +221,5 @@ def _manifest(item: Object) -> Object:
 
 
 def _hides(item: Object) -> bool:
-    """Tell whether a value is not known yet, or hidden by the engine: no member could judge it."""
+    """Return whether a value is unknown or hidden by the engine, so that no member can check the object."""
     return has_unknown(item) or HIDDEN in str(reveal(item))

@@ -1,4 +1,4 @@
-"""What both engines can do, and where a stack is."""
+"""The common interface of both engines, and the setting of a stack."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class EngineName(StrEnum):
-    """Which engine runs the program."""
+    """The engine that runs the program."""
 
     AUTO = "auto"
     PULUMI = "pulumi"
@@ -34,58 +34,58 @@ class Stack(Protocol):
     engine: EngineName
 
     def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
-        """Say what `up` would do; the result's `digest` stands for exactly this plan."""
+        """Return the plan of an `up`; the result's `digest` identifies exactly this plan."""
         ...
 
     def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
-        """Make it so; with a plan that was shown nothing but that."""
+        """Carry out the program's declaration; with a plan that was shown, only that plan."""
         ...
 
     def refresh(self, *, preview_only: bool = False) -> Result:
-        """Take what the clusters hold into the state, or only say what differs."""
+        """Store the clusters' values in the state, or only report what differs."""
         ...
 
     def destroy(
         self, *, targets: tuple[str, ...] = (), preview_only: bool = False, plan: Result | None = None
     ) -> Result:
-        """Delete everything, or only say what that is; with a plan that was shown nothing but that."""
+        """Delete all resources, or only report them; with a plan that was shown, only that plan."""
         ...
 
     def snapshot(self) -> Snapshot:
-        """Return the state as it is, secrets readable."""
+        """Return the current state, with readable secrets."""
         ...
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Where a stack is and how its runs report."""
+    """The location of a stack, and the options of its runs."""
 
     project: Path
     stack: str
     listener: Listener = lambda _: None
-    tell: Callable[[str], None] = lambda _: None
+    report: Callable[[str], None] = lambda _: None
     program: Program | None = None
     config_file: Path | None = None
-    """Another file than the stack's own: what a change of it would do, before it is made."""
+    """A file that is read instead of the stack file, to show the effect of a change before it is made."""
     adopt: Adoption = NOTHING
-    """What is taken over where it exists already."""
+    """The existing objects that are adopted."""
     back_to: int = 0
-    """The update whose declaration the configuration file restores; 0 for none."""
+    """The number of the update whose declaration the configuration file restores; 0 for none."""
     read_only: bool = False
-    """Nothing is written anywhere, not even what a first preview makes: the passphrase, the CLI's entry of a stack."""
+    """Whether nothing may be written, not even by a first preview: no passphrase file, no new stack of the CLI."""
 
     @property
     def stack_file(self) -> Path:
-        """Where the stack's configuration is."""
+        """The path of the stack's configuration."""
         return self.config_file or load_project(self).stack_file(self.stack)
 
     @property
     def state_folder(self) -> Path:
-        """The default backend's folder, in the checkout and ignored by git."""
+        """The folder of the default backend, in the project and ignored by git."""
         return self.project / ".flotilla" / "state"
 
     def backend_url(self) -> str:
-        """Return the backend: the user's, else the default folder."""
+        """Return the URL of the backend: the user's, or the default folder."""
         return os.environ.get("PULUMI_BACKEND_URL") or f"file://{self.state_folder}"
 
 
@@ -93,7 +93,7 @@ def backend_folder(url: str) -> Path:
     """Return the folder of a `file://` backend.
 
     Raises:
-        EngineError: it is of another kind.
+        EngineError: the backend is of another kind.
     """
     parsed = urlparse(url)
     if parsed.scheme != "file":

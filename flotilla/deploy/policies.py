@@ -1,4 +1,4 @@
-"""A plan, of whichever engine, judged by the project's policies."""
+"""Checks the plan of either engine with the project's policies."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from flotilla.state.values import UNKNOWN_TEXT, Secret
 def judge(
     result: Result, project: Path, stack_file: Path, plan: FleetPlan | None = None, *, applying: bool = False
 ) -> list[Verdict]:
-    """Ask every rule of the project's pack about a plan, and every guard.
+    """Check a plan with every rule of the project's pack, and with every guard.
 
     Args:
         result: the plan.
-        project: the project's folder; without a pack in it, only guards are asked.
-        stack_file: the stack's.
-        plan: what the plan means for the fleet, where it is known already.
-        applying: the plan is to be carried out now.
+        project: the project's folder; if it has no pack, only guards are checked.
+        stack_file: the stack file.
+        plan: the fleet plan, if it is known already.
+        applying: whether the plan is going to be carried out now.
 
     Raises:
-        ConfigError: the stack's settings name rules that aren't there.
+        ConfigError: the stack's settings name rules that don't exist.
         FlotillaError: the pack can't be read.
     """
     rules = load_rules(project)
@@ -55,7 +55,7 @@ def judge(
 def guards_on(
     result: Result, project: Path, stack_file: Path, plan: FleetPlan | None = None, *, applying: bool
 ) -> list[Verdict]:
-    """Ask every guard about a plan; the arguments are those of `judge`. A plan without changes has no verdicts.
+    """Check a plan with every guard; the arguments are those of `judge`. A plan without changes has no verdicts.
 
     Raises:
         ConfigError: the stack's settings can't be read.
@@ -72,7 +72,7 @@ def stack_view(
     others: tuple[ClusterFacts, ...] = (),
     version: Version = SUPPORTED.newest,
 ) -> StackView:
-    """Return what a stack will be after a plan, as rules see it."""
+    """Return the state of a stack after a plan, in the form that rules read."""
     latest: dict[str, Step] = {}
     for step in result.steps:
         if step.op not in GOING and step.op is not Op.REPLACE:
@@ -94,9 +94,9 @@ def _resource(state: ResourceState) -> Resource:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value without the engine's marks; a secret that isn't shown to us is as good as unknown.
+    """Return a value without the engine's marks; a secret that the engine hides is unknown.
 
-    Pulumi's CLI shows a text in its place, whatever the secret is: a list of rules, for one.
+    Pulumi's CLI shows a text instead of a secret, even if the secret is not a text but, for example, a list of rules.
     """
     if isinstance(value, Secret):
         return UNKNOWN if value.value is None else _plain(value.value)

@@ -1,4 +1,4 @@
-"""Pulumi's CLI behind the common interface, through its Automation API; its events become the same steps."""
+"""Pulumi's CLI, with the common interface of engines: by its Automation API, whose events become the same steps."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ _WHOLE = (
 )
 _MARKS = {HIDDEN: Secret(None), UNKNOWN_TEXT: UNKNOWN}
 _EXISTS = "\nThe resource already exists in the cluster. This can happen when:"
-"""Where pulumi-kubernetes begins to list what may be done (4.32.0, provider/pkg/await/await.go)."""
+"""The line after which pulumi-kubernetes lists possible remedies (4.32.0, provider/pkg/await/await.go)."""
 
 
 class PulumiStack:
-    """One stack, run by the installed CLI."""
+    """One stack on the installed CLI."""
 
     engine = EngineName.PULUMI
 
     def __init__(self, setting: Setting) -> None:
-        """Take the setting; the CLI is first called by an operation."""
+        """Keep the setting; the CLI is called only by an operation."""
         self._setting = setting
 
     @property
@@ -60,7 +60,7 @@ class PulumiStack:
         return str(self._setting.config_file) if self._setting.config_file else None
 
     def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
-        """Say what `up` would do."""
+        """Return the plan of an `up`."""
         result = self._run(
             "preview",
             lambda stack, on: stack.preview(
@@ -73,7 +73,7 @@ class PulumiStack:
         return self._with_digest(with_clusters(with_unanswered(result, changing=False)))
 
     def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
-        """Make it so; with a plan that was shown only if a preview right before still has the same digest."""
+        """Carry out the program's declaration; with a plan, only if another preview still has the same digest."""
         if plan is not None:
             if plan.stopped:
                 return Result(failures=[*plan.stopped.values(), _WHOLE])
@@ -101,7 +101,7 @@ class PulumiStack:
     def destroy(
         self, *, targets: tuple[str, ...] = (), preview_only: bool = False, plan: Result | None = None
     ) -> Result:
-        """Delete everything, or only say what that is; a plan that was shown is compared as by `up`."""
+        """Delete all resources, or only report them; a plan that was shown is compared as in `up`."""
         target = list(targets) or None
         if preview_only:
             result = self._run("destroy", lambda stack, on: stack.preview_destroy(on_event=on, target=target))
@@ -113,14 +113,14 @@ class PulumiStack:
         return self._run("destroy", lambda stack, on: stack.destroy(on_event=on, target=target), report=True)
 
     def snapshot(self) -> Snapshot:
-        """Return the state as it is, secrets readable."""
+        """Return the current state, with readable secrets."""
         try:
             return from_export(dict(self._stack().export_stack().deployment or {}))
         except automation.CommandError as error:
             raise EngineError(last_error_line("pulumi stack export", error)) from None
 
     def _with_digest(self, result: Result) -> Result:
-        """Set a plan's digest. The CLI's events hide secrets, so the content of the files they come from is covered."""
+        """Set a plan's digest. The CLI's events hide secrets, so the digest covers the files that contain them."""
         setting = self._setting
         key, secret = self._digest_key()
         contents = contents_keyed(setting.stack_file, setting.project, key, manifests=secret)
@@ -128,19 +128,19 @@ class PulumiStack:
         return result
 
     def _digest_key(self) -> tuple[bytes, bool]:
-        """Return the digest's key, and whether it is a secret: it is where the stack has a passphrase."""
+        """Return the digest's key, and whether the key is secret, which it is if the stack has a passphrase."""
         setting = self._setting
         project = load_project(setting)
         named = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE") or setting.state_folder / "passphrase"
         has_passphrase = "PULUMI_CONFIG_PASSPHRASE" in os.environ or Path(named).is_file()
         secret = passphrase(Path(named)) if has_passphrase else ""
-        # Read as it is: a stack whose secrets are under a key service has none.
+        # Read directly, since a stack whose secrets a key service encrypts has no salt.
         salt = read_stack_file(setting.stack_file).get("encryptionsalt") if setting.stack_file.exists() else None
         purpose = f"{PURPOSE} {project.name}/{setting.stack}"
         return derived_key(secret, salt if has_passphrase else None, purpose), has_passphrase
 
     def _changed_since(self, plan: Result, now: Result) -> Result | None:
-        """Return a result that fails where the plan is another one now; nothing was done then."""
+        """Return a failed result if the plan has changed; nothing was done then. None if it has not."""
         if now.digest == plan.digest:
             return None
         found = differences(plan, now, self._digest_key()[0]) or ["a file that it is made of has other content"]
@@ -173,7 +173,7 @@ class PulumiStack:
         return collector.result
 
     def _stack(self, environment: Mapping[str, str] = MappingProxyType({})) -> automation.Stack:
-        """Return the stack, made if need be; `environment` is what the CLI gets beside what finds the stack."""
+        """Return the stack, created if necessary; the CLI gets `environment` in addition to the stack's variables."""
         setting = self._setting
         project = load_project(setting)
         self._refuse_unknown()
@@ -188,7 +188,7 @@ class PulumiStack:
                     program=setting.program,
                     opts=automation.LocalWorkspaceOptions(work_dir=str(setting.project), env_vars=options.env_vars),
                 )
-            # In a backend of another kind only the CLI can tell: a name without a stack file is selected, never made.
+            # In other backends only the CLI knows the stacks: one without a stack file is selected, but not created.
             known = setting.stack_file.exists() or setting.backend_url().startswith("file://")
             choose = automation.create_or_select_stack if known else automation.select_stack
             return choose(stack_name=setting.stack, work_dir=str(setting.project), opts=options)
@@ -196,7 +196,7 @@ class PulumiStack:
             raise EngineError(last_error_line(f"pulumi stack select {setting.stack}", error)) from None
 
     def _existing(self, environment: Mapping[str, str]) -> automation.Stack:
-        """Return the stack without making anything: no state, no passphrase, no salt in the stack file."""
+        """Return the stack without creating anything: no state, no passphrase, no salt in the stack file."""
         setting = self._setting
         if not passphrase_is_named() and not (setting.state_folder / "passphrase").is_file():
             raise EngineError(
@@ -209,7 +209,7 @@ class PulumiStack:
             raise EngineError(last_error_line(f"pulumi stack select {setting.stack}", error)) from None
 
     def _refuse_unknown(self) -> None:
-        """Refuse a mistyped name, which the CLI would make a stack of."""
+        """Refuse a mistyped name, for which the CLI would create a stack."""
         setting, url = self._setting, self._setting.backend_url()
         if url.startswith("file://"):
             project = load_project(setting)
@@ -219,9 +219,9 @@ class PulumiStack:
 
 @contextmanager
 def _temporary_files() -> Iterator[dict[str, str]]:
-    """Give a run a folder of its own for temporary files, by environment variables, and remove it at the end.
+    """Yield environment variables that name a separate folder for temporary files, which is removed at the end.
 
-    pulumi-kubernetes writes the kubeconfig of every provider into a temporary file and leaves it (4.32.0,
+    pulumi-kubernetes writes the kubeconfig of every provider into a temporary file and does not remove it (4.32.0,
     provider/pkg/provider/util.go).
     """
     with tempfile.TemporaryDirectory(prefix="flotilla-", ignore_cleanup_errors=True) as folder:
@@ -229,7 +229,7 @@ def _temporary_files() -> Iterator[dict[str, str]]:
 
 
 def cli_environment(setting: Setting) -> dict[str, str]:
-    """Return what the CLI needs to find the stack: the backend and the passphrase, made if there is none yet."""
+    """Return the variables by which the CLI finds the stack: backend and passphrase, which is created if missing."""
     environment = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
     url = setting.backend_url()
     environment["PULUMI_BACKEND_URL"] = url
@@ -243,10 +243,10 @@ def cli_environment(setting: Setting) -> dict[str, str]:
 
 
 def contents_keyed(stack_file: Path, project: Path, key: bytes, *, manifests: bool) -> dict[str, str]:
-    """Return a keyed hash of what a plan is made of, by name: the stack file's values, manifests, charts, ....
+    """Return keyed hashes of a plan's sources, by name: the stack file's values, manifests, charts and so on.
 
-    Without a secret key `manifests` has to be false: they may hold a Secret, whose value could be found by trying.
-    Layout, comments and the salt that the CLI adds by itself are no part of a plan.
+    Without a secret key, `manifests` has to be false: they may contain a Secret, whose value could be found by trying.
+    Layout, comments and the salt that the CLI adds are not part of a plan.
     """
     if not stack_file.exists():
         return {}
@@ -282,7 +282,7 @@ class _Collector:
     def _begin(self, metadata: Any) -> None:
         op = _OPERATIONS.get(_text(metadata.op))
         if op in (None, Op.REFRESH) or is_default_provider(metadata.urn, metadata.type):
-            return  # what a refresh finds is reported when it has looked
+            return  # the result of a refresh is reported by its outputs event
         step = step_of(metadata, op)
         self._begun[metadata.urn] = step
         self.result.steps.append(step)
@@ -315,13 +315,13 @@ class _Collector:
         elif diagnostic.severity == "warning":
             self.result.messages.append(f"warning: {redacted(_uncoloured(text))}")
         elif self._report and text.startswith(LINE_PREFIX):
-            # The CLI doesn't say by which resource's provider a line was printed.
+            # The CLI doesn't say which resource's provider printed a line.
             said = StepEvent(Phase.WAITING, Step(Op.SAME, "", ""), said=redacted(_uncoloured(text)))
             self._setting.listener(said)
 
 
 def step_of(metadata: Any, op: Op) -> Step:
-    """Return the step that an event's metadata tells of."""
+    """Return the step of an event's metadata."""
     old, new = _state(metadata.old), _state(metadata.new)
     changes = _detailed(metadata, old, new)
     if metadata.type.startswith(DYNAMIC_PREFIX) and op in (Op.UPDATE, Op.REPLACE) and old and new:
@@ -364,7 +364,7 @@ def _state(metadata: Any) -> ResourceState | None:
 
 
 def _unmask(value: Any) -> Any:
-    """Read values of events: secrets come as signed objects or as the text that stands for them, unknowns likewise."""
+    """Convert values of events, in which secrets and unknowns are signed objects or placeholder texts."""
     if isinstance(value, dict):
         if SIGNATURE_KEY in value:
             return Secret(value.get("plaintext") or value.get("ciphertext") or value.get("value"))
@@ -392,7 +392,7 @@ def _text(value: Any) -> str:
 
 
 def _adoptable(text: str) -> str:
-    """Name the way to take over what exists, not the provider's own ways: none fits this project."""
+    """Replace the provider's remedies for an existing object, which don't fit this project, by a hint to `--adopt`."""
     said, exists, _ = text.partition(_EXISTS)
     return f"{said.rstrip()}\n  hint: `flotilla up --adopt` takes over what exists" if exists else text
 
@@ -404,7 +404,7 @@ def _uncoloured(text: str) -> str:
 
 
 def last_error_line(command: str, error: Exception | str) -> str:
-    """Return what a command of the CLI failed by, in one line."""
+    """Return the error of a failed command of the CLI, in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line.removeprefix("stderr:").strip() for line in lines if "error" in line.lower()]
-    return redacted(f"{command}: {(telling or lines or ['failed'])[-1]}")
+    errors = [line.removeprefix("stderr:").strip() for line in lines if "error" in line.lower()]
+    return redacted(f"{command}: {(errors or lines or ['failed'])[-1]}")

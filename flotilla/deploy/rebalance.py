@@ -1,4 +1,4 @@
-"""Lets Karmada divide workloads anew, once: a WorkloadRebalancer that goes when its work is done."""
+"""Lets Karmada divide workloads again, once, by a WorkloadRebalancer that is deleted when it is done."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def rebalance(setting: Setting, engine: EngineName, member: str, workloads: Iter
     """Ask Karmada to divide the templates of workloads without regard to how they are divided now.
 
     Args:
-        setting: where the stack is.
-        engine: by which its control plane is found.
-        member: the member that takes workloads again, for the object's name.
-        workloads: their names.
+        setting: the stack's setting.
+        engine: the engine that finds the control plane.
+        member: the member that receives workloads again, for the object's name.
+        workloads: the names of the workloads.
 
     Returns:
-        What became of it, a line each.
+        The results, one line each.
 
     Raises:
-        FlotillaError: the control plane could not be asked.
+        FlotillaError: the control plane did not answer, or refused.
     """
     names = sorted(workloads)
     checks = declared(open_stack(engine, setting).snapshot()).rollouts
@@ -55,7 +55,7 @@ def rebalance(setting: Setting, engine: EngineName, member: str, workloads: Iter
                 break
     finally:
         connection.delete(ref, propagation="Background")
-    return [f"Karmada has not divided {', '.join(names)} anew within {_SECONDS:.0f} s: they stay where they are"]
+    return [f"Karmada has not divided {', '.join(names)} again within {_SECONDS:.0f} s: they stay where they are"]
 
 
 def rebalancer(member: str, refs: Iterable[ObjectRef]) -> Object:
@@ -78,7 +78,7 @@ def rebalancer(member: str, refs: Iterable[ObjectRef]) -> Object:
 
 
 def results_of(made: Object) -> dict[str, str]:
-    """Return what became of each template so far: empty, or why it wasn't divided anew."""
+    """Return the result for each finished template: empty, or why it wasn't divided again."""
     found = {}
     for one in (made.get("status") or {}).get("observedWorkloads") or []:
         if one.get("result"):
@@ -91,5 +91,5 @@ def results_of(made: Object) -> dict[str, str]:
 
 def _said(results: dict[str, str]) -> list[str]:
     done = sorted(name for name, why in results.items() if not why)
-    said = [f"Karmada divides anew: {', '.join(done)}; `flotilla status` shows how far it is"] if done else []
-    return said + [f"{name}: not divided anew: {why}" for name, why in sorted(results.items()) if why]
+    said = [f"Karmada divides again: {', '.join(done)}; `flotilla status` shows how far it is"] if done else []
+    return said + [f"{name}: not divided again: {why}" for name, why in sorted(results.items()) if why]

@@ -1,4 +1,4 @@
-"""Gives workloads and members back: their copies run on, Karmada and the state forget them."""
+"""Releases workloads and members: their copies keep running, and Karmada and the state no longer have them."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ _SECONDS = 300.0
 _ACCESS = tuple(
     ObjectRef("rbac.authorization.k8s.io/v1", kind, IMPERSONATOR) for kind in ("ClusterRoleBinding", "ClusterRole")
 )
-"""What Karmada sends to each member for itself (pkg/controllers/unifiedauth)."""
-_SAYS = {"spec": {"preserveResourcesOnDeletion": True, "activationPreference": None}}
-"""A policy that is about to go no longer waits for a change of the objects, either."""
+"""The objects that Karmada sends to each member for its own access (pkg/controllers/unifiedauth)."""
+_PRESERVE = {"spec": {"preserveResourcesOnDeletion": True, "activationPreference": None}}
+"""The patch of a policy before its deletion: copies stay, and the policy no longer waits for changes of the objects."""
 
 
 @dataclass(frozen=True)
 class Released:
-    """One workload or one member that is given back."""
+    """One workload or one member to release."""
 
     name: str
     component: str
-    """The URN of its component."""
+    """The URN of the component."""
     resources: tuple[ResourceState, ...]
-    """All that the state has of it, the component first."""
+    """The component and its descendants in the state, the component first."""
 
     @property
     def is_member(self) -> bool:
@@ -58,12 +58,12 @@ class Released:
         return self.resources[0].type in MEMBER_TYPES
 
     def objects(self, cluster: str) -> list[Object]:
-        """Return what was declared of it in one cluster, in the state's order."""
+        """Return its declared objects in one cluster, in the state's order."""
         found = [one for one in self.resources if one.type.startswith("kubernetes:")]
         return [reveal(one.inputs) for one in found if cluster_of(provider_of(one.provider)) == cluster]
 
     def uid(self, ref: ObjectRef) -> str:
-        """Return the UID of one of its objects; empty where the state has none."""
+        """Return the UID of one of its objects; empty if the state has none."""
         for one in self.resources:
             if one.type.startswith("kubernetes:") and ref_of(reveal(one.inputs)) == ref:
                 metadata = reveal(one.outputs).get("metadata")
@@ -73,16 +73,17 @@ class Released:
 
 @dataclass(frozen=True)
 class Release:
-    """What is given back."""
+    """The plan of a release."""
 
     workloads: tuple[Released, ...]
     members: tuple[Released, ...]
     staying: dict[str, tuple[ObjectRef, ...]]
-    """By member, the copies that run on there."""
+    """For each member, the copies that keep running there."""
     kubeconfigs: dict[str, str]
-    """Administrator's kubeconfigs of the members that the state has, by name."""
+    """The administrator's kubeconfigs from the state, by member."""
     members_first: bool = False
-    """Members leave before workloads do: this Karmada has no field for copies that stay, and reaches none then."""
+    """Whether members leave before workloads. This Karmada has no field that preserves copies, but without members it
+    can't delete any."""
 
     @property
     def templates(self) -> list[Object]:
@@ -96,16 +97,16 @@ class Release:
 
     @property
     def removed(self) -> list[ObjectRef]:
-        """What goes from the control plane."""
+        """The objects to remove from the control plane."""
         return [ref_of(obj) for one in (*self.workloads, *self.members) for obj in one.objects(CONTROL_PLANE)]
 
     @property
     def urns(self) -> set[str]:
-        """What the state forgets."""
+        """The URNs to remove from the state."""
         return {one.urn for part in (*self.workloads, *self.members) for one in part.resources}
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the plan as JSON data."""
         return {
             "workloads": [one.name for one in self.workloads],
             "members": [one.name for one in self.members],
@@ -116,16 +117,17 @@ class Release:
 
 
 def plan_release(setting: Setting, engine: EngineName, names: Sequence[str], *, everything: bool = False) -> Release:
-    """Say what giving something back does; nothing is changed.
+    """Return the plan of a release; nothing is changed.
 
     Args:
-        setting: where the stack is.
-        engine: by which its control plane is found.
-        names: workloads and members; `workload/x` or `member/x` where both have a name.
-        everything: every workload and every member.
+        setting: the stack's setting.
+        engine: the engine that finds the control plane.
+        names: workloads and members; `workload/x` or `member/x` if both have the same name.
+        everything: release every workload and every member.
 
     Raises:
-        FlotillaError: a name is unknown, a run broke off, others need what would go, or Karmada is too old.
+        FlotillaError: a name is unknown, a run was interrupted, other workloads need an object that would be removed,
+            or Karmada is too old.
     """
     snapshot = embedded_stack(setting).snapshot()
     parts = _parts(snapshot)
@@ -160,13 +162,13 @@ def plan_release(setting: Setting, engine: EngineName, names: Sequence[str], *, 
 
 
 def release(setting: Setting, engine: EngineName, plan: Release) -> list[str]:
-    """Carry it out: Karmada first, the state last, so that a broken-off run can be repeated.
+    """Carry out the plan: Karmada first, the state last, so that an interrupted run can be repeated.
 
     Returns:
-        What could not be done, a line each.
+        One line for each part that could not be done.
 
     Raises:
-        FlotillaError: copies could not be marked as kept; nothing was removed then. Or Karmada does not let them go.
+        FlotillaError: copies could not be marked as preserved, and nothing was removed; or Karmada keeps them.
     """
     connection = control_plane_of(setting, engine)
     stack = embedded_stack(setting)
@@ -174,11 +176,11 @@ def release(setting: Setting, engine: EngineName, plan: Release) -> list[str]:
     workloads = {one.urn for part in plan.workloads for one in part.resources}
     with stack.changing():
         if workloads and not plan.members_first:
-            said += _let_workloads_go(setting, connection, plan)
+            said += _release_workloads(setting, connection, plan)
             stack.forget(workloads, verb="release")
         _cut_off(setting, connection, plan)
         for one in plan.members:
-            _let_member_go(connection, one, plan.kubeconfigs[one.name])
+            _release_member(connection, one, plan.kubeconfigs[one.name])
             stack.forget({resource.urn for resource in one.resources}, verb="release")
         if workloads and plan.members_first:
             for obj in (*plan.policies, *_spaces_last(plan.templates)):
@@ -188,7 +190,7 @@ def release(setting: Setting, engine: EngineName, plan: Release) -> list[str]:
     return said
 
 
-# -- what is meant ---------------------------------------------------------------------------------
+# -- the plan --------------------------------------------------------------------------------------
 
 
 def _parts(snapshot: Snapshot) -> list[Released]:
@@ -217,7 +219,7 @@ def _refuse_begun(snapshot: Snapshot, urns: set[str]) -> None:
 
 
 def _refuse_others(connection: Connection, members: Iterable[Released]) -> None:
-    """Refuse where a Cluster isn't known to be the member's own: Karmada would keep its access while that goes."""
+    """Refuse if a Cluster may belong to another cluster: Karmada would keep its access to that one and delete there."""
     for one in members:
         cluster = connection.find(ObjectRef(CLUSTER_API, "Cluster", one.name))
         found = str((cluster.get("spec") or {}).get("id") or "") if cluster else _cluster_id(one)
@@ -240,7 +242,7 @@ def _refuse_protected(chosen: Iterable[Released]) -> None:
 
 
 def _refuse_needed(going: Iterable[Released], others: Iterable[Released]) -> None:
-    """Refuse to take a namespace or a definition from under other workloads."""
+    """Refuse to remove a namespace or a definition that other workloads need."""
     templates = [obj for one in going for obj in one.objects(CONTROL_PLANE)]
     spaces = {obj["metadata"]["name"] for obj in templates if kind_of(obj) == NAMESPACE}
     kinds = {defined_kind(obj) for obj in templates if kind_of(obj) == DEFINITION}
@@ -256,12 +258,12 @@ def _refuse_needed(going: Iterable[Released], others: Iterable[Released]) -> Non
 
 
 def _too_old(connection: Connection, plan: Release) -> FlotillaError | None:
-    """Return why Karmada's policies can't say that copies stay: it would drop the field without a word."""
+    """Return why Karmada's policies can't preserve copies: older versions drop the field silently. None if they can."""
     for policy in _senders(plan.policies):
         ref = ref_of(policy)
         if connection.find(ref) is None:
             continue
-        taken = connection.patch(ref, _SAYS, query={"fieldManager": "flotilla", "dryRun": "All"})
+        taken = connection.patch(ref, _PRESERVE, query={"fieldManager": "flotilla", "dryRun": "All"})
         if not (taken.get("spec") or {}).get("preserveResourcesOnDeletion"):
             return FlotillaError(
                 f"this Karmada can't let copies go: {ref} has no preserveResourcesOnDeletion",
@@ -272,14 +274,14 @@ def _too_old(connection: Connection, plan: Release) -> FlotillaError | None:
 
 
 def _all_leave(connection: Connection, members: Iterable[Released]) -> bool:
-    """Tell whether no Cluster is left once these members have left."""
+    """Return whether no Cluster remains after these members have left."""
     return {str(one["metadata"]["name"]) for one in connection.list(CLUSTER_API, "Cluster")} <= {
         m.name for m in members
     }
 
 
 def _spaces_last(templates: Iterable[Object]) -> list[Object]:
-    """Return templates with namespaces and definitions, which take others along, behind these."""
+    """Return templates with namespaces and definitions last, since their deletion deletes others too."""
     return sorted(templates, key=lambda one: kind_of(one) in (NAMESPACE, DEFINITION))
 
 
@@ -300,23 +302,23 @@ def _staying(connection: Connection, plan: Release) -> dict[str, tuple[ObjectRef
 
 
 def _is_access(ref: ObjectRef) -> bool:
-    """Tell whether an object is part of Karmada's own access to a member, which goes with it."""
+    """Return whether an object is part of Karmada's own access to a member, which is removed with the member."""
     return (ref.kind, ref.name) in {(one.kind, one.name) for one in _ACCESS}
 
 
-# -- what is done ----------------------------------------------------------------------------------
+# -- carrying it out -------------------------------------------------------------------------------
 
 
-def _let_workloads_go(setting: Setting, connection: Connection, plan: Release) -> list[str]:
+def _release_workloads(setting: Setting, connection: Connection, plan: Release) -> list[str]:
     templates = plan.templates
     alone = [obj["metadata"]["name"] for obj in templates if goes_by_itself(obj)]
     refs = [ref_of(obj) for obj in templates]
     for policy in _senders(plan.policies):
-        patched(connection, ref_of(policy), _SAYS)
+        patched(connection, ref_of(policy), _PRESERVE)
     for name in alone:
         patched(connection, ObjectRef("v1", "Namespace", name), {"metadata": {"annotations": {ON_REMOVAL: "keep"}}})
-    setting.tell("waiting until every copy is sure to stay")
-    # Also where another policy has claimed a template, or none has: it is deleted all the same.
+    setting.report("waiting until every copy is sure to stay")
+    # Also waits for templates that another policy or no policy has claimed, since they are deleted too.
     await_preserved(connection, [ref_of(obj) for obj in templates if not goes_by_itself(obj)], _SECONDS, every=True)
     keep_namespaces(connection, alone, _SECONDS)
     last = [ref_of(obj) for obj in templates if kind_of(obj) in (NAMESPACE, DEFINITION)]
@@ -324,7 +326,7 @@ def _let_workloads_go(setting: Setting, connection: Connection, plan: Release) -
     for part in ([ref for ref in refs if ref not in last], last):
         for ref in part:
             _delete(connection, ref, plan.workloads)
-        setting.tell("waiting until Karmada has let the copies go")
+        setting.report("waiting until Karmada has let the copies go")
         await_released(connection, Finisher(connection, part), _SECONDS)
     await_released(connection, finisher, _SECONDS)
     for policy in plan.policies:
@@ -333,7 +335,7 @@ def _let_workloads_go(setting: Setting, connection: Connection, plan: Release) -
     unreached = free_copies(connection, refs)
     for name in sorted(unreached):
         if name in plan.kubeconfigs:
-            with suppress(FlotillaError):  # it is named, and the others are done
+            with suppress(FlotillaError):  # the member is reported, and the other members are done
                 free_in(connect(plan.kubeconfigs[name], name=name), refs)
                 del unreached[name]
     marked = [f"copies in {name} may still have marks of Karmada: {why}" for name, why in sorted(unreached.items())]
@@ -341,7 +343,7 @@ def _let_workloads_go(setting: Setting, connection: Connection, plan: Release) -
 
 
 def _cut_off(setting: Setting, connection: Connection, plan: Release) -> None:
-    """Take Karmada's access to all members away, before one leaves: its replicas would come to the next ones."""
+    """Remove Karmada's access to all members before one leaves; otherwise its replicas would move to the next ones."""
     cut = []
     for one in plan.members:
         member = connect(plan.kubeconfigs[one.name], name=one.name)
@@ -352,12 +354,12 @@ def _cut_off(setting: Setting, connection: Connection, plan: Release) -> None:
         cut.append((one.name, cluster_id, Agent(member, agents[0]["metadata"]["namespace"]) if agents else None))
     there = [name for name, cluster_id, agent in cut if take_access(connection, name, cluster_id, agent)]
     for name in there:
-        setting.tell(f"waiting until Karmada no longer reaches {name}, so that it leaves everything there as it is")
+        setting.report(f"waiting until Karmada no longer reaches {name}, so that it leaves everything there as it is")
         await_cut_off(connection, name)
 
 
-def _let_member_go(connection: Connection, one: Released, kubeconfig: str) -> None:
-    """Let a member that Karmada can't reach leave as it is."""
+def _release_member(connection: Connection, one: Released, kubeconfig: str) -> None:
+    """Remove a member that Karmada can't reach, without changing its workloads."""
     member, cluster_id = connect(kubeconfig, name=one.name), _cluster_id(one)
     inside, outside = one.objects(one.name), one.objects(CONTROL_PLANE)
     works = connection.list(WORK_API, "Work", namespace=execution_namespace(one.name))
@@ -367,7 +369,8 @@ def _let_member_go(connection: Connection, one: Released, kubeconfig: str) -> No
     for ref in reversed([ref_of(obj) for obj in outside]):
         if ref.kind != "Cluster":
             _delete(connection, ref, [one])
-    # Not by the Works, which a run that broke off has removed: a later join would take it for another control plane's.
+    # Not found by the Works, which an interrupted run may have removed. If these objects stayed, a later join would
+    # conclude that the cluster belongs to another control plane.
     for ref in (*_ACCESS, *reversed([ref_of(obj) for obj in inside])):
         _delete(member, ref, [one])
 
@@ -382,4 +385,4 @@ def _delete(connection: Connection, ref: ObjectRef, of: Iterable[Released]) -> N
     try:
         connection.delete(ref, propagation="Background", uid=uid or None)
     except KindNotServed:
-        return  # it has gone with its definition
+        return  # the object was deleted with its definition

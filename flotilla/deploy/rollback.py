@@ -1,6 +1,6 @@
-"""Back to what an earlier update declared: its stack file and its objects, put in place for an `up` like any other.
+"""Restores the declaration of an earlier update: its stack file and its objects, for an ordinary `up`.
 
-The stack file comes from the stack's history, the objects from the state that the update left
+The stack file comes from the stack's history, and the objects from the state after the update
 (docs/decisions/rollback.md).
 """
 
@@ -41,36 +41,36 @@ _FROM_REPOSITORY = "check out the stack file and the manifests of that time, and
 
 @dataclass(frozen=True)
 class Earlier:
-    """An earlier declaration, in place of what the stack's files say now."""
+    """An earlier declaration, which replaces that of the stack's files."""
 
     update: Update
     setting: Setting
-    """The stack's, with the stack file of the rollback."""
+    """The stack's setting, with the stack file of the rollback."""
     notes: tuple[str, ...]
-    """What does not go back, a line each."""
+    """One line for each part that does not go back."""
 
 
 def history_of(setting: Setting) -> list[Update]:
     """Return a stack's history, the oldest entry first.
 
     Raises:
-        NoWayBack: the backend is no folder.
-        EngineError: there is no such stack.
+        NoWayBack: the backend is not a folder.
+        EngineError: the stack does not exist.
     """
     return updates(_files(setting))
 
 
 @contextmanager
 def earlier(setting: Setting, engine: EngineName, to: int | None) -> Iterator[Earlier]:
-    """Put an earlier declaration in place: what plans and runs the given setting, plans and runs that.
+    """Yield a setting with which plans and runs use an earlier declaration.
 
     Args:
-        setting: where the stack is.
-        engine: which one is asked for.
-        to: the update's number; None for the newest good one before the current one.
+        setting: the stack's setting.
+        engine: the requested engine.
+        to: the number of the update; None for the newest successful one before the current one.
 
     Raises:
-        NoWayBack: there is no such update, or it doesn't say all that it declared.
+        NoWayBack: there is no such update, or its declaration isn't stored completely.
         EngineError: the state can't be used, or the passphrase is wrong.
     """
     _refuse_engine(setting, engine)
@@ -87,7 +87,7 @@ def earlier(setting: Setting, engine: EngineName, to: int | None) -> Iterator[Ea
         document = {"config": found.values, **({"encryptionsalt": salt} if (salt := reading.today.salt) else {})}
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            # JSON is YAML, and no text in it is taken for a number.
+            # JSON is YAML, and its texts are quoted, so that none is read as a number.
             json.dump(document, stream, ensure_ascii=False)
         yield Earlier(update, replace(setting, config_file=file, back_to=update.number), found.notes)
 
@@ -106,7 +106,7 @@ def _files(setting: Setting) -> StackFiles:
 
 
 def _refuse_engine(setting: Setting, engine: EngineName) -> None:
-    """Refuse Pulumi's CLI: it starts the program as a process of its own, which reads the files as they are now."""
+    """Refuse Pulumi's CLI: it runs the program in a separate process, which reads the current files."""
     if engine is EngineName.PULUMI:
         raise NoWayBack(
             "Pulumi's CLI runs the program with the files as they are now, not as an earlier update had them",
@@ -122,18 +122,18 @@ def _refuse_engine(setting: Setting, engine: EngineName) -> None:
 
 @dataclass(frozen=True)
 class _Declared:
-    """What an update declared."""
+    """The declaration of an update."""
 
     sections: dict[str, Any]
-    """Of the stack file, files replaced; secrets encrypted as the stack's are now."""
+    """The sections of the stack file, with files replaced, and secrets encrypted with the stack's current key."""
     plain: dict[str, Any]
-    """What of them goes back, decrypted: to be compared, never to be written."""
+    """The sections that go back, decrypted: for comparisons, never written."""
     objects: dict[str, list[Object]]
-    """By what stands in the stack file for the files that held them."""
+    """The objects by the placeholder that replaces their files in the stack file."""
 
 
 class _Reading:
-    """Reads what updates of a stack declared."""
+    """Reads the declarations of a stack's updates."""
 
     def __init__(self, setting: Setting) -> None:
         self._files = _files(setting)
@@ -147,9 +147,9 @@ class _Reading:
         self._known: dict[int, _Declared] = {}
 
     def broken_off(self, history: list[Update]) -> BrokenOff | None:
-        """Return what broke off after the newest entry: by the note of this engine, else by the state.
+        """Return the run that broke off after the newest entry: by this engine's record, otherwise by the state.
 
-        Pulumi's CLI leaves no note. It never goes back, so that what it left was an update, or a destroy.
+        Pulumi's CLI leaves no record. Since it can't go back, its interrupted run was an update or a destroy.
         """
         known = broken_off(self._files, history)
         file = history[-1].checkpoint()
@@ -162,7 +162,7 @@ class _Reading:
         return None
 
     def same(self, one: Update, other: Update) -> bool:
-        """Tell whether two updates declared the same; not where nobody knows what the second one did."""
+        """Return whether two updates have the same declaration; False if that of the second one isn't known."""
         try:
             second = self.declared(other)
         except NoWayBack:
@@ -171,10 +171,10 @@ class _Reading:
         return first.plain == second.plain and list(first.objects.values()) == list(second.objects.values())
 
     def declared(self, update: Update) -> _Declared:
-        """Return what an update declared.
+        """Return the declaration of an update.
 
         Raises:
-            NoWayBack: it doesn't say all of it.
+            NoWayBack: the declaration isn't stored completely.
         """
         if update.number not in self._known:
             self._known[update.number] = self._read(update)
@@ -212,7 +212,7 @@ class _Reading:
         if whole:
             raise NoWayBack(f"update {update.number} has {whole[0]} encrypted as a whole", hint=_FROM_REPOSITORY)
         try:
-            plain = sections_of({key: _in_clear(value, crypters) for key, value in config.values.items()})
+            plain = sections_of({key: _in_plain_text(value, crypters) for key, value in config.values.items()})
             values = {key: self._sealed_now(value, crypters) for key, value in config.values.items()}
         except EngineError as error:
             raise NoWayBack(f"the stack file of update {update.number}: {error.message}") from None
@@ -253,7 +253,7 @@ class _Reading:
             return []
 
     def _sealed_now(self, value: Any, crypters: list[PassphraseCrypter]) -> Any:
-        """Return a value whose secrets the stack's present key opens."""
+        """Return a value with its secrets encrypted with the stack's current key."""
         if _is_secret(value):
             text = _decrypted(value, crypters)
             return {"secure": self._now.encrypt(text)}
@@ -263,7 +263,7 @@ class _Reading:
 
 
 def _inputs(snapshot: Snapshot) -> dict[str, Properties]:
-    """Return what each resource of a state was declared with, by URN."""
+    """Return the inputs of each resource of a state, by URN."""
     return {resource.urn: resource.plain for resource in snapshot.resources if not resource.delete}
 
 
@@ -282,9 +282,9 @@ def _decrypted(value: Mapping[str, Any], crypters: list[PassphraseCrypter]) -> s
     raise EngineError("a secret in it is encrypted under another passphrase than the stack's")
 
 
-def _in_clear(value: Any, crypters: list[PassphraseCrypter]) -> Properties | Any:
+def _in_plain_text(value: Any, crypters: list[PassphraseCrypter]) -> Properties | Any:
     if _is_secret(value):
         return _decrypted(value, crypters)
     if isinstance(value, dict):
-        return {key: _in_clear(entry, crypters) for key, entry in value.items()}
-    return [_in_clear(entry, crypters) for entry in value] if isinstance(value, list) else value
+        return {key: _in_plain_text(entry, crypters) for key, entry in value.items()}
+    return [_in_plain_text(entry, crypters) for entry in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""The changes in waves of a stack's workloads, and whether a run of the stack is under way that goes on with them."""
+"""The changes in waves of a stack's workloads, and whether a running `up` of the stack continues them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from flotilla.state.locks import Holder
 
 
 def rollouts_of(setting: Setting, control_plane: Connection) -> tuple[list[RolloutStatus], int]:
-    """Return the changes of a stack's workloads, and how many there are of workloads that its stack file doesn't have.
+    """Return the changes of a stack's workloads, and the number of changes of workloads outside its stack file.
 
     Raises:
         ConfigError: the stack file can't be read.
-        ClusterError: the control plane could not be asked.
+        ClusterError: the control plane did not answer, or refused.
     """
     places = {(workload.namespace, workload.name) for workload in fleet_of(setting, files=False).workloads}
     found = rollouts_in(control_plane)
@@ -25,10 +25,10 @@ def rollouts_of(setting: Setting, control_plane: Connection) -> tuple[list[Rollo
 
 
 def who_acts(setting: Setting | None) -> str:
-    """Say which run reads what a person asks for: one that is under way, or the next `up`.
+    """Return a text that says which run carries out a person's request: the current `up`, or the next one.
 
     Args:
-        setting: where the stack is; None where no stack is known.
+        setting: the stack's setting; None if no stack is known.
     """
     try:
         locks = locks_of(setting) if setting is not None else None

@@ -1,4 +1,4 @@
-"""A simulation of a stack: its plan, what the control plane says beside it, and what is assumed."""
+"""A simulation of a stack: from its plan, the current data of the control plane, and assumptions."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ NOTHING = Asked()
 
 @dataclass(frozen=True)
 class Simulated:
-    """What becomes of a stack's workloads."""
+    """The result of a simulation."""
 
     assumed: Assumed
     known: KnownFailover
-    """What is known of this Karmada's failover."""
+    """The known settings of this Karmada's failover."""
     notes: tuple[str, ...]
-    """What is to be known of what the simulation goes by."""
+    """Remarks on the data that the simulation uses."""
     outcomes: tuple[Outcome, ...] = ()
-    """Of every template; empty where nothing is assumed."""
+    """The outcome for each template; empty if nothing is assumed."""
     losses: tuple[Loss, ...] = ()
-    """Of every cluster, region and zone, where that was asked."""
+    """The effects of losing each cluster, region and zone, if they were requested."""
     each: bool = False
-    """It was asked."""
+    """Whether `losses` were requested."""
     otherwise: tuple[Otherwise, ...] = ()
-    """What another version of Karmada decides otherwise."""
+    """The decisions that differ in another version of Karmada."""
     unread: tuple[str, ...] = ()
-    """Workloads that aren't simulated: the engine doesn't show what they send."""
+    """Workloads that aren't simulated, because the engine doesn't show their objects."""
 
     @property
     def ending(self) -> list[str]:
-        """What doesn't survive, or may not, a line each."""
+        """One line for each part that doesn't survive, or may not survive."""
         found = [f"{loss_text(loss)}: {ends_text(loss.ends)}" for loss in self.losses if loss.ends]
         found += [f"{loss_text(loss)}: perhaps {ends_text(loss.may_end)}" for loss in self.losses if loss.may_end]
         found += [ends_text([one]) for one in self.outcomes if one.verdict is Verdict.LOST or one.may_end]
@@ -60,11 +60,11 @@ class Simulated:
 
     @property
     def single_points(self) -> list[Loss]:
-        """The losses that end something."""
+        """The losses that end a workload."""
         return [one for one in self.losses if one.single_point]
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the result as JSON data."""
         counts = Counter(str(one.verdict) for one in self.outcomes)
         points = [{"kind": one.kind, "name": one.name} for one in self.single_points]
         each = {"each": [one.to_json() for one in self.losses], "singlePointsOfFailure": points}
@@ -88,18 +88,18 @@ def simulated(
     each: bool = False,
     failover: bool | None = None,
 ) -> Simulated:
-    """Return what becomes of a stack's workloads.
+    """Simulate a stack's workloads.
 
     Args:
         result: the stack's preview.
-        seen: what its control plane says (`seen_of`).
-        control_plane: as the stack declares it, with how it is installed (`Fleet.installed`).
-        asked: what is assumed.
-        each: the loss of every cluster, region and zone, too, on top of that.
-        failover: it is on, or off, as somebody says who knows; None where nobody does.
+        seen: the data of its control plane (`seen_of`).
+        control_plane: the declared control plane, with its installation (`Fleet.installed`).
+        asked: the assumptions.
+        each: simulate the loss of every cluster, region and zone too, in addition to the assumptions.
+        failover: whether failover is enabled, as given by the user; None if the user doesn't say.
 
     Raises:
-        BadAssumption: what is assumed can't be read, or isn't in the fleet.
+        BadAssumption: an assumption can't be read, or names something that isn't in the fleet.
         FlotillaError: a template can't be read.
     """
     known = failover_of(control_plane, given=failover)
@@ -151,7 +151,7 @@ def _assumed(assumed: Assumed) -> dict[str, Any]:
 
 
 def seen_of(setting: Setting, engine: EngineName) -> Seen:
-    """Return what a stack's control plane says; where it doesn't answer soon, that it doesn't."""
+    """Return the data of a stack's control plane; if it doesn't answer soon, only the reason."""
     try:
         connection = control_plane_of(setting, engine)
         connection.ready(doing="asking how workloads are scheduled", timeout=_ANSWER_SECONDS)
@@ -164,7 +164,7 @@ def seen_of(setting: Setting, engine: EngineName) -> Seen:
 
 
 def _taint_policies(connection: Connection) -> list[Object]:
-    """Return the ClusterTaintPolicies; a Karmada before 1.14 has none."""
+    """Return the ClusterTaintPolicies; before Karmada 1.14 there are none."""
     with suppress(KindNotServed):
         return connection.list(POLICY_API, "ClusterTaintPolicy")
     return []

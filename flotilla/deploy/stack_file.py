@@ -11,16 +11,16 @@ from flotilla.stack.load import load_stack_file
 
 
 def fleet_of(setting: Setting, *, files: bool = True, manifests: ManifestFiles | None = None) -> Fleet:
-    """Read a stack's file, with every problem of it in one go.
+    """Read a stack file, and check all of it.
 
     Args:
-        setting: where the stack is.
-        files: those that it names have to be there.
-        manifests: where manifests are read, for those who read them later.
+        setting: the stack's setting.
+        files: whether the files that it names have to exist.
+        manifests: the reader of manifests, which callers can reuse.
 
     Raises:
-        ConfigError: with all problems.
-        FlotillaError: the file is missing, not YAML, or an override's patch doesn't fit.
+        ConfigError: the file is invalid; the error lists all problems.
+        FlotillaError: the file is missing or isn't YAML, or an override's patch doesn't fit.
     """
     manifests = manifests or ManifestFiles(setting.project)
     fleet = load_stack_file(setting.stack_file, base=setting.project, files=files, manifests=manifests)

@@ -1,6 +1,6 @@
-"""A stack's state itself, apart from what it describes: where it is, its copies and locks, and putting a copy back.
+"""Operations on the files of a stack's state: where they are, the copies and locks, and restoring a copy.
 
-All of it works on the backend's files, which both engines share, and runs neither engine.
+They work on the files of the backend, which both engines share, without running an engine.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from flotilla.deploy.interface import Setting, backend_folder, load_project
 from flotilla.errors import EngineError
-from flotilla.state.backend import StackFiles, open_copy, open_stack, read_file, written
+from flotilla.state.backend import StackFiles, open_copy, open_stack, read_file, write_errors
 from flotilla.state.backups import Backup, newest_good, time_of
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.compression import unpacked
@@ -26,17 +26,17 @@ from flotilla.state.stacks import refuse_unknown
 
 @dataclass(frozen=True)
 class Copy:
-    """A state file or a copy of one: how many resources it has, or what is wrong with it."""
+    """A state file or a copy of one: the number of its resources, or why it can't be used."""
 
     file: Path
     exists: bool = True
     resources: int = 0
     pending: int = 0
-    """Operations that had begun when it was written."""
+    """Operations that were in progress when it was written."""
     problem: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the copy as JSON data."""
         return {
             "file": str(self.file),
             "exists": self.exists,
@@ -49,14 +49,14 @@ class Copy:
 
 @dataclass(frozen=True)
 class StateFacts:
-    """Where a stack's state is, and what lies beside it."""
+    """A stack's state file, its copies and its locks."""
 
     state: Copy
     copies: tuple[Copy, ...]
     locks: tuple[Lock, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the facts for machines."""
+        """Return the facts as JSON data."""
         return {
             "state": self.state.to_json(),
             "backups": [copy.to_json() for copy in self.copies],
@@ -66,7 +66,7 @@ class StateFacts:
 
 @dataclass(frozen=True)
 class Restoration:
-    """What a copy would change in the state; of each changed resource the paths that differ, never a value."""
+    """The changes that a copy would make to the state; for changed resources the paths that differ, never values."""
 
     state: Copy
     backup: Backup
@@ -76,11 +76,11 @@ class Restoration:
 
     @property
     def same(self) -> bool:
-        """Whether the copy holds what the state holds."""
+        """Whether the copy and the state have the same content."""
         return not self.state.problem and self.state.exists and not (self.added or self.removed or self.changed)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the differences for machines."""
+        """Return the differences as JSON data."""
         file = self.backup.file
         return {
             "state": self.state.to_json(),
@@ -92,9 +92,9 @@ class Restoration:
 
 
 def remove_stack(setting: Setting) -> None:
-    """Remove a stack's state from the default backend; what it describes is taken to be gone already.
+    """Remove a stack's state from the default backend, on the assumption that its resources no longer exist.
 
-    Only the default backend: one that the user has named is theirs.
+    A backend that the user has named is not touched.
     """
     folder = backend_folder(f"file://{setting.state_folder}")
     StackFiles(folder, load_project(setting).name, setting.stack).remove()
@@ -104,7 +104,7 @@ def files_of(setting: Setting) -> StackFiles:
     """Return a stack's files.
 
     Raises:
-        EngineError: the backend is no folder, or there is no such stack.
+        EngineError: the backend is not a folder, or the stack does not exist.
     """
     url = setting.backend_url()
     if not url.startswith("file://"):
@@ -119,21 +119,21 @@ def files_of(setting: Setting) -> StackFiles:
 
 
 def facts(setting: Setting) -> StateFacts:
-    """Look at a stack's files. Secrets are not decrypted: no passphrase is needed."""
+    """Read a stack's files. Secrets are not decrypted, so no passphrase is needed."""
     files = files_of(setting)
-    copies = tuple(_look(files, file) for file in files.copies())
+    copies = tuple(_read_copy(files, file) for file in files.copies())
     return StateFacts(_state(files), copies, tuple(found_in(files.locks)))
 
 
 def restoration(setting: Setting, file: Path | None) -> Restoration:
-    """Compare a copy with the state as it is.
+    """Compare a copy with the current state.
 
     Args:
-        setting: where the stack is.
-        file: the copy, as a path or as a name in the folder of backups; None for the newest good one.
+        setting: the stack's setting.
+        file: the copy, as a path or as a name in the folder of backups; None for the newest valid one.
 
     Raises:
-        EngineError: there is no good copy, or the one that is named can't be used.
+        EngineError: there is no valid copy, or the named one can't be used.
     """
     files = files_of(setting)
     secret = passphrase(files.root / "passphrase")
@@ -159,19 +159,19 @@ def restoration(setting: Setting, file: Path | None) -> Restoration:
 
 
 def restore(setting: Setting, plan: Restoration) -> Path | None:
-    """Put a copy in the state's place, and return where the replaced file is kept.
+    """Replace the state with a copy, and return the path at which the replaced file is kept.
 
     Raises:
-        EngineError: another run has the stack, or the files can't be written.
+        EngineError: another run has locked the stack, or the files can't be written.
     """
     files = files_of(setting)
-    with files.locked(setting.tell), written(files.backups):
+    with files.locked(setting.report), write_errors(files.backups):
         kept = None
         if os.path.lexists(files.checkpoint):
             files.backups.mkdir(parents=True, exist_ok=True)
             kept = files.backups / f"{files.stack}.{time.time_ns()}.replaced"
             if files.checkpoint.is_file():
-                os.link(files.checkpoint, kept)  # the state's name always leads to a file
+                os.link(files.checkpoint, kept)  # linked and not moved, so that the state's file always exists
             else:
                 files.checkpoint.rename(kept)
         files.write(plan.backup.content)
@@ -187,7 +187,7 @@ def refuse_live(setting: Setting, locks: list[Lock]) -> None:
     """Refuse to break the lock of a process that runs on this host.
 
     Raises:
-        EngineError: names it.
+        EngineError: there is such a lock; the message names the process.
     """
     for lock in locks:
         if lock.holder is Holder.LIVE:
@@ -203,10 +203,10 @@ def _state(files: StackFiles) -> Copy:
             return Copy(files.checkpoint, exists=False)
     except StateError as error:
         return Copy(files.checkpoint, exists=files.checkpoint.exists(), problem=error.message)
-    return _look(files, files.checkpoint)
+    return _read_copy(files, files.checkpoint)
 
 
-def _look(files: StackFiles, file: Path) -> Copy:
+def _read_copy(files: StackFiles, file: Path) -> Copy:
     try:
         document = parse(unpacked(read_file(file)), files.project, files.stack)
     except StateError as error:
@@ -234,7 +234,7 @@ def _chosen(files: StackFiles, file: Path | None, secret: str) -> Backup:
 
 
 def _by_key(resources: tuple[ResourceState, ...]) -> dict[tuple[str, str], ResourceState]:
-    """Sort resources by URN; old copies of replaced ones by their ID as well."""
+    """Return resources by URN; the key of old copies of replaced ones includes their ID."""
     return {(resource.urn, resource.id if resource.delete else ""): resource for resource in resources}
 
 

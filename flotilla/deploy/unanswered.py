@@ -1,4 +1,4 @@
-"""Clusters that did not answer in a run, read from its steps: the program asks each one who it is."""
+"""Finds the clusters that did not answer in a run from its steps, in which the program asks each one for its UID."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ IDENTITY_TYPE = "pulumi-python:dynamic/flotilla:ClusterIdentity"
 
 
 def with_unanswered(result: Result, *, changing: bool) -> Result:
-    """Return a result that names every cluster that did not answer, whichever engine ran.
+    """Return a result that names every cluster that did not answer, for either engine.
 
-    A preview only says that nothing is known of it. A run that changes the fleet has failed for it, even if nothing was
-    to be done there: nobody has seen that what was declared is there.
+    A preview only reports that the cluster's state is unknown. For a run that changes the fleet it is a failure, even
+    if nothing had to be changed there, since the run can't confirm that the declared objects exist.
     """
     for step in result.steps:
         if step.type != IDENTITY_TYPE or step.new is None:

@@ -1,1 +1,1 @@
-"""The embedded engine: runs the same program in one process, on the seam that Pulumi's own SDK offers."""
+"""The embedded engine: runs the same Pulumi program in one process, as the resource monitor of Pulumi's SDK."""

@@ -1,4 +1,4 @@
-"""Takes objects over that exist already; and what the state has of a resource after a step, however it came there."""
+"""Adopts objects that exist already, and builds the state of a resource after a step."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from flotilla.state.values import Properties, has_unknown, reveal, seal
 
 
 class Adopting(Deletions):
-    """Takes objects over instead of creating them."""
+    """Adopts existing objects instead of creating them."""
 
     def _chain(self, urn: str) -> list[str]:
-        """Return the URN of what was registered, its parent's, and so on."""
+        """Return a registered URN, its parent's, and so on up to the stack."""
         chain = []
         with self.lock:
             while urn:
@@ -29,16 +29,16 @@ class Adopting(Deletions):
         return chain
 
     def _adopted(self, urn: str, goal: Goal, inputs: Properties) -> ResourceState | None:
-        """Take over what exists already; None where nothing does."""
+        """Adopt the existing object of a resource; None if there is none."""
         provider = self.registry.adopter(goal.provider, goal.type)
         token = provider.creation_token() if provider else ""
         found = provider.existing(inputs, token, goal.ignore_changes) if provider else None
         if provider is None or found is None:
             return None
         goal = replace(goal, import_id=found.before.id)
-        # What others own and the stack ignores is no difference.
-        held = keep_ignored(seal(found.before.inputs, inputs), inputs, goal.ignore_changes)
-        before = self._state(urn, goal, None, held, id_=found.before.id, outputs=found.before.outputs)
+        # Fields that others own and the stack ignores are no differences.
+        existing = keep_ignored(seal(found.before.inputs, inputs), inputs, goal.ignore_changes)
+        before = self._state(urn, goal, None, existing, id_=found.before.id, outputs=found.before.outputs)
         planned = self._state(urn, goal, None, inputs, id_=found.after.id, outputs=found.after.outputs)
         begun = self._state(urn, goal, None, inputs, id_="", outputs={"__fieldManager": token})
         step = Step(Op.ADOPT, urn, goal.type, goal.provider, found.changes, before, planned, detail=found.note)
@@ -65,7 +65,7 @@ class Adopting(Deletions):
     def _state(
         self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties, *, id_: str, outputs: Properties
     ) -> ResourceState:
-        """Return the state of a resource after a step; secrets marked wherever the inputs or options say so."""
+        """Return the state of a resource after a step, with the secrets marked that its inputs or options name."""
         sealed = self.registry.seal_outputs(goal.type, outputs, inputs, goal.additional_secret_outputs)
         return ResourceState(
             urn=urn,
@@ -94,7 +94,10 @@ class Adopting(Deletions):
     def _initialized(
         self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties, action: Callable[[], Live]
     ) -> ResourceState:
-        """Carry out a creation or an update and put its state; what was made but isn't ready is kept, and fails."""
+        """Carry out a creation or an update and store its state.
+
+        A resource that was created or changed but isn't ready is stored too; then the step fails.
+        """
         error = None
         try:
             live = action()
@@ -102,7 +105,7 @@ class Adopting(Deletions):
             live, error = caught.live, caught.reason
         new = touched(self._state(urn, goal, old, inputs, id_=live.id, outputs=live.outputs), created=old is None)
         if error is not None:
-            error = redacted(error)  # a text of the cluster, which stands in the state in clear
+            error = redacted(error)  # a text of the cluster, which the state stores unencrypted
             self.put(replace(new, init_errors=(error,)))
             raise EngineError(error, hint="it is in the state; the next run goes on with it")
         self.put(new)

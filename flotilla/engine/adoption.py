@@ -1,4 +1,4 @@
-"""Which existing objects a run takes over instead of refusing to create them: all, or those of named parts."""
+"""The selection of existing objects that a run adopts instead of failing: all, or those of named parts."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from flotilla.state.values import Properties, reveal
 
 @dataclass(frozen=True)
 class Adoption:
-    """What `--adopt` asks for; nothing by default."""
+    """The value of `--adopt`; by default nothing is adopted."""
 
     asked: bool = False
     names: tuple[str, ...] = ()
     """Names of members, workloads, resources or objects (`Deployment web`, `Deployment shop/web`, also with `/`
-    after the kind); empty for everything that is there."""
+    after the kind); empty for all existing objects."""
 
     def covers(self, names: Iterable[str]) -> bool:
-        """Tell whether something that goes by these names is to be taken over."""
+        """Return whether a resource that has these names is adopted."""
         return self.asked and (not self.names or not set(self.names).isdisjoint(names))
 
 
@@ -28,29 +28,29 @@ NOTHING = Adoption()
 
 
 class Named:
-    """Which of the names that were asked for something goes by; for threads side by side."""
+    """Matches resources with the names of an adoption, and keeps which names matched none. Safe to use from threads."""
 
     def __init__(self, adoption: Adoption) -> None:
-        """Take what was asked for."""
+        """Start with no name matched."""
         self._adoption = adoption
         self._lock = threading.Lock()
         self._missing = set(adoption.names)
 
     def covers(self, names: Sequence[str]) -> bool:
-        """Tell whether something that goes by these names is to be taken over, and note that they are known."""
+        """Return whether a resource that has these names is adopted, and mark the names as matched."""
         with self._lock:
             self._missing.difference_update(names)
         return self._adoption.covers(names)
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The names that nothing goes by."""
+        """The names that matched no resource."""
         with self._lock:
             return tuple(sorted(self._missing))
 
 
 def part_of(chain: Sequence[str]) -> str:
-    """Return the member, the workload or the like that a resource belongs to: the outermost one within the stack.
+    """Return the name of the outermost resource below the stack that contains a resource, such as a member or workload.
 
     Args:
         chain: the resource's URN, its parent's, and so on.
@@ -60,11 +60,11 @@ def part_of(chain: Sequence[str]) -> str:
 
 
 def names_of(chain: Sequence[str], inputs: Properties) -> list[str]:
-    """Return the names that a resource goes by.
+    """Return the names by which `--adopt` can select a resource.
 
     Args:
         chain: the resource's URN, its parent's, and so on.
-        inputs: what is declared of an object.
+        inputs: the declared object.
     """
     names = [name_of(urn) for urn in chain if own_type(urn) != STACK_TYPE]
     metadata = reveal(inputs.get("metadata"))

@@ -1,6 +1,6 @@
-"""Under which other URNs a resource may be in the state: its own aliases, and those that its parent's make.
+"""The other URNs that a resource may have in the state: by its own aliases, and by those of its parent.
 
-As Pulumi's engine works them out (generateAliases in pkg/resource/deploy), from what the SDK sends.
+They are derived from the SDK's request as in Pulumi's engine (generateAliases in pkg/resource/deploy).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from flotilla.state.urns import make_urn, name_of, own_type
 
 @dataclass(frozen=True)
 class Alias:
-    """One alias: a whole URN, or what differs from the resource's own; None is the same."""
+    """One alias: a complete URN, or the parts that differ from the resource's own; None means that a part is equal."""
 
     urn: str = ""
     name: str | None = None
@@ -26,7 +26,7 @@ class Alias:
 
 
 def aliases_of(request: Any) -> tuple[Alias, ...]:
-    """Read the aliases of a RegisterResourceRequest, of newer SDKs and of older ones."""
+    """Return the aliases of a RegisterResourceRequest, in the format of newer and of older SDKs."""
     found = [Alias(urn=urn) for urn in request.aliasURNs]
     for alias in request.aliases:
         if not alias.HasField("spec"):
@@ -39,13 +39,13 @@ def aliases_of(request: Any) -> tuple[Alias, ...]:
 
 
 def resolve(aliases: Iterable[Alias], urn: str, parent: str, parents_aliases: Iterable[str]) -> tuple[str, ...]:
-    """Return the URNs that aliases stand for, in the order in which they count.
+    """Return the URNs of aliases, in order of precedence.
 
     Args:
-        aliases: the resource's own.
-        urn: the resource's.
+        aliases: the resource's own aliases.
+        urn: the resource's URN.
         parent: its parent's URN; empty for none.
-        parents_aliases: the parent's own, resolved.
+        parents_aliases: the URNs of the parent's aliases.
     """
     own = [_urn(alias, urn, parent) for alias in aliases]
     result = dict.fromkeys(own)
@@ -71,7 +71,7 @@ def _urn(alias: Alias, urn: str, parent: str) -> str:
 
 
 def _under(child: str, parent_name: str, other_parent: str) -> str:
-    """Return a child's URN under another parent; a name that begins with the parent's follows it."""
+    """Return a child's URN under another parent; if its name begins with the parent's name, that part is replaced."""
     name = name_of(child)
     if parent_name and name.startswith(parent_name):
         name = name_of(other_parent) + name.removeprefix(parent_name)

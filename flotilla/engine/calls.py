@@ -1,4 +1,4 @@
-"""The SDK's calls to the engine, for a run that goes on past failed resources."""
+"""The SDK's calls to the engine, in a run that continues after failed resources."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _PARTS = 3
 
 
 class LenientCalls(RPCManager):
-    """Ends a registration that waits for a failed resource without a result, as that of the failed one ends.
+    """Ends the registrations that wait for a failed resource without a result, and without an error.
 
-    The SDK takes it for the program's own error, and ends the program with what others still register.
+    The SDK would treat each as an error of the program, and would end the program before it registers the rest.
     """
 
     def __init__(self, skipped: Callable[[set[Declared]], None] = lambda _: None) -> None:
-        """Begin with no call under way; `skipped` gets what a registration that came to nothing was of."""
+        """Start without calls; `skipped` receives the resources whose registration was ended."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._skipped = skipped
 
     def do_rpc(self, name: str, rpc_function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        """Wrap a call; the outputs of what is not registered have been faulted by the SDK before."""
+        """Wrap a call. The SDK has already failed the outputs of a resource that is not registered."""
 
         async def lenient(*args: Any, **options: Any) -> Any:
             try:
@@ -44,12 +44,12 @@ class LenientCalls(RPCManager):
 
 
 def _declared(call: Callable[..., Any]) -> Iterator[Declared]:
-    """Yield what a registration is of, under its other names as well, and its parent.
+    """Yield the resource of a registration, also under its aliases, and its parent.
 
-    The SDK tells nobody: its call is a closure, which has the resource, and that is all there is to read it from.
+    The SDK does not pass them on. Its call is a closure, and only the closure's variables name the resource.
     """
-    known = getclosurevars(call).nonlocals
-    type_, name, options = known.get("ty"), known.get("name"), known.get("opts")
+    variables = getclosurevars(call).nonlocals
+    type_, name, options = variables.get("ty"), variables.get("name"), variables.get("opts")
     if not (isinstance(type_, str) and isinstance(name, str)):
         return
     yield type_, name
@@ -60,7 +60,7 @@ def _declared(call: Callable[..., Any]) -> Iterator[Declared]:
         elif alias.startswith("urn:") and alias.count("::") >= _PARTS:
             yield own_type(alias), name_of(alias)
     parent = getattr(options, "parent", None)
-    if parent is not None and parent._type != STACK_TYPE:  # noqa: SLF001 - it has no other name for it
+    if parent is not None and parent._type != STACK_TYPE:  # noqa: SLF001 - no public name
         yield parent._type, parent._name  # noqa: SLF001
 
 

@@ -1,4 +1,4 @@
-"""Takes resources away: those that the program no longer has, and those that a replacement makes anew."""
+"""Deletes resources: those that the program no longer declares, and those that are replaced."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Deletions(RunState):
     """Deletes resources, alone or before they are replaced."""
 
     def refuse_protected(self, resource: ResourceState, what: str) -> None:
-        """Fail where a resource is protected."""
+        """Fail if a resource is protected."""
         if resource.protect:
             step = Step(Op.DELETE, resource.urn, resource.type, old=resource)
             error = EngineError(
@@ -29,7 +29,7 @@ class Deletions(RunState):
             raise Refused(resource.urn)
 
     def delete(self, resource: ResourceState, op: Op = Op.DELETE) -> None:
-        """Delete a resource and take it out of the state; one that is retained, or was only read, is just forgotten."""
+        """Delete a resource and remove it from the state; a retained or external one is only removed from the state."""
         self.refuse_protected(resource, "deleted")
 
         def act() -> None:
@@ -45,7 +45,7 @@ class Deletions(RunState):
         self.run(step, Operation(resource, "deleting") if resource.custom else None, act)
 
     def _delete_live(self, resource: ResourceState) -> None:
-        """Delete what a resource stands for; where another cluster answers in its cluster's place, it is forgotten."""
+        """Delete the object of a resource; if another cluster answers in place of its own, only warn."""
         provider = self.registry.provider(resource.provider, resource.type)
         try:
             provider.delete(resource, timeout=(resource.custom_timeouts or {}).get("delete"))
@@ -55,8 +55,8 @@ class Deletions(RunState):
                 if message not in self.result.messages:
                     self.result.messages.append(message)
 
-    def made_anew(self, urn: str, goal: Goal) -> Op:
-        """Return the operation of a creation: the second half of a replacement where the old one is deleted already."""
+    def creation_op(self, urn: str, goal: Goal) -> Op:
+        """Return the operation of a creation: the second half of a replacement if the old one is deleted already."""
         gone = self.replaced_early.get(urn)
         if gone is None:
             return Op.CREATE
@@ -64,7 +64,7 @@ class Deletions(RunState):
         return Op.CREATE_REPLACEMENT
 
     def delete_first(self, step: Step, old: ResourceState) -> None:
-        """Delete what is replaced, with what can't outlive it, before anything of it is made again."""
+        """Delete a replaced resource and its dependents that can't outlive it, before any of them is created again."""
         self.refuse_unshown(step)
         self.note(step)
         for dependent in [*self._replaced_with(old), old]:
@@ -72,12 +72,12 @@ class Deletions(RunState):
                 self.delete(dependent, Op.DELETE_REPLACED)
             except Refused:
                 with self.lock:
-                    self.failed.add(step.urn)  # whatever could not be deleted, this is not replaced
+                    self.failed.add(step.urn)  # the replacement fails, whichever of the resources could not be deleted
                 raise
             self.replaced_early[dependent.urn] = dependent
 
     def replaced_later(self, step: Step, old: ResourceState) -> None:
-        """Tell of a replacement whose old copy stays until the end of the run, for what still depends on it."""
+        """Record a replacement whose old copy stays until the end of the run, since others still depend on it."""
         self.refuse_unshown(step)
         with self.lock:
             self.note(step)
@@ -86,10 +86,10 @@ class Deletions(RunState):
             self.leftovers.append(copy)
 
     def _replaced_with(self, old: ResourceState) -> list[ResourceState]:
-        """Return the dependents that can't outlive a resource's deletion, last ones first.
+        """Return the dependents that can't outlive a resource's deletion, in reverse order.
 
-        As Pulumi decides (calculateDependentReplacements in pkg/resource/deploy): those whose provider is replaced, and
-        those whose inputs come from what is replaced and that would be replaced if these changed.
+        The rule is Pulumi's (calculateDependentReplacements in pkg/resource/deploy): dependents whose provider is
+        replaced, and those that a change of the inputs that come from a replaced resource would replace.
         """
         found: list[ResourceState] = []
         gone = {old.urn}
@@ -102,7 +102,7 @@ class Deletions(RunState):
         return found
 
     def _replaced_by(self, other: ResourceState, gone: set[str]) -> bool:
-        """Tell whether a resource would be replaced if all that it takes from others that are gone changed."""
+        """Return whether a resource would be replaced if all its inputs that come from deleted resources changed."""
         touching = [key for key, urns in other.property_dependencies.items() if gone & set(urns)]
         if not touching:
             return False

@@ -1,8 +1,7 @@
-"""A deployment: takes what the program registers, decides what to do about each resource, does it, keeps the state.
+"""A deployment: receives the program's registrations, decides on and carries out the steps, and keeps the state.
 
-Registrations come side by side, each on a thread of its own; a resource is only registered once everything that it
-depends on is done, for the SDK waits for the outputs that it needs. So the order is the program's, and what is
-independent runs in parallel.
+Registrations arrive in parallel, each on its own thread. The SDK registers a resource only after the outputs that it
+needs are known, so everything that it depends on is done by then. Independent resources run in parallel.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ from flotilla.state.values import Properties, has_unknown, reveal, seal, seal_at
 
 
 class Deployment(Adopting):
-    """Decides what to do about each resource that the program registers, and does it."""
+    """Decides the step for each resource that the program registers, and carries it out."""
 
     def register(self, goal: Goal) -> ResourceState:
         """Deploy one resource of the program and return its new state.
 
         Raises:
-            Refused: it failed or was not begun.
-            EngineError: the registration itself is wrong.
+            Refused: the step failed or was not begun.
+            EngineError: the registration is invalid.
         """
         urn = make_urn(self.stack, self.project, goal.parent, goal.type, goal.name)
         with self.lock:
@@ -54,14 +53,14 @@ class Deployment(Adopting):
             return self._leave(urn, goal, old)
         if goal.type.startswith(PROVIDER_PREFIX):
             return self._provider_resource(urn, goal, old, inputs)
-        with self._failing_alone(urn, goal, old):
+        with self._failing_step(urn, goal, old):
             if goal.import_id and (old is None or old.id != goal.import_id):
                 return self._import(urn, goal, old, inputs)
             return self._custom(urn, goal, old, inputs)
 
     @contextmanager
-    def _failing_alone(self, urn: str, goal: Goal, old: ResourceState | None) -> Iterator[None]:
-        """Make an error before a resource's step, such as one of its comparison, a failure of this resource alone."""
+    def _failing_step(self, urn: str, goal: Goal, old: ResourceState | None) -> Iterator[None]:
+        """Turn an error before a resource's step, such as one of its comparison, into a failure of this resource."""
         try:
             yield
         except Refused:
@@ -72,14 +71,14 @@ class Deployment(Adopting):
             raise Refused(urn) from error
 
     def _aliases(self, urn: str, goal: Goal) -> tuple[str, ...]:
-        """Return, and keep for its children, the other URNs of a resource."""
+        """Return the other URNs of a resource, and keep them for its children."""
         found = resolve(goal.aliases, urn, goal.parent, self.aliases.get(goal.parent, ()))
         with self.lock:
             self.aliases[urn] = found
         return found
 
-    def _today(self, provider: str) -> str:
-        """Return a reference to a provider of the state by the URN that it has in this run."""
+    def _current_reference(self, provider: str) -> str:
+        """Return a reference to a provider, with the provider's URN in this run instead of that in the old state."""
         urn, _, id_ = provider.rpartition("::")
         if not provider or urn in self.registered:
             return provider
@@ -88,7 +87,7 @@ class Deployment(Adopting):
         return f"{now}::{id_}"
 
     def _match(self, urn: str, aliases: tuple[str, ...]) -> ResourceState | None:
-        """Return what a resource is in the base state. Nothing there is two resources of this run."""
+        """Return a resource's state in the base. A resource of the base matches at most one resource of this run."""
         with self.lock:
             for candidate in (urn, *aliases):
                 found = self.olds.get(candidate)
@@ -104,11 +103,11 @@ class Deployment(Adopting):
         return None
 
     def untargeted(self, urn: str) -> bool:
-        """Tell whether targets were given and a resource is none of them."""
+        """Return whether targets were given and a resource is not among them."""
         return bool(self.options.targets) and not any(_glob(t, urn) for t in self.options.targets)
 
     def _leave(self, urn: str, goal: Goal, old: ResourceState | None) -> ResourceState:
-        """Answer for a resource that isn't targeted: as it is; one that doesn't exist is not created."""
+        """Return a resource that isn't targeted unchanged; if it doesn't exist, it is not created."""
         if old is None:
             self.note(Step(Op.SAME, urn, goal.type, goal.provider, detail="not targeted"))
             with self.lock:
@@ -118,7 +117,7 @@ class Deployment(Adopting):
         return old
 
     def _with_provider(self, goal: Goal) -> Goal:
-        """Give a resource without a provider its package's default one, as a resource of the state."""
+        """Give a resource without a provider the default provider of its package, which the state contains too."""
         if goal.provider or goal.type.startswith(PROVIDER_PREFIX):
             return goal
         package = package_of(goal.type)
@@ -130,13 +129,13 @@ class Deployment(Adopting):
             )
         urn = make_urn(self.stack, self.project, "", f"{PROVIDER_PREFIX}{package}", "default")
         with self.lock:
-            held = self.news.get(urn)
-            if held is None:
-                held = self.olds.get(urn) or ResourceState(
+            default = self.news.get(urn)
+            if default is None:
+                default = self.olds.get(urn) or ResourceState(
                     urn=urn, custom=True, type=f"{PROVIDER_PREFIX}{package}", id=str(uuid.uuid4())
                 )
-                self.news[urn] = held
-        return replace(goal, provider=f"{urn}::{held.id}")
+                self.news[urn] = default
+        return replace(goal, provider=f"{urn}::{default.id}")
 
     def _component(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> ResourceState:
         outputs = old.outputs if old else {}
@@ -149,14 +148,14 @@ class Deployment(Adopting):
         return new
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
-        """Take a component's outputs; the stack's are the deployment's."""
+        """Store the outputs of a component, or of the stack."""
         with self.lock:
-            held = self.news.get(urn)
-        if held is not None:
-            self.put(replace(held, outputs=outputs))
+            component = self.news.get(urn)
+        if component is not None:
+            self.put(replace(component, outputs=outputs))
 
     def _provider_resource(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> ResourceState:
-        """Deploy a provider: its configuration is its only content."""
+        """Deploy a provider, which consists only of its configuration."""
         self.registry.refuse_unknown_package(goal.type.removeprefix(PROVIDER_PREFIX), goal.name)
         if goal.version:
             inputs = {"__internal": {}, **inputs, "version": goal.version}
@@ -167,7 +166,7 @@ class Deployment(Adopting):
         new = self._state(urn, goal, old, inputs, id_=id_, outputs=outputs)
         op = Op.CREATE if old is None else Op.CREATE_REPLACEMENT if renamed else Op.UPDATE if changed else Op.SAME
         if op is Op.CREATE:
-            op = self.made_anew(urn, goal)
+            op = self.creation_op(urn, goal)
         if op is not Op.SAME:
             new = touched(new, created=op is not Op.UPDATE)
         if op is Op.CREATE_REPLACEMENT and old is not None:
@@ -176,7 +175,7 @@ class Deployment(Adopting):
                 self.delete_first(step, old)
             else:
                 self.replaced_later(step, old)
-        # As with the CLI: a provider's step doesn't tell which of its properties differ.
+        # As in the CLI, a provider's step doesn't list which of its properties differ.
         self.run(Step(op, urn, goal.type, old=old, new=new), None, lambda: self.put(new))
         return new
 
@@ -195,7 +194,7 @@ class Deployment(Adopting):
             return taken or self._create(urn, goal, None, checked, adopt)
         diff = self._diff(goal, old, checked)
         if diff.replaces:
-            # Another resource, so that a name that its provider gave is given anew.
+            # The replacement is another resource: if the provider generates its name, it generates a new one.
             return self._replace(urn, goal, old, self._checked(urn, goal, None, inputs), diff)
         if diff.changes or old.init_errors:
             return self._update(urn, goal, old, checked, diff)
@@ -206,13 +205,13 @@ class Deployment(Adopting):
     def _finish_same(self, step: Step, new: ResourceState) -> None:
         with self.lock:
             self.note(step)
-            # An unchanged resource needs no write of its own: the next one, or the end, takes it along.
-            self.news[step.urn] = self.standing(new)
+            # An unchanged resource needs no write of its own: the next write, or the last one, includes it.
+            self.news[step.urn] = self.storable(new)
             if step.urn not in self.unsettled:
                 self.pending.pop(step.urn, None)
 
     def _broken_creation(self, urn: str) -> str:
-        """Return the token of a creation that broke off, by which what it left is recognised."""
+        """Return the token of an interrupted creation, which identifies the object that it may have created."""
         operation = self.pending.get(urn)
         if operation is None or operation.type != "creating":
             return ""
@@ -221,10 +220,10 @@ class Deployment(Adopting):
     def _diff(self, goal: Goal, old: ResourceState, inputs: Properties) -> Diff:
         provider = self.registry.provider(goal.provider, goal.type)
         diff = provider.diff(old, reveal(inputs))
-        # As with the CLI: dynamic providers tell that something differs, not what, so that nothing can match here.
+        # As in the CLI, dynamic providers report that something differs, not what, so no path can match here.
         detailed = not goal.type.startswith(DYNAMIC_PREFIX)
         patterns = [parse_path(path) for path in goal.replace_on_changes] if detailed else []
-        moved = self.registry.moved(self._today(old.provider), goal.provider)
+        moved = self.registry.moved(self._current_reference(old.provider), goal.provider)
         changes = tuple(
             replace(
                 change,
@@ -246,7 +245,7 @@ class Deployment(Adopting):
         box: list[ResourceState] = []
         planned = self._state(urn, goal, None, inputs, id_="", outputs=self.registry.preview(goal.type, reveal(inputs)))
         if op is Op.CREATE:
-            op = self.made_anew(urn, goal)
+            op = self.creation_op(urn, goal)
 
         def create() -> None:
             if self.options.dry_run:
@@ -256,7 +255,7 @@ class Deployment(Adopting):
                 return
             if has_unknown(inputs):
                 raise EngineError(f"{urn}: an input is still unknown")
-            # What is created must be found again after a crash, by a token that the state has beforehand.
+            # The token is in the state before the object is created, so that the object can be found after a crash.
             live = self._initialized(
                 urn,
                 goal,
@@ -271,12 +270,12 @@ class Deployment(Adopting):
         return box[0]
 
     def _dry_run(self, step: Step, provider: Provider, old: ResourceState | None, inputs: Properties) -> None:
-        """Let the provider say in a preview already what would stop an `up`.
+        """Ask the provider in a preview what would stop an `up`.
 
-        A refusal is a failure of the preview, which goes on as if it were none: people want to see all of them.
+        A refusal is a failure of the preview, but the preview continues, so that the user sees all failures at once.
         """
         if old is None and step.urn in self.replaced_early:
-            return  # what is replaced still has the name
+            return  # in a preview the replaced object still exists under this name
         try:
             warning = provider.dry_run(old, reveal(inputs))
         except AlreadyThere as found:
@@ -293,15 +292,15 @@ class Deployment(Adopting):
 
     def _update(self, urn: str, goal: Goal, old: ResourceState, inputs: Properties, diff: Diff) -> ResourceState:
         provider = self.registry.provider(goal.provider, goal.type)
-        # What is ignored now: fields that others own are left to them by the provider.
-        known = replace(old, ignore_changes=goal.ignore_changes)
+        # The provider does not change fields that are ignored now and that others own.
+        current = replace(old, ignore_changes=goal.ignore_changes)
         box: list[ResourceState] = []
         outputs = self.registry.preview_update(goal.type, reveal(old.outputs), reveal(inputs))
         planned = self._state(urn, goal, old, inputs, id_=old.id, outputs=outputs)
 
         def update() -> None:
             if self.options.dry_run:
-                self._dry_run(step, provider, known, inputs)
+                self._dry_run(step, provider, current, inputs)
                 box.append(planned)
                 self.put(planned)
                 return
@@ -311,7 +310,7 @@ class Deployment(Adopting):
                     goal,
                     old,
                     inputs,
-                    lambda: provider.update(known, reveal(inputs), timeout=goal.timeout("update")),
+                    lambda: provider.update(current, reveal(inputs), timeout=goal.timeout("update")),
                 )
             )
 
@@ -320,7 +319,7 @@ class Deployment(Adopting):
         return box[0]
 
     def _replace(self, urn: str, goal: Goal, old: ResourceState, inputs: Properties, diff: Diff) -> ResourceState:
-        """Replace a resource: the new one first where both can exist, else the old one's deletion first."""
+        """Replace a resource: create the new one first if both can exist, otherwise delete the old one first."""
         self.refuse_protected(old, "replaced")
         step = Step(Op.REPLACE, urn, goal.type, goal.provider, diff.changes, old)
         if diff.delete_before_replace:
@@ -330,7 +329,7 @@ class Deployment(Adopting):
         return self._create(urn, goal, old, inputs, op=Op.CREATE_REPLACEMENT)
 
     def _import(self, urn: str, goal: Goal, old: ResourceState | None, inputs: Properties) -> ResourceState:
-        """Take over a resource that exists, and change what the program declares otherwise."""
+        """Import an existing resource, and change what differs from the program's declaration."""
         provider = self.registry.provider(goal.provider, goal.type)
         checked = self._checked(urn, goal, old, inputs)
         seed = self._state(urn, goal, old, checked, id_=goal.import_id, outputs={})
@@ -363,10 +362,10 @@ class Deployment(Adopting):
 
 
 UNKNOWN_ID = ""
-"""The ID of a resource that a preview would create."""
+"""The ID, in a preview, of a resource that `up` would create."""
 
 
 def _glob(pattern: str, urn: str) -> bool:
-    """Match a target as Pulumi does: `*` within a part, `**` over all."""
+    """Match a target as Pulumi does: `*` matches within a part of the URN, `**` across parts."""
     expression = re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^:]*")
     return re.fullmatch(expression, urn) is not None

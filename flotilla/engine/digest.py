@@ -1,9 +1,9 @@
-"""One digest for a whole plan: it tells whether the plan that is carried out is the one that was shown.
+"""One digest for a whole plan, which shows whether the plan that is carried out is the one that was shown.
 
-It covers, of every step: operation, URN, type, the provider's URN, every checked input of the new state, options that
-decide about deletion, the identity of what is there now (ID and UID), and every change with its old value. It is keyed
-(HMAC-SHA256), so that the value of a secret can't be found by trying values out. What differs between two previews of
-the same thing is left out: random names, IDs of providers, the pickled code of dynamic providers.
+For every step it covers: operation, URN, type, the provider's URN, every checked input of the new state, the options
+that decide about deletion, the identity of the existing resource (ID and UID), and every change with its old value. It
+is keyed (HMAC-SHA256), so that nobody can find a secret by trying values. Parts that differ between two previews of
+the same program are left out: random names, IDs of providers, the pickled code of dynamic providers.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from flotilla.state.urns import name_of
 from flotilla.state.values import UNKNOWN, Secret
 
 PURPOSE = "flotilla plan digest"
-"""What the key is derived for."""
+"""The purpose for which the key is derived."""
 _CHARACTERS = 32
 _NAMED_BY_PROVIDER = (Op.CREATE, Op.CREATE_REPLACEMENT)
 _RANDOM = re.compile(r"-[0-9a-f]{8}$")
 _PICKLE = "__provider"
-# Notes that the program adds about this very run (which cluster did not answer): no part of what is declared.
+# Notes of the program about the current run (which cluster did not answer). They are not part of the declaration.
 _NOTES = {"ClusterIdentity": "unanswered"}
 _WITH_MEMBERS = (":Rollout", ":Move")
 _NOTE_OF_MEMBER = "unanswered"
-"""The note that a Rollout, and a Move, has for each of its `members`."""
+"""The note that a Rollout or a Move has for each of its `members`."""
 
 
 def plan_digest(result: Result, key: bytes, *, more: dict[str, str] | None = None) -> str:
-    """Return the digest of a plan: 32 hexadecimal characters, the same in whatever order the steps came.
+    """Return the digest of a plan: 32 hexadecimal characters, which do not depend on the order of the steps.
 
     Args:
-        result: a preview's.
-        key: the stack's, by `flotilla.state.crypto.derived_key` for `PURPOSE`.
-        more: what the steps don't show and the digest has to cover all the same, by name.
+        result: the result of a preview.
+        key: the stack's key, from `flotilla.state.crypto.derived_key` for `PURPOSE`.
+        more: further texts that the digest has to cover, by name.
     """
     names = random_names(result.steps)
     steps = sorted(_keyed(_facts(step, names), key) for step in result.steps)
@@ -47,7 +47,7 @@ def plan_digest(result: Result, key: bytes, *, more: dict[str, str] | None = Non
 
 
 def differences(shown: Result, now: Result, key: bytes) -> list[str]:
-    """Return in which steps two plans differ, a line each: added, no longer there, or another."""
+    """Return the steps in which two plans differ, one line each: added, removed, or with other values."""
     olds, news = _by_resource(shown, key), _by_resource(now, key)
     lines = [f"{op} {name_of(urn)} is new" for op, urn in sorted(set(news) - set(olds)) if _counts(op)]
     lines += [f"{op} {name_of(urn)} is no longer there" for op, urn in sorted(set(olds) - set(news)) if _counts(op)]
@@ -92,21 +92,21 @@ def _facts(step: Step, names: dict[str, str]) -> list[Any]:
 
 
 def identity(state: ResourceState) -> list[str]:
-    """Return which one a resource is: its ID, and for an object the UID that its API server gave it."""
+    """Return a resource's identity: its ID, and for an object the UID that the API server gave it."""
     metadata = state.outputs.get("metadata")
     uid = metadata.get("uid") if isinstance(metadata, dict) else None
     return [state.id, uid if isinstance(uid, str) else ""]
 
 
 def declared_inputs(state: ResourceState) -> dict[str, Any]:
-    """Return the inputs that say what is declared: without code, and without notes about this run."""
+    """Return the declared inputs: without the code of dynamic providers, and without notes about this run."""
     inputs = {key: value for key, value in state.inputs.items() if key not in _left_out(state.type)}
     members = members_of(state)
     return {**inputs, "members": {name: _without_note(one) for name, one in members.items()}} if members else inputs
 
 
 def is_declared(step: Step, change: Change) -> bool:
-    """Tell whether a change is one of what is declared."""
+    """Return whether a change concerns a declared input."""
     if not change.path:
         return True
     noted = step.type.endswith(_WITH_MEMBERS) and change.path[0] == "members" and change.path[2:] == (_NOTE_OF_MEMBER,)
@@ -118,17 +118,17 @@ def _left_out(type_: str) -> set[str]:
 
 
 def unanswered(state: ResourceState) -> bool:
-    """Tell whether a resource notes that its cluster did not answer: which one it is, is not known then."""
+    """Return whether a resource has the note that its cluster did not answer, so that the cluster's UID is unknown."""
     return any(state.type.endswith(f":{type_}") and bool(state.inputs.get(key)) for type_, key in _NOTES.items())
 
 
 def silent_members(state: ResourceState) -> set[str]:
-    """Return the members that a rollout notes as not answering, or as not joined: who they are may not be known."""
+    """Return the members that a rollout notes as not answering or not joined; their identity may be unknown."""
     return {n for n, one in members_of(state).items() if isinstance(one, dict) and bool(one.get(_NOTE_OF_MEMBER))}
 
 
 def members_of(state: ResourceState) -> dict[str, Any]:
-    """Return what a rollout's inputs say of each member; nothing for other resources, and while it isn't known."""
+    """Return the `members` input of a rollout; empty for other resources, and while the input isn't known."""
     members = state.inputs.get("members") if state.type.endswith(_WITH_MEMBERS) else None
     return members if isinstance(members, dict) else {}
 
@@ -138,7 +138,7 @@ def _without_note(member: Any) -> Any:
 
 
 def random_names(steps: Iterable[Step]) -> dict[str, str]:
-    """Return a placeholder for names that providers generate: their random part differs in every preview."""
+    """Return placeholders for generated names, whose random part differs in every preview."""
     found = {}
     for step in steps:
         name = made_up_name(step)
@@ -148,7 +148,7 @@ def random_names(steps: Iterable[Step]) -> dict[str, str]:
 
 
 def made_up_name(step: Step) -> str:
-    """Return the name that a provider generated for what a step creates; empty where the program gave it one."""
+    """Return the name that a provider generated for a created resource; empty if the program names it."""
     if step.op not in _NAMED_BY_PROVIDER or step.new is None:
         return ""
     metadata = step.new.inputs.get("metadata")
@@ -159,7 +159,7 @@ def made_up_name(step: Step) -> str:
 
 
 def _plain(value: Any, names: dict[str, str]) -> Any:
-    """Return a value as JSON: unknowns as a mark of their own, secrets by their content, absent entries left out."""
+    """Return a value as JSON data: unknowns become a mark, secrets their content; entries that are None are removed."""
     if isinstance(value, Secret):
         return _plain(value.value, names)
     if value is UNKNOWN:
@@ -169,6 +169,6 @@ def _plain(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(entry, names) for entry in value]
     if isinstance(value, str):
-        for name, stands in names.items():
-            value = value.replace(name, stands)
+        for name, placeholder in names.items():
+            value = value.replace(name, placeholder)
     return value

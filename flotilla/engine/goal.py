@@ -1,4 +1,4 @@
-"""What the program wants of one resource: a registration off the wire, with every option that the engine honours."""
+"""The desired state of one resource: the SDK's registration, with every option that the engine supports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flotilla.state.values import Properties, from_struct
 
 @dataclass(frozen=True)
 class Goal:
-    """A registration. URNs are the engine's; options have Pulumi's meaning."""
+    """A registration of a resource. The options have Pulumi's meaning."""
 
     type: str
     name: str
@@ -43,10 +43,10 @@ class Goal:
 
 
 def goal_of(request: Any) -> Goal:
-    """Read a RegisterResourceRequest.
+    """Return the goal of a RegisterResourceRequest.
 
     Raises:
-        EngineError: it asks for something that this engine doesn't know.
+        EngineError: the request uses a feature that this engine doesn't support.
     """
     for given, what in (
         (request.remote, "a component of another language"),
@@ -94,7 +94,7 @@ def _any_hook(hooks: Any) -> bool:
 
 
 def seconds(duration: str) -> float:
-    """Read a duration of custom timeouts."""
+    """Return the seconds of a custom timeout."""
     try:
         return durations.seconds(duration)
     except ValueError as error:
@@ -102,7 +102,7 @@ def seconds(duration: str) -> float:
 
 
 def keep_ignored(inputs: Properties, old: Properties, paths: tuple[str, ...]) -> Properties:
-    """Return inputs with the old values at the paths that are ignored (a path absent in the old is dropped)."""
+    """Return inputs with the old values at the ignored paths (a path that the old inputs lack is removed)."""
     result: Any = inputs
     for text in paths:
         result = _with(result, old, parse_path(text))
@@ -120,8 +120,8 @@ def _with(new: Any, old: Any, path: Path) -> Any:
             new = _with(new, old, (key, *rest))
         return new
     if isinstance(new, list) and isinstance(step, int):
-        held = old[step] if isinstance(old, list) and step < len(old) else None
-        return [_with(v, held, rest) if i == step else v for i, v in enumerate(new)]
+        before = old[step] if isinstance(old, list) and step < len(old) else None
+        return [_with(v, before, rest) if i == step else v for i, v in enumerate(new)]
     if not isinstance(new, dict):
         return new
     inner = _with(new.get(str(step)), old.get(str(step)) if isinstance(old, dict) else None, rest)

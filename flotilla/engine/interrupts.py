@@ -1,8 +1,8 @@
-"""What a run does when it is asked to end: by Ctrl-C, by a CI system's SIGTERM, by a terminal that closes.
+"""Handles signals during a run: Ctrl-C, a CI system's SIGTERM, a terminal that closes.
 
-The first signal lets the run finish what is in flight. The second one ends the process within a second, whatever its
-threads wait for: the state is written with its pending operations, the lock is released, and no thread is waited for.
-A thread of its own does all that. Python runs signal handlers on the main thread, which may be waiting for something.
+After the first signal, the run finishes the operations in flight. The second signal ends the process within a second,
+whatever its threads wait for: the state is written with its pending operations, the lock is released, and no thread is
+awaited. A separate thread does this, because Python runs signal handlers on the main thread, which may be blocked.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from flotilla import waiting
 from flotilla.errors import EngineError
 
 Action = Callable[[], object]
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 INTERRUPTED = "interrupted; run the same command again to go on from here"
 _SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )  # Windows has no SIGHUP
 _GRACE_SECONDS = 8.0
-"""After a SIGTERM or SIGHUP; CI systems and Kubernetes follow with SIGKILL after ten seconds or later."""
+"""The time after SIGTERM or SIGHUP; CI systems and Kubernetes send SIGKILL after ten seconds or later."""
 _LAST_SECONDS = 0.7
-"""For the last actions of a process that ends at once."""
+"""The time for the last actions of a process that is ended at once."""
 _FAILED = 1
 _STOP = 0
 
 
 class Interrupts:
-    """Actions for the first signal and for the last one; they run on a thread of their own."""
+    """The actions for the first signal and for the last one; they run on a separate thread."""
 
     def __init__(self) -> None:
-        """Begin without a signal."""
+        """Start without a signal."""
         self.asked = False
         self._at_first: list[Action] = []
         self._at_last: list[Action] = []
         self._lock = threading.Lock()
 
     def at_first(self, action: Action) -> None:
-        """Do something once the run is asked to end; at once where it was already."""
+        """Run an action when the run is asked to end; at once if it was asked already."""
         with self._lock:
             self._at_first.append(action)
             if not self.asked:
@@ -53,20 +53,20 @@ class Interrupts:
         action()
 
     def at_last(self, action: Action) -> None:
-        """Do something before the process ends at once: the last one first, all within less than a second."""
+        """Run an action before the process is ended. Actions run in reverse order, all within less than a second."""
         self._at_last.append(action)
 
     def refuse_if_asked(self) -> None:
-        """Stop a run that has not changed anything yet.
+        """Stop a run that was asked to end and has not changed anything yet.
 
         Raises:
-            EngineError: it was asked to end.
+            EngineError: the run was asked to end.
         """
         if self.asked:
             raise EngineError("interrupted; nothing was changed")
 
     def first(self) -> None:
-        """Take the first signal."""
+        """Handle the first signal."""
         with self._lock:
             self.asked = True
             actions = list(self._at_first)
@@ -75,14 +75,14 @@ class Interrupts:
             action()
 
     def last(self, sentence: str) -> None:
-        """End the process, with exit code 1."""
+        """Run the last actions, print a sentence, and end the process with exit code 1."""
 
         def act() -> None:
             done = True
             for action in reversed(self._at_last):
                 try:
                     done = action() is not False and done
-                except Exception:  # noqa: BLE001 - the others have to be done, and then the process is gone
+                except Exception:  # noqa: BLE001 - the other actions must run, and then the process ends
                     done = False
             ending = sentence if done else f"{sentence} (the state on disk is that of the step before)"
             with suppress(OSError):
@@ -97,8 +97,8 @@ class Interrupts:
 
 
 @contextmanager
-def interruptible(tell: Tell) -> Iterator[Interrupts]:
-    """Let signals end what is done inside; on another thread than the main one, nobody but the caller can."""
+def interruptible(report: Report) -> Iterator[Interrupts]:
+    """Let signals end the work inside. Outside the main thread signals are not handled, and only the caller can."""
     interrupts = Interrupts()
 
     def act(number: int) -> bool:
@@ -107,8 +107,8 @@ def interruptible(tell: Tell) -> Iterator[Interrupts]:
         soon = number != signal.SIGINT
         interrupts.first()
         limit = f"at the latest in {_GRACE_SECONDS:.0f} s" if soon else "a second signal ends it at once"
-        with suppress(Exception):  # a terminal that has closed
-            tell(f"interrupted: finishing what is in flight, then writing the state ({limit})")
+        with suppress(Exception):  # the terminal may be closed
+            report(f"interrupted: finishing what is in flight, then writing the state ({limit})")
         return soon
 
     with _signals(act, lambda: act(signal.SIGINT)):
@@ -121,9 +121,9 @@ def interruptible(tell: Tell) -> Iterator[Interrupts]:
 
 @contextmanager
 def abortable() -> Iterator[None]:
-    """Let a signal end the process at once, for what changes nothing: there is nothing to write or to release.
+    """Let a signal end the process at once, for work that changes nothing and has no state to write or lock to release.
 
-    A process that has handlers of its own for the signals keeps them.
+    If the process has its own signal handlers, they stay.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
@@ -139,7 +139,7 @@ def abortable() -> Iterator[None]:
 
 @contextmanager
 def _signals(act: Callable[[int], bool], late: Action) -> Iterator[None]:
-    """Pass every signal's number to `act`, on a thread; if it returns True, call `late` after the grace period."""
+    """Pass each signal's number to `act` on a separate thread; if it returns True, call `late` after a grace period."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -147,7 +147,7 @@ def _signals(act: Callable[[int], bool], late: Action) -> Iterator[None]:
     writer.setblocking(False)
     watcher = threading.Thread(target=_watch, args=(reader, act, late), name="signals", daemon=True)
     watcher.start()
-    # The interpreter writes the number of each signal there, even while the main thread waits in a call.
+    # The interpreter writes the number of each signal to this socket, even while the main thread is blocked in a call.
     woken = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     previous = {number: signal.getsignal(number) for number in _SIGNALS}
     for number, handler in previous.items():
@@ -181,4 +181,4 @@ def _watch(reader: socket.socket, act: Callable[[int], bool], late: Action) -> N
 
 
 def _leave_to_watcher(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing: the watcher has the signal's number already."""
+    """Do nothing: the watcher receives the signal's number from the socket."""

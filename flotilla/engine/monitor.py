@@ -1,7 +1,7 @@
-"""Pulumi's own seam: the objects that the Python SDK takes as its resource monitor and its engine, in process.
+"""The resource monitor and the engine service that Pulumi's Python SDK calls, as objects in the same process.
 
-The SDK calls them as it calls gRPC stubs (`pulumi.runtime.Settings`), each from a thread of its own, so that a call
-may wait. What the program can't tell apart it can't depend on.
+The SDK calls them as it calls gRPC stubs (`pulumi.runtime.Settings`), each call on its own thread, so that a call may
+block.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ _LEGACY_FEATURES = frozenset({"secrets", "resourceReferences", "deletedWith", "a
 
 
 class EmbeddedMonitor:
-    """Answers the program's registrations from a deployment. The method names are the protocol's."""
+    """Passes the program's registrations to a deployment. The method names are those of the protocol."""
 
     def __init__(self, deployment: Deployment) -> None:
-        """Serve one run."""
+        """Serve the deployment of one run."""
         self._deployment = deployment
         self._wrong = threading.Lock()
 
     def GetDeploymentInfo(self, _request: Any) -> Any:  # noqa: N802
-        """Say which features there are."""
+        """Return the supported features."""
         return resource_pb2.DeploymentInfo(supportedFeatures=_FEATURES)
 
     def SupportsFeature(self, request: Any) -> Any:  # noqa: N802
-        """Say whether there is a feature, as older SDKs ask."""
+        """Return whether a feature is supported; older SDKs ask this way."""
         return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in _LEGACY_FEATURES)
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
-        """Deploy a resource and answer with its outputs; one that isn't deployed is answered as failed."""
+        """Deploy a resource and answer with its outputs, or with a failure if it isn't deployed."""
         try:
             state = self._deployment.register(goal_of(request))
         except Refused:
@@ -88,7 +88,7 @@ class EmbeddedMonitor:
         return resource_pb2.ReadResourceResponse(urn=state.urn, properties=to_struct(_answer(state.outputs)))
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
-        """Take a component's outputs."""
+        """Store a component's outputs."""
         outputs = from_struct(request.outputs)
         if f"::{STACK_TYPE}::" in request.urn:
             self._deployment.result.outputs = outputs
@@ -112,7 +112,7 @@ class EmbeddedMonitor:
         raise self._unknown("stack transforms")
 
     def SignalAndWaitForShutdown(self, _request: Any) -> Any:  # noqa: N802
-        """Let the program end: nothing here calls back into it."""
+        """Let the program end: this monitor makes no calls back into it."""
         return empty_pb2.Empty()
 
     def _unknown(self, what: str) -> EngineError:
@@ -122,15 +122,15 @@ class EmbeddedMonitor:
 
 
 class EmbeddedEngine:
-    """The engine's log service: what the program logs goes to the run's messages."""
+    """The engine's log service: the program's log lines become messages of the run."""
 
     def __init__(self, deployment: Deployment) -> None:
-        """Serve one run."""
+        """Serve the deployment of one run."""
         self._deployment = deployment
         self._root = ""
 
     def Log(self, request: Any) -> Any:  # noqa: N802
-        """Take a log line; debug ones are dropped."""
+        """Add a log line to the messages, except debug lines."""
         if request.severity != engine_pb2.DEBUG and request.message.strip():
             level = engine_pb2.LogSeverity.Name(request.severity).lower()
             self._deployment.result.messages.append(f"{level}: {request.message.strip()}")
@@ -141,15 +141,15 @@ class EmbeddedEngine:
         return engine_pb2.GetRootResourceResponse(urn=self._root)
 
     def SetRootResource(self, request: Any) -> Any:  # noqa: N802
-        """Take the stack's URN."""
+        """Store the stack's URN."""
         self._root = request.urn
         return engine_pb2.SetRootResourceResponse()
 
 
 def _answer(outputs: dict[str, Any]) -> dict[str, Any]:
-    """Return outputs for the SDK. A secret with an unknown in it is unknown.
+    """Return outputs for the SDK. A secret that contains an unknown value is unknown.
 
-    An object's copy of its inputs is left out: no program can ask for it, and the SDK would read all of it.
+    An object's copy of its inputs is left out: no program can use it, and the SDK would spend time on reading it.
     """
     return {key: UNKNOWN if _is_unknown(value) else value for key, value in outputs.items() if key != INPUTS_KEY}
 

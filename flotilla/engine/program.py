@@ -1,4 +1,4 @@
-"""Runs a Pulumi program in this process against a monitor, as Pulumi's own language host would in another one."""
+"""Runs a Pulumi program in this process against a monitor; Pulumi's language host does it in a separate process."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from flotilla import plugins
 from flotilla.engine.deployment import Deployment
 from flotilla.errors import EngineError, FlotillaError
 from flotilla.kube.secrecy import redacted
-from flotilla.providers.dynamic import taking
+from flotilla.providers.dynamic import capturing
 
 Program = Path | Callable[[], Any]
 
 
 def run_program(program: Program, deployment: Deployment, config: dict[str, str], secret_keys: list[str]) -> bool:
-    """Run a program to its end; True where it got there, whatever became of its resources.
+    """Run a program; return whether it ran to its end, even if resources failed.
 
     Args:
         program: the project's folder with a `__main__.py`, or a function (an inline program).
-        deployment: takes what it registers.
-        config: the stack's configuration, decrypted: `project:key` to text (JSON for objects).
-        secret_keys: the keys that hold secrets.
+        deployment: receives the registrations.
+        config: the stack's decrypted configuration: `project:key` to text (JSON for objects).
+        secret_keys: the keys whose values are secrets.
 
     Raises:
         EngineError: the program itself failed. Failures of resources are in the deployment's result.
@@ -43,19 +43,19 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
     from pulumi.runtime.stack import ResourceRegistrationFailed
 
     from flotilla.engine.calls import LenientCalls
-    from flotilla.engine.monitor import EmbeddedEngine, EmbeddedMonitor  # with the SDK's messages
+    from flotilla.engine.monitor import EmbeddedEngine, EmbeddedMonitor  # imports the SDK's messages
 
-    held: list[Any] = []
+    pending: list[Any] = []
 
     async def main() -> None:
-        with taking(deployment.registry.dynamic.take):
+        with capturing(deployment.registry.dynamic.take):
             await deploy()
 
     async def deploy() -> None:
         loop = asyncio.get_running_loop()
-        # Each registration under way is a thread, that mostly sleeps.
+        # Each registration in progress occupies a thread, which mostly sleeps.
         loop.set_default_executor(ThreadPoolExecutor(deployment.options.parallel))
-        # What a failed resource leaves unawaited is reported once, by the deployment, and not again by the event loop.
+        # A failed resource leaves tasks unawaited. The deployment reports the failure, so the event loop must not.
         loop.set_exception_handler(lambda _loop, _context: None)
         configure(
             Settings(
@@ -70,26 +70,26 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
             )
         )
         SETTINGS.rpc_manager = LenientCalls(deployment.skipped.update)
-        held.extend((SETTINGS.rpc_manager, SETTINGS.outputs))
+        pending.extend((SETTINGS.rpc_manager, SETTINGS.outputs))
         pulumi.runtime.set_all_config(config, secret_keys)
         await run_in_stack(lambda: _load_and_settle(program))
 
-    with _without_config_in_environment(), importable(program), _seldom_collected(), warnings.catch_warnings():
-        # A program that ends early leaves the SDK's coroutines unawaited; that it failed is reported once, below.
+    with _without_config_in_environment(), importable(program), _rare_collections(), warnings.catch_warnings():
+        # A program that ends early leaves the SDK's coroutines unawaited. The failure itself is reported below.
         warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
         try:
-            # A context of its own: the SDK keeps its settings and its root resource in context variables.
+            # A separate context, since the SDK keeps its settings and its root resource in context variables.
             contextvars.Context().run(lambda: asyncio.run(main()))
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # noqa: BLE001 - it is raised again, once what it held is let go
+        except BaseException as error:  # noqa: BLE001 - raised again below, after its tasks are freed
             follows = any(isinstance(cause, ResourceRegistrationFailed) for cause in _causes(error))
             failure = _program_error(error)
         else:
             if deployment.failed:
-                _let_go(held)
+                _free(pending)
             return True
-        _let_go(held)
+        _free(pending)
     if not deployment.failed and not deployment.result.failures:
         raise failure
     if not follows:
@@ -98,10 +98,10 @@ def run_program(program: Program, deployment: Deployment, config: dict[str, str]
 
 
 async def _load_and_settle(program: Program) -> None:
-    """Run the program's code, then wait until what it declared is known, or something failed.
+    """Run the program's code, then wait until all outputs are known, or one failed.
 
-    The SDK waits as well, but starts anew with all that is pending whenever something ends: time by the square of the
-    resources, which fleets of hundreds of members notice.
+    The SDK waits as well, but goes through all pending outputs again whenever one is done. That takes quadratic time,
+    which is noticeable in fleets with hundreds of members.
     """
     from pulumi.runtime.settings import SETTINGS
 
@@ -116,7 +116,7 @@ async def _load_and_settle(program: Program) -> None:
 
 
 def _failed(output: asyncio.Task[Any]) -> bool:
-    """Tell whether the program itself failed: what a failed resource leaves without a value is no such failure."""
+    """Return whether an output failed by an error of the program itself, and not because a resource failed."""
     from pulumi.runtime.stack import ResourceRegistrationFailed
 
     if not output.done():
@@ -132,7 +132,7 @@ def _load(program: Program) -> Any:
 
 
 def _program_error(error: BaseException) -> FlotillaError:
-    """Return what to tell, with the traceback as text: as objects it would hold on to all that the program made."""
+    """Return the error to report, with the traceback as text; its objects would keep the program's objects alive."""
     failure = next((cause for cause in _causes(error) if isinstance(cause, FlotillaError)), None)
     if failure is None and isinstance(error, SystemExit):
         failure = EngineError(f"the program ended itself with {error.code!r}")
@@ -153,19 +153,19 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def _let_go(held: list[Any]) -> None:
-    """Free what a failed program leaves unawaited, now: later, Python would warn of it in the middle of something else.
+def _free(pending: list[Any]) -> None:
+    """Free the coroutines that a failed program leaves unawaited; otherwise Python would warn of them at a later time.
 
-    The SDK holds on to it by what is `held`, until another run's take the place.
+    The SDK keeps references to them in these collections until the next run replaces the collections.
     """
-    for one in held:
+    for one in pending:
         one.clear()
     gc.collect()
 
 
 @contextmanager
 def _without_config_in_environment() -> Iterator[None]:
-    """Keep the configuration in the SDK alone. It holds secrets, and exec plugins and helm inherit the environment."""
+    """Remove the configuration from the environment, since it contains secrets and child processes inherit it."""
     taken = {key: os.environ.pop(key) for key in ("PULUMI_CONFIG", "PULUMI_CONFIG_SECRET_KEYS") if key in os.environ}
     try:
         yield
@@ -174,10 +174,10 @@ def _without_config_in_environment() -> Iterator[None]:
 
 
 @contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Let Python look for garbage more seldom: nearly all that a program makes stays until its end.
+def _rare_collections() -> Iterator[None]:
+    """Make garbage collections rare: nearly all objects that a program creates live until its end.
 
-    With the usual thresholds a preview of 200 members spends half of its time on looking through what stays.
+    With the default thresholds, a preview of 200 members spends half of its time in collections.
     """
     usual = gc.get_threshold()
     gc.set_threshold(50_000, 20, 100)
@@ -188,5 +188,5 @@ def _seldom_collected() -> Iterator[None]:
 
 
 def importable(program: Program) -> AbstractContextManager[None]:
-    """Let the program import what stands beside it."""
+    """Let the program import modules in its folder."""
     return plugins.importable(program if isinstance(program, Path) else None)

@@ -1,4 +1,4 @@
-"""After a crash: operations that had begun are settled by looking at the clusters, before anything else is done."""
+"""Recovery after a crash: before anything else, the clusters are asked for the result of each interrupted operation."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _CLUSTERS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class _Found:
-    """What was found of an operation: the resource as it is, or none; or why nobody knows."""
+    """The result of an interrupted operation: the current resource, or None; or why the result is unknown."""
 
     resource: ResourceState | None = None
     error: FlotillaError | None = None
 
 
 def settle(snapshot: Snapshot) -> tuple[Snapshot, list[str]]:
-    """Return the state with its pending operations settled, and what was found, a line each.
+    """Return the state with its pending operations settled, and one line about each of them.
 
-    - A creation: the object is there and bears the creation's own field manager, so it joins the state and the next
-      `up` finishes it; else it is forgotten, and made again.
-    - An update or a deletion: the resource is read, and the state says what the cluster has. A dynamic resource whose
-      update broke off is updated again, whatever is declared now: its inputs stand for work that reading doesn't show.
-    - One whose cluster does not answer stays pending: nothing is decided on a guess, and nothing else waits for it.
+    - Creation: if the object exists and has the field manager of this creation, it is added to the state, and the next
+      `up` completes it. Otherwise the operation is dropped, and the resource is created again.
+    - Update or deletion: the resource is read, and the state takes the cluster's values. A dynamic resource whose
+      update was interrupted is updated again in any case, since reading does not show whether its work was done.
+    - If the cluster does not answer, the operation stays pending. Nothing is guessed, and nothing else waits for it.
     """
     if not snapshot.pending:
         return snapshot, []
     resources = list(snapshot.resources)
     registry = ProviderRegistry(lambda reference: referred(reference, resources), no_stacks)
-    standing = {r.urn for r in resources if not r.delete}
+    existing = {r.urn for r in resources if not r.delete}
     with ThreadPoolExecutor(_CLUSTERS_AT_ONCE) as pool:
-        found = list(pool.map(lambda op: _look(registry, op, resources, standing), snapshot.pending))
+        found = list(pool.map(lambda op: _find(registry, op, resources, existing), snapshot.pending))
     messages, waiting = [], []
     for operation, outcome in zip(snapshot.pending, found, strict=True):
         what = f"{operation.resource.name}: its {_VERBS.get(operation.type, operation.type)} broke off"
@@ -57,14 +57,14 @@ def settle(snapshot: Snapshot) -> tuple[Snapshot, list[str]]:
     return Snapshot(tuple(resources), tuple(waiting)), messages
 
 
-def _look(
-    registry: ProviderRegistry, operation: Operation, resources: list[ResourceState], standing: set[str]
+def _find(
+    registry: ProviderRegistry, operation: Operation, resources: list[ResourceState], existing: set[str]
 ) -> _Found | None:
-    """Look at one operation's resource; None where there is nothing to look at."""
+    """Return the result of one operation; None if it has no resource in the state to look for."""
     resource = operation.resource
     try:
         if operation.type == "creating":
-            return _Found(None if resource.urn in standing else _recovered(registry, operation))
+            return _Found(None if resource.urn in existing else _recovered(registry, operation))
         index = _index(resources, resource)
         if index is None or not resource.custom:
             return None
@@ -77,7 +77,7 @@ def _look(
 
 
 def _take(resources: list[ResourceState], operation: Operation, found: ResourceState | None) -> None:
-    """Put what was found into the list of resources, in place of what the state had."""
+    """Put the found resource into the list, in place of the one from the state."""
     if operation.type == "creating":
         if found is not None:
             resources.append(found)

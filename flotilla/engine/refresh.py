@@ -1,4 +1,4 @@
-"""Refresh: reads every resource and takes into the state what the clusters hold."""
+"""Refresh: reads every resource and stores the clusters' values in the state."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from flotilla.state.urns import PROVIDER_PREFIX
 from flotilla.state.values import reveal, seal, seal_at
 
 HALF_UPDATED = "its update was interrupted"
-"""Among a dynamic resource's init errors: its update broke off. The next `up` updates it again, whatever was read."""
+"""An init error of a dynamic resource whose update was interrupted. The next `up` updates it again in any case."""
 
 
 def refresh(deployment: Deployment) -> None:
-    """Read everything in the base state, clusters side by side.
+    """Read every resource of the base state, all clusters in parallel.
 
-    A changed resource is an `update` step whose changes lead from the state's inputs to the live values; one that is
-    gone is a `delete` step; every other is `same`. What could not be read is unknown, never gone: it stays as the state
-    has it, and the result says which cluster did not answer, or what failed.
+    A changed resource becomes an `update` step, whose changes lead from the state's inputs to the live values. A
+    resource that no longer exists becomes a `delete` step, every other one a `same` step. A resource that could not be
+    read is not treated as deleted: it stays in the state unchanged, and the result says which cluster did not answer,
+    or what failed.
     """
     resources = list(deployment.base.resources)
     read = [r for r in resources if r.custom and not r.delete and not r.type.startswith(PROVIDER_PREFIX)]
@@ -43,12 +44,12 @@ def refresh(deployment: Deployment) -> None:
 def _outcome(
     deployment: Deployment, resource: ResourceState, future: Future[ResourceState | None]
 ) -> ResourceState | None:
-    """Return what was read; where nothing could be, the resource as the state has it."""
+    """Return the resource as read; if it could not be read, return the one from the state."""
     try:
         return future.result()
     except Refused:
         return resource
-    except Exception as error:  # noqa: BLE001 - one resource's trouble stays that resource's
+    except Exception as error:  # noqa: BLE001 - an error fails only this resource
         deployment.fail(Step(Op.REFRESH, resource.urn, resource.type, resource.provider, old=resource), error)
         return resource
 
@@ -67,14 +68,14 @@ def _read(deployment: Deployment, resource: ResourceState) -> ResourceState | No
 
 
 def as_read(registry: ProviderRegistry, resource: ResourceState, live: Live) -> ResourceState:
-    """Return a resource with what was read of it; what was secret stays so."""
+    """Return a resource with the values that were read; secret values stay secret."""
     inputs = seal(live.inputs, resource.inputs)
     outputs = registry.seal_outputs(resource.type, seal(live.outputs, resource.outputs), inputs)
     return replace(resource, inputs=inputs, outputs=outputs)
 
 
 def _record(deployment: Deployment, old: ResourceState, found: ResourceState | None, gone: set[str]) -> None:
-    """Record what became of one resource. Controllers write statuses all the time: only our fields are a change."""
+    """Record the step for one resource. Only declared fields count, since controllers write statuses all the time."""
     if found is None:
         gone.add(old.urn)
         with deployment.lock:
@@ -94,7 +95,7 @@ def _record(deployment: Deployment, old: ResourceState, found: ResourceState | N
 
 
 def _differences(deployment: Deployment, old: ResourceState, found: ResourceState) -> tuple[Change, ...]:
-    """Return what a run would have to put back, turned round: from the state's values to the live ones."""
+    """Return the changes that a run would have to revert, reversed: from the state's values to the live ones."""
     provider = deployment.registry.provider(found.provider, found.type)
     back = provider.diff(found, reveal(old.inputs)).changes
     ignored = [parse_path(path) for path in old.ignore_changes]

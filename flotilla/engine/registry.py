@@ -1,4 +1,4 @@
-"""Which provider manages a resource, and what only the provider's kind can tell about its properties."""
+"""Finds the provider that manages a resource, and answers questions that depend on the provider's kind."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ _REFUSED_TYPES = ("kubernetes:yaml", "kubernetes:kustomize", "kubernetes:helm.sh
 
 
 def referred(reference: str, resources: Iterable[ResourceState]) -> ResourceState | None:
-    """Return the provider that `urn::id` refers to, of those that there are, the likeliest first.
+    """Return the provider that `urn::id` refers to; without a match by ID, the first one with the URN.
 
-    A replaced one is recognised by its ID: what is deleted in its cluster must not be deleted in the new one's.
+    A replaced provider is matched by its ID: deletions in its cluster must not happen in the new provider's cluster.
     """
     urn, _, id_ = reference.rpartition("::")
-    held = [resource for resource in resources if resource.urn == urn]
-    return next((resource for resource in held if resource.id == id_), held[0] if held else None)
+    named = [resource for resource in resources if resource.urn == urn]
+    return next((resource for resource in named if resource.id == id_), named[0] if named else None)
 
 
 class ProviderRegistry:
-    """Finds, and keeps, the providers that the resources of a stack name."""
+    """Makes the providers that the resources of a stack refer to, each once."""
 
     def __init__(self, find: Callable[[str], ResourceState | None], read_stack: ReadStack) -> None:
-        """Take how a provider's own resource is found by `urn::id`, and how another stack is read."""
+        """Keep the function that finds a provider's resource by `urn::id`, and the one that reads another stack."""
         self._find = find
         self._stacks = StackReferences(read_stack)
         self._made: dict[str, Provider] = {}
@@ -48,10 +48,10 @@ class ProviderRegistry:
         self._lock = threading.Lock()
 
     def refuse_unknown(self, type_: str, name: str) -> None:
-        """Refuse a type that this engine doesn't deploy, by name, before anything changes.
+        """Refuse a type that this engine doesn't deploy, before anything is changed.
 
         Raises:
-            EngineError: it isn't known.
+            EngineError: the type isn't supported.
         """
         if type_ == STACK_REFERENCE:
             return
@@ -65,7 +65,7 @@ class ProviderRegistry:
         """Refuse a provider of a package that this engine doesn't deploy.
 
         Raises:
-            EngineError: it isn't known.
+            EngineError: the package isn't supported.
         """
         if package not in PACKAGES:
             raise EngineError(f"the embedded engine has no provider {package!r} ({name!r})", hint="use --engine pulumi")
@@ -74,7 +74,7 @@ class ProviderRegistry:
         """Return the provider that a resource refers to by `urn::id`.
 
         Raises:
-            EngineError: the type or the provider isn't known.
+            EngineError: the type isn't supported, or the provider doesn't exist.
         """
         self.refuse_unknown(type_, type_)
         if package_of(type_) == DYNAMIC:
@@ -94,25 +94,26 @@ class ProviderRegistry:
             return self._made[key]
 
     def adopter(self, reference: str, type_: str) -> KubernetesProvider | None:
-        """Return the provider that can take a resource over which exists already; None where none can."""
+        """Return the provider if it can adopt existing resources; None otherwise."""
         provider = self.provider(reference, type_)
         return provider if isinstance(provider, KubernetesProvider) else None
 
     def reach(self, reference: str, type_: str) -> None:
-        """Ask the cluster of a Kubernetes provider whether it answers.
+        """Check that the cluster of a Kubernetes provider answers.
 
         Raises:
-            ClusterError: it does not, or another one does.
+            ClusterError: the cluster does not answer, or another cluster answers.
         """
         provider = self.provider(reference, type_)
         if isinstance(provider, KubernetesProvider):
             provider.reach()
 
     def is_other_cluster(self, old: Properties, new: Properties) -> bool:
-        """Tell whether a provider's change means another cluster, so that all its resources are replaced.
+        """Return whether a provider's new configuration means another cluster, so that all its resources are replaced.
 
-        With the same `clusterIdentifier` it never does, whatever else changes (pulumi-kubernetes#4019). One that comes
-        or goes does not either, nor one of a state of before, which was the cluster's name.
+        With an equal `clusterIdentifier` it is the same cluster, whatever else changes (pulumi-kubernetes#4019). An
+        identifier that is added or removed does not mean another cluster, nor does the change from a cluster's name,
+        which older states have as the identifier, to its UID.
         """
         one, other = reveal(old), reveal(new)
         before, after = one.get("clusterIdentifier"), other.get("clusterIdentifier")
@@ -121,13 +122,13 @@ class ProviderRegistry:
         return any(one.get(key) != other.get(key) for key in ("kubeconfig", "context", "cluster"))
 
     def moved(self, old: str, new: str) -> bool:
-        """Tell whether a resource's provider is another one, or the same one for another cluster."""
+        """Return whether a resource's provider is another one, or the same one for another cluster."""
         return bool(old) and old != new
 
     def seal_outputs(
         self, type_: str, outputs: Properties, inputs: Properties, additional: tuple[str, ...] = ()
     ) -> Properties:
-        """Mark as secret in outputs what is so in the inputs, by the resource's kind, or by name."""
+        """Mark outputs as secret that are secret in the inputs, or by the resource's kind, or by name."""
         sealed = dict(seal_outputs(outputs, inputs))
         for name in (*additional, *_secret_by_kind(type_, outputs)):
             if sealed.get(name) is not None and not isinstance(sealed[name], Secret) and sealed[name] is not UNKNOWN:
@@ -135,19 +136,19 @@ class ProviderRegistry:
         return sealed
 
     def seal_checked(self, type_: str, checked: Properties, inputs: Properties) -> Properties:
-        """Mark as secret in a provider's inputs what is secret in the program's, wherever the provider moved it."""
+        """Mark values in the checked inputs as secret that the program marked, even if the provider moved them."""
         like = objects.secret_places(inputs) if package_of(type_) == KUBERNETES else inputs
         sealed: Properties = seal(checked, like)
         return sealed
 
     def preview(self, type_: str, inputs: Properties) -> Properties:
-        """Return what is known of a resource before it is created."""
+        """Return the outputs of a resource that are known before it is created."""
         if type_ == releases.RELEASE:
             return releases.preview_outputs(inputs)
         return objects.preview_outputs(inputs) if package_of(type_) == KUBERNETES else inputs
 
     def preview_update(self, type_: str, outputs: Properties, inputs: Properties) -> Properties:
-        """Return what is known of a resource before it is updated: an object keeps what the server gave it."""
+        """Return the outputs of a resource that are known before it is updated; an object keeps those of the server."""
         if type_ == releases.RELEASE:
             return releases.preview_outputs(inputs)
         return objects.preview_update(outputs, inputs) if package_of(type_) == KUBERNETES else inputs
@@ -155,12 +156,12 @@ class ProviderRegistry:
 
 def _secret_by_kind(type_: str, outputs: Properties) -> tuple[str, ...]:
     if type_ == releases.RELEASE:
-        return (INPUTS_KEY,)  # the provider reads it as nothing else
+        return (INPUTS_KEY,)  # the provider itself returns it as a secret
     return objects.secret_outputs(outputs) if package_of(type_) == KUBERNETES else ()
 
 
 def _kubernetes(urn: str, inputs: Properties) -> KubernetesProvider:
-    """Make a provider of a `pulumi:providers:kubernetes` resource's inputs."""
+    """Make a Kubernetes provider from the inputs of a `pulumi:providers:kubernetes` resource."""
     identifier = str(inputs.get("clusterIdentifier") or "")
 
     def connection() -> Connection:
@@ -181,7 +182,7 @@ def _kubernetes(urn: str, inputs: Properties) -> KubernetesProvider:
 
 
 def _once(connection: Callable[[], Connection]) -> Callable[[], Connection]:
-    """Connect at the first call; later ones get the same connection, or the same error."""
+    """Return a function that connects at the first call; later calls get the same connection, or the same error."""
     lock = threading.Lock()
     outcome: list[Connection | ClusterError] = []
 
@@ -200,7 +201,7 @@ def _once(connection: Callable[[], Connection]) -> Callable[[], Connection]:
 
 
 def _helm(urn: str, inputs: Properties) -> HelmProvider:
-    """Make a provider of releases of a `pulumi:providers:kubernetes` resource's inputs."""
+    """Make a provider of Helm releases from the inputs of a `pulumi:providers:kubernetes` resource."""
 
     def kubeconfig() -> str:
         document = kubeconfigs.load(_kubeconfig(urn, inputs))
@@ -213,7 +214,7 @@ def _kubeconfig(urn: str, inputs: Properties) -> str:
     """Return a provider's kubeconfig.
 
     Raises:
-        EngineError: it has none, or none that is known yet.
+        EngineError: the provider has no kubeconfig, or it isn't known yet.
     """
     kubeconfig = inputs.get("kubeconfig")
     if kubeconfig is UNKNOWN:
@@ -224,5 +225,5 @@ def _kubeconfig(urn: str, inputs: Properties) -> str:
 
 
 def _flag(value: Any) -> bool:
-    """Read a provider's flag, which the SDK writes as JSON text."""
+    """Return the value of a provider's flag, which the SDK sends as JSON text."""
     return value is True or value == "true"

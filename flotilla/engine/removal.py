@@ -1,4 +1,4 @@
-"""Deletions: what a program no longer has, and a whole stack; dependents first, what is independent side by side."""
+"""Deletes the resources that a program no longer declares, or a whole stack: dependents first, others in parallel."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ _CLUSTERS_AT_ONCE = 32
 
 
 def delete_unregistered(deployment: Deployment) -> None:
-    """Delete what is in the base state and was not registered in this run, and what replacements left.
+    """Delete the resources of the base state that this run did not register, and old copies of replaced ones.
 
-    What may not have been registered only because something that it depends on failed is left as it is: a deletion
-    can't be taken back, and the next run comes to it. So is what has no replacement yet, because that one failed.
+    A resource stays if it may be unregistered only because something that it depends on failed: a deletion can't be
+    undone, and the next run can still do it. An old copy stays if its replacement failed.
     """
     failed = _failed(deployment)
     spared = _spared(deployment, failed)
-    standing = [
+    unregistered = [
         r
         for r in deployment.base.resources
-        if not r.delete and not deployment.goes_on(r) and id(r) not in deployment.removed
+        if not r.delete and not deployment.is_carried_over(r) and id(r) not in deployment.removed
     ]
-    doomed = [r for r in standing if r.urn not in spared and not deployment.untargeted(r.urn)]
+    doomed = [r for r in unregistered if r.urn not in spared and not deployment.untargeted(r.urn)]
     gone = {id(r) for r in doomed}
-    left = [*deployment.news.values(), *(r for r in standing if id(r) not in gone)]
+    left = [*deployment.news.values(), *(r for r in unregistered if id(r) not in gone)]
     delete_all(deployment, doomed, _replaced(deployment, failed, left))
 
 
 def _failed(deployment: Deployment) -> set[str]:
-    """Return the URNs of what failed, under their other names as well, and of what was therefore not registered."""
+    """Return the URNs, with aliases, of the resources that failed, and of those not registered because of them."""
     failed = set(deployment.failed)
     failed |= {r.urn for r in deployment.base.resources if (own_type(r.urn), r.name) in deployment.skipped}
     failed |= {urn for urn in deployment.aliases if (own_type(urn), name_of(urn)) in deployment.skipped}
@@ -44,9 +44,9 @@ def _failed(deployment: Deployment) -> set[str]:
 
 
 def _spared(deployment: Deployment, failed: set[str]) -> set[str]:
-    """Return the URNs of what a failure may have kept from being registered.
+    """Return the URNs of resources that a failure may have kept from being registered.
 
-    That is what failed, what depended on it, and every other part of a component in which something did.
+    These are the failed resources, their dependents, and all other parts of a component in which a resource failed.
     """
     if not failed:
         return set()
@@ -59,12 +59,12 @@ def _spared(deployment: Deployment, failed: set[str]) -> set[str]:
         lost = resource.urn in failed or bool(needs & (spared | failed))
         if lost or _component(resource.urn, parents) in broken:
             spared.add(resource.urn)
-    # What a spared resource needs has to stay, too.
+    # The dependencies of a spared resource have to stay, too.
     return _with_needs(deployment, spared)
 
 
 def _with_needs(deployment: Deployment, urns: set[str]) -> set[str]:
-    """Return URNs with those of everything that these need, and what that needs."""
+    """Return URNs with those of all their direct and indirect dependencies."""
     found = set(urns)
     for resource in reversed(deployment.base.resources):
         if resource.urn in found:
@@ -73,7 +73,7 @@ def _with_needs(deployment: Deployment, urns: set[str]) -> set[str]:
 
 
 def _replaced(deployment: Deployment, failed: set[str], left: list[ResourceState]) -> list[ResourceState]:
-    """Return the old copies that can go: their replacements are there, and nothing that is left refers to them."""
+    """Return the old copies that can be deleted: their replacement exists, and no remaining resource refers to them."""
     going = [r for r in deployment.leftovers if r.urn not in failed]
     staying = [r for r in deployment.leftovers if r.urn in failed]
     while True:
@@ -88,7 +88,7 @@ def _replaced(deployment: Deployment, failed: set[str], left: list[ResourceState
 
 
 def _component(urn: str, parents: dict[str, str]) -> str:
-    """Return the component that stands right below the stack, of which a resource is a part."""
+    """Return the outermost component, directly below the stack, that contains a resource."""
     above = parents.get(urn, "")
     while above and parents.get(above):
         urn, above = above, parents[above]
@@ -100,8 +100,8 @@ def delete_all(deployment: Deployment, doomed: list[ResourceState], replaced: li
 
     Args:
         deployment: the run.
-        doomed: resources that are no longer wanted.
-        replaced: old copies of resources that have a replacement.
+        doomed: the resources that are no longer declared.
+        replaced: the old copies of replaced resources.
     """
     protected = False
     for resource in doomed:
@@ -114,9 +114,9 @@ def delete_all(deployment: Deployment, doomed: list[ResourceState], replaced: li
     doomed = _beside_unsettled(deployment, doomed)
     deployment.doomed |= {r.urn for r in doomed}
     if deployment.options.dry_run:
-        _look(deployment, [*doomed, *replaced])
+        _check_clusters(deployment, [*doomed, *replaced])
     everything = [*((r, Op.DELETE) for r in doomed), *((r, Op.DELETE_REPLACED) for r in replaced)]
-    # What still stands between a resource and its deletion: everything that depends on it.
+    # A resource can be deleted once all its dependents are.
     dependents: dict[int, set[int]] = {id(r): set() for r, _ in everything}
     by_urn: dict[str, list[ResourceState]] = {}
     for resource, _ in everything:
@@ -130,9 +130,10 @@ def delete_all(deployment: Deployment, doomed: list[ResourceState], replaced: li
 
 
 def _beside_unsettled(deployment: Deployment, doomed: list[ResourceState]) -> list[ResourceState]:
-    """Return what can go although a creation broke off that isn't settled, since its cluster does not answer.
+    """Return the resources that can be deleted although an interrupted creation is unsettled.
 
-    What that creation refers to stays: without its provider nobody could look for what it has made.
+    It is unsettled because its cluster does not answer. The dependencies of that creation stay: without its provider,
+    no later run could look for the object that it may have created.
     """
     begun = [op.resource for op in deployment.pending.values() if op.type == "creating"]
     begun = [resource for resource in begun if resource.urn in deployment.unsettled]
@@ -150,14 +151,14 @@ def _beside_unsettled(deployment: Deployment, doomed: list[ResourceState]) -> li
     return [r for r in doomed if r.urn not in kept]
 
 
-def _look(deployment: Deployment, doomed: list[ResourceState]) -> None:
-    """Find out for a preview which clusters do not answer: what is in them can't be deleted."""
+def _check_clusters(deployment: Deployment, doomed: list[ResourceState]) -> None:
+    """Find out for a preview which clusters do not answer, since objects in them can't be deleted."""
     somewhere = {r.provider: r.type for r in doomed if r.custom and r.provider and package_of(r.type) == KUBERNETES}
     with ThreadPoolExecutor(max_workers=_CLUSTERS_AT_ONCE) as pool:
-        list(pool.map(lambda one: _look_at(deployment, *one), somewhere.items()))
+        list(pool.map(lambda one: _check_cluster(deployment, *one), somewhere.items()))
 
 
-def _look_at(deployment: Deployment, provider: str, type_: str) -> None:
+def _check_cluster(deployment: Deployment, provider: str, type_: str) -> None:
     try:
         deployment.registry.reach(provider, type_)
     except AnotherCluster as error:
@@ -166,7 +167,7 @@ def _look_at(deployment: Deployment, provider: str, type_: str) -> None:
     except ClusterError as error:
         deployment.unanswered.note(provider, error)
     except FlotillaError:
-        pass  # a kubeconfig that isn't known, or can't be used: the deletion itself will say so
+        pass  # the kubeconfig isn't known or can't be used: the deletion itself reports it
 
 
 def _in_waves(
@@ -178,7 +179,7 @@ def _in_waves(
         while waiting or running:
             ready = [key for key in waiting if not dependents[key]]
             if not deployment.ending.is_set():
-                # Later registrations first: within a wave that is the order in which people expect to see them.
+                # Later registrations first: this is the order that users expect within a wave.
                 for key in reversed(ready):
                     resource, op = waiting.pop(key)
                     running[pool.submit(deployment.delete, resource, op)] = key
@@ -192,5 +193,5 @@ def _in_waves(
                         others.discard(key)
                 elif not isinstance(future.exception(), Refused):
                     raise future.exception()  # type: ignore[misc]
-    for resource, _ in waiting.values():  # what could not be begun counts among what its cluster keeps
+    for resource, _ in waiting.values():  # deletions that could not begin count as waiting for their cluster
         deployment.unanswered.waits(resource.provider, resource.urn)

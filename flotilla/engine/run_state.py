@@ -1,6 +1,6 @@
-"""The state of a run: which resources there are, what has begun, what went wrong; and how a step is carried out.
+"""The state of a run (its resources, pending operations and failures), and how a step is carried out.
 
-A step that fails ends only what depends on it. What else was declared is done, and the next run does the rest.
+A failed step stops only the steps that depend on it. All other steps are carried out, and the next run does the rest.
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ from flotilla.state.urns import is_default_provider
 from flotilla.waiting import heard_by
 
 PARALLEL = 512
-"""Operations at once, by default. Most of them wait until a server is done with something: a member's Cluster until
-Karmada calls it Ready, for one. How many requests a cluster gets at once is its connection's limit, not this one."""
+"""The default number of parallel operations. Most of them only wait, for example until Karmada reports a member's
+Cluster as Ready. The number of parallel requests to a cluster is limited by its connection, not by this number."""
 
 
 class Refused(FlotillaError):
-    """A resource was not deployed: it failed, its cluster does not answer, or the deployment is ending.
+    """A resource was not deployed: its step failed, its cluster does not answer, or the deployment is ending.
 
-    The reason is in the result.
+    The result contains the reason.
     """
 
 
 @dataclass(frozen=True)
 class Options:
-    """How a deployment runs."""
+    """The options of a deployment."""
 
     dry_run: bool = False
     parallel: int = PARALLEL
     targets: tuple[str, ...] = ()
     disabled_defaults: tuple[str, ...] = ()
-    """Packages that every resource must name a provider for (`pulumi:disable-default-providers`)."""
+    """Packages whose resources must all name a provider (`pulumi:disable-default-providers`)."""
     adopt: Adoption = NOTHING
-    """What is taken over where it exists already."""
+    """The existing objects that are adopted."""
     folder: Path | None = None
-    """The project's, in which programs of the user run; None for the process's own."""
+    """The project's folder, in which programs of the user run; None for the process's working directory."""
 
 
 @dataclass
 class RunState:
-    """The state of one run. `save` makes it durable and returns when it is."""
+    """The state of one run. `save` writes it to the disk and returns when it is written."""
 
     stack: str
     project: str
@@ -66,10 +66,10 @@ class RunState:
     save: Callable[[], None] = lambda: None
     result: Result = field(default_factory=Result)
     shown: Shown | None = None
-    """The plan that this run may carry out, and nothing else."""
+    """The plan that was shown; if it is set, steps that it does not contain fail."""
 
     def __post_init__(self) -> None:
-        """Sort the base state into what may be matched and what waits to be deleted."""
+        """Divide the base state into resources that registrations may match, and old copies that wait for deletion."""
         self.lock = threading.RLock()
         self.slots = threading.BoundedSemaphore(self.options.parallel)
         self.ending = threading.Event()
@@ -78,27 +78,27 @@ class RunState:
         self.news: dict[str, ResourceState] = {}
         self.registered: set[str] = set()
         self.parents: dict[str, str] = {}
-        """By URN, the parent of what was registered, whatever became of it."""
+        """The parent of each registered URN, whether its step succeeded or not."""
         self.aliases: dict[str, tuple[str, ...]] = {}
-        """By URN, the other URNs of what was registered."""
+        """The aliases of each registered URN."""
         self.claimed: dict[int, str] = {}
-        """By the identity of a resource of the base: the URN of what it is in this run, be it by an alias."""
+        """By `id()` of a resource of the base: the URN that it has in this run, possibly by an alias."""
         self.removed: set[int] = set()
         self.replaced: dict[int, ResourceState] = {}
-        """By the identity of a resource of the base that has a replacement: its old copy, which waits for its end."""
+        """By `id()` of a replaced resource of the base: its old copy, which waits for deletion."""
         self.replaced_early: dict[str, ResourceState] = {}
-        """By URN, what was deleted before its replacement is made."""
+        """By URN: resources that are deleted before their replacement is created."""
         self.doomed: set[str] = set()
-        """URNs that this run deletes: what names one of them in `deleted_with` goes with it."""
+        """URNs that this run deletes. A resource whose `deleted_with` names one of them is deleted with it."""
         self.pending: dict[str, Operation] = {op.resource.urn: op for op in self.base.pending}
         self.unsettled: frozenset[str] = frozenset(self.pending)
-        """URNs whose broken-off operation could not be settled, because their cluster did not answer."""
+        """URNs whose interrupted operation could not be settled, because their cluster did not answer."""
         self.failed: set[str] = set()
-        """URNs of what failed or was not begun in this run: what depends on them is left as it is."""
+        """URNs of resources whose step failed or was not begun in this run; their dependents are not changed."""
         self.left_out: set[str] = set()
-        """URNs of what targets left out and never was made: the program may not know its outputs."""
+        """URNs of resources that targets exclude and that never existed; their outputs are unknown to the program."""
         self.skipped: set[tuple[str, str]] = set()
-        """Type and name of what the program could not register, since it waits for what failed, and of its parents."""
+        """Type and name of resources that were not registered because of a failed one, and of their parents."""
         self.unanswered = Unanswered()
         self.adopting = Named(self.options.adopt)
         self.registry = ProviderRegistry(self.provider_of, self.read_stack)
@@ -106,45 +106,45 @@ class RunState:
     # -- state ------------------------------------------------------------------------------------
 
     def provider_of(self, reference: str) -> ResourceState | None:
-        """Return the provider that `urn::id` refers to: of this run, else of the last."""
+        """Return the provider that `urn::id` refers to: from this run, otherwise from the base state."""
         urn = reference.rpartition("::")[0]
         with self.lock:
             known = (self.news.get(urn), self.olds.get(urn), *self.leftovers)
         return referred(reference, [resource for resource in known if resource is not None])
 
     def snapshot(self) -> Snapshot:
-        """Return the state at this moment: what this run has done, and what it has not reached."""
+        """Return the current state: the resources that this run has processed, and those that it has not reached."""
         with self.lock:
-            # An old copy stands where it stood: what this run has not reached may still refer to it.
-            standing_as = [self.replaced.get(id(r), r) for r in self.base.resources]
-            kept = [r for r in standing_as if id(r) not in self.removed and (r.delete or not self.goes_on(r))]
-            # In order by construction: a resource is registered after what it depends on, and what this run has not
-            # reached depends on nothing that it has removed.
+            # An old copy keeps its position, since resources that this run has not reached may still refer to it.
+            current = [self.replaced.get(id(r), r) for r in self.base.resources]
+            kept = [r for r in current if id(r) not in self.removed and (r.delete or not self.is_carried_over(r))]
+            # The order is correct by construction: a resource is registered after its dependencies, and resources that
+            # this run has not reached do not depend on any that it has removed.
             claims = ((r.urn, self.claimed.get(id(r), r.urn)) for r in self.base.resources if not r.delete)
             moved = {before: urn for before, urn in claims if urn != before and urn in self.news}
             rest = [renamed(r, moved) for r in kept] if moved else kept
             return Snapshot((*self.news.values(), *rest), tuple(self.pending.values()))
 
-    def goes_on(self, resource: ResourceState) -> bool:
-        """Tell whether a resource of the base is in this run's part of the state, under whatever URN.
+    def is_carried_over(self, resource: ResourceState) -> bool:
+        """Return whether a resource of the base is in this run's part of the state, under any URN.
 
-        An alias alone says nothing: what has that URN may be another resource, which the program no longer has.
+        An alias alone does not decide it: its URN may belong to another resource, which the program no longer declares.
         """
         return resource.urn in self.news or self.claimed.get(id(resource), "") in self.news
 
     def put(self, resource: ResourceState) -> None:
-        """Take a resource into the state and make it durable."""
+        """Put a resource into the state and save it."""
         with self.lock:
-            self.news[resource.urn] = self.standing(resource)
+            self.news[resource.urn] = self.storable(resource)
             self.pending.pop(resource.urn, None)
             self.unsettled -= {resource.urn}
         if not self.options.dry_run:
             self.save()
 
-    def standing(self, resource: ResourceState) -> ResourceState:
-        """Return a resource as the state may have it: without dependencies on what targets left out and never was made.
+    def storable(self, resource: ResourceState) -> ResourceState:
+        """Return a resource without dependencies on resources that targets exclude and that never existed.
 
-        The CLI refuses a state that refers to what it doesn't have.
+        Pulumi's CLI refuses a state with references to resources that the state doesn't contain.
         """
         if not self.options.targets:
             return resource
@@ -152,7 +152,7 @@ class RunState:
         return without_references(resource, unmade)
 
     def drop(self, resource: ResourceState) -> None:
-        """Take a resource out of the state and make that durable."""
+        """Remove a resource from the state and save it."""
         with self.lock:
             self.removed.add(id(resource))
             self.pending.pop(resource.urn, None)
@@ -162,7 +162,7 @@ class RunState:
             self.save()
 
     def note(self, step: Step) -> bool:
-        """Take a step into the result, where it is one that is reported; tell whether it is."""
+        """Add a step to the result if it is one that is reported; return whether it is."""
         reported = not is_default_provider(step.urn, step.type)
         if reported:
             with self.lock:
@@ -170,9 +170,9 @@ class RunState:
         return reported
 
     def refuse_unshown(self, step: Step) -> None:
-        """Fail where a step isn't one of the plan that was shown, before anything of it is done.
+        """Fail if a step isn't one of the plan that was shown, before any part of it is done.
 
-        Not to be called under the lock: a failure waits until the state is written.
+        Must not be called under the lock: a failure waits until the state is written.
         """
         if self.shown is None:
             return
@@ -189,18 +189,18 @@ class RunState:
             raise Refused(step.urn)
 
     def run(self, step: Step, pending: Operation | None, action: Callable[[], None]) -> None:
-        """Carry out a step: say so, note it in the state as begun, do it, say how it went.
+        """Carry out a step: report it, store it as a pending operation, run it, report the outcome.
 
         Raises:
-            Refused: it failed or was not begun; the reason is in the result.
+            Refused: the step failed or was not begun; the result contains the reason.
         """
         self.refuse_unshown(step)
         started = time.monotonic()
-        tell = self.listener if self.note(step) else lambda _: None
-        tell(StepEvent(Phase.BEGIN, step))
+        report = self.listener if self.note(step) else lambda _: None
+        report(StepEvent(Phase.BEGIN, step))
         if self.options.dry_run:
             action()
-            tell(StepEvent(Phase.DONE, step))
+            report(StepEvent(Phase.DONE, step))
             return
         try:
             with self.slots:
@@ -209,8 +209,8 @@ class RunState:
                     with self.lock:
                         self.pending[step.urn] = pending
                     self.save()
-                said = heard_by(lambda text: tell(StepEvent(Phase.WAITING, step, said=redacted(text))))
-                with said, running_in(self.options.folder):
+                listening = heard_by(lambda text: report(StepEvent(Phase.WAITING, step, said=redacted(text))))
+                with listening, running_in(self.options.folder):
                     action()
         except Refused:
             with self.lock, suppress(ValueError):
@@ -220,12 +220,12 @@ class RunState:
         except Exception as error:
             self.fail(step, error, time.monotonic() - started)
             raise Refused(step.urn) from error
-        tell(StepEvent(Phase.DONE, step, time.monotonic() - started))
+        report(StepEvent(Phase.DONE, step, time.monotonic() - started))
 
     def _refuse_to_begin(self, step: Step) -> None:
-        """Begin nothing once the deployment is ending, nor in a cluster that has not answered in this run.
+        """Refuse to begin a step if the deployment is ending, or the step's cluster has not answered in this run.
 
-        One request that waits for its whole time limit is enough: a member that hangs costs a run no more than that.
+        So a member that hangs costs a run only the time limit of one request.
         """
         if self.ending.is_set():
             raise Refused(f"{step.urn}: not begun, the deployment is ending")
@@ -233,9 +233,9 @@ class RunState:
             raise Refused(f"{step.urn}: not begun, its cluster does not answer")
 
     def fail(self, step: Step, error: Exception, seconds: float = 0.0) -> None:
-        """Record a failure. Nothing that depends on the resource is begun; everything else goes on."""
+        """Record a failure. Steps that depend on the resource are not begun; all others continue."""
         text = str(error) if isinstance(error, FlotillaError) else f"{type(error).__name__}: {error}"
-        text = redacted(text)  # it goes into the state's history, logs and reports
+        text = redacted(text)  # the text goes into the stack's history, logs and reports
         with self.lock:
             self.failed.add(step.urn)
             again = self.unanswered.waits(step.provider, step.urn)
@@ -244,17 +244,17 @@ class RunState:
                 self.result.failures.append(f"{step.op} {step.type} {step.name}: {text}")
             if getattr(error, "nothing_done", False) and step.urn not in self.unsettled:
                 self.pending.pop(step.urn, None)
-        if alone or not again:  # a cluster's trouble is shown once, not with each of its resources
+        if alone or not again:  # an error of a whole cluster is shown once, not for each of its resources
             self.listener(StepEvent(Phase.FAILED, step, seconds, text))
         if not self.options.dry_run:
             with suppress(FlotillaError):
                 self.save()
 
     def close(self) -> None:
-        """Add to the result which clusters did not answer; for a run that changes things, each is a failure."""
+        """Add the clusters that did not answer to the result; in a run that changes resources, each is a failure."""
         with self.lock:
             self.result.unknown |= self.unanswered.reasons()
-            if not self.options.targets:  # else they may go by what was left out
+            if not self.options.targets:  # with targets, names may belong to resources that are left out
                 self.result.unmatched = self.adopting.missing
             if not self.options.dry_run:
                 self.result.failures += self.unanswered.sentences()

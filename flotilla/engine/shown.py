@@ -1,7 +1,7 @@
-"""Binds a run to the plan that was shown: a step that the plan does not have is refused before it is done.
+"""Binds a run to the plan that was shown: a step that the plan does not contain is refused before it is done.
 
-What may differ: a value that the plan had as unknown is known now; and less may be done than was shown (an update that
-turns out to change nothing, an update in place where a replacement was shown).
+Two differences are allowed. A value that was unknown in the plan may be known now. And a run may do less than the plan
+shows: an update may turn out to change nothing, and an update in place may be enough instead of a replacement.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from flotilla.state.diff import Change
 from flotilla.state.urns import is_default_provider
 from flotilla.state.values import UNKNOWN, Secret, mask
 
-# The new half of a replacement has the inputs and the old state that an update in place has.
+# The creating step of a replacement has the same inputs and the same old state as an update in place.
 _MILDER = {Op.UPDATE: (Op.CREATE_REPLACEMENT,)}
 _IDENTITY = ("uid",)
 _HINT = "`flotilla preview` shows the plan as it is now"
 
 
 class Shown:
-    """A plan that was shown, and what a step does otherwise."""
+    """A plan that was shown; compares the steps of a run with it."""
 
     def __init__(self, plan: Result) -> None:
-        """Take a preview's result."""
+        """Keep the result of a preview."""
         self._steps = {(step.op, step.urn): step for step in plan.steps}
         self._stopped = dict(plan.stopped)
         self._said: set[str] = set()
@@ -45,9 +45,9 @@ class Shown:
         self._lock = threading.Lock()
 
     def objection(self, step: Step) -> str:
-        """Return in what a step isn't the one that was shown; empty where it is."""
+        """Return how a step differs from the one that was shown; empty if it does not."""
         if step.op not in CHANGING or is_default_provider(step.urn, step.type):
-            return ""  # default providers are the engine's own affair: no plan shows them
+            return ""  # no plan shows default providers, which the engine adds itself
         shown = self._planned(step)
         if shown is None:
             return f"the plan that was shown does not {str(step.op).replace('-', ' ')} it, so it was not done; {_HINT}"
@@ -60,9 +60,9 @@ class Shown:
         return f"{differs}, which is not what was shown, so it was not done; {_HINT}" if differs else ""
 
     def stop(self, step: Step) -> str | None:
-        """Return why nothing is done of the workload that a step belongs to; empty after the first time, None if not.
+        """Return why the step's workload is not carried out; None if it is, empty if the reason was returned before.
 
-        Members have objects of the workload already, and it doesn't say that they are taken over.
+        A workload is stopped if members have objects of it already and the stack doesn't say that it adopts them.
         """
         state = step.new or step.old
         urn = state.parent if state is not None and step.op in CHANGING else ""
@@ -95,15 +95,16 @@ def _inputs(shown: Step, step: Step, names: dict[str, str]) -> str:
         return ""
     planned, actual = _stored(shown.new), _stored(step.new)
     if unanswered(shown.new) or unanswered(step.new):
-        planned = {**planned, **dict.fromkeys(_IDENTITY, UNKNOWN)}  # known now; or it is not, and the step fails
-    if silent := _silent(shown, step):  # which cluster it is, is not known in one of the two
+        # Now the UID is known, or it is still unknown and the step fails.
+        planned = {**planned, **dict.fromkeys(_IDENTITY, UNKNOWN)}
+    if silent := _silent(shown, step):  # for these members the cluster's identity is unknown in one of the two
         planned = {**planned, "members": {**planned["members"], **dict.fromkeys(silent, UNKNOWN)}}
     path = _differs(planned, actual, names, ())
     return "" if path is None else f"{path_text(path)} has another value"
 
 
 def _silent(shown: Step, step: Step) -> set[str]:
-    """Return the members that did not answer, or did not join, when it was shown or now."""
+    """Return the members that did not answer or had not joined, at the time of the preview or now."""
     if shown.new is None or step.new is None:
         return set()
     declared = members_of(shown.new).keys() & members_of(step.new).keys()
@@ -111,13 +112,13 @@ def _silent(shown: Step, step: Step) -> set[str]:
 
 
 def _changes(shown: Step, step: Step) -> str:
-    """Look for changes that were not shown: the state is another one than it was then."""
+    """Return the first change that was not shown; it means that the state has changed since the preview."""
     if not shown.changes and step.op is not Op.ADOPT:
-        return ""  # components and providers do not tell which of their properties differ
+        return ""  # components and providers do not list which of their properties differ
     silent = _silent(shown, step)
     for change in step.changes:
         if not change.path or not is_declared(step, change):
-            continue  # a note of this run, or a dynamic provider's own judgement: no property shows it
+            continue  # a note about this run, or a dynamic provider's own decision, which no property shows
         if change.path[:1] == ("members",) and len(change.path) > 1 and change.path[1] in silent:
             continue
         if not any(_covers(planned, change) for planned in shown.changes):
@@ -136,7 +137,7 @@ def _text(value: Any) -> str:
 
 
 def _stored(state: ResourceState) -> dict[str, Any]:
-    """Return inputs in the form that they have once everything in them is known: a preview can't normalize unknowns."""
+    """Return inputs in the normalized form of known values; a preview can't normalize unknown ones."""
     inputs = declared_inputs(state)
     if not state.type.startswith("kubernetes:"):
         return inputs
@@ -162,7 +163,7 @@ def _value(value: Any) -> Any:
 
 
 def _differs(planned: Any, actual: Any, names: dict[str, str], path: Path) -> Path | None:
-    """Return where a value isn't what was planned; None where it is, an unknown covering everything."""
+    """Return the path at which a value differs from the planned one; None if none does. An unknown equals any value."""
     planned, actual = _value(planned), _value(actual)
     if planned is UNKNOWN:
         return None
@@ -187,5 +188,5 @@ def _differs(planned: Any, actual: Any, names: dict[str, str], path: Path) -> Pa
 
 
 def _nothing(one: Any, other: Any) -> bool:
-    """Tell whether both are absent: an empty mapping and none are the same to Kubernetes and to the state."""
+    """Return whether both are absent; for Kubernetes and the state, an empty mapping is the same as none."""
     return one in (None, {}) and other in (None, {})

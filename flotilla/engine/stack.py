@@ -1,4 +1,4 @@
-"""A stack on the embedded engine: preview, up, refresh, destroy, each from the state on disk and back to it."""
+"""A stack on the embedded engine: preview, up, refresh and destroy, each of which reads the state from the disk."""
 
 from __future__ import annotations
 
@@ -33,38 +33,38 @@ from flotilla.state.urns import STACK_TYPE
 from flotilla.state.values import Properties
 from flotilla.state.writer import StateWriter
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 _REFRESH = "refresh"
 _FLUSH_SECONDS = 0.5
-"""For the last write of a run that ends at once."""
+"""The time for the last write of a run that is ended at once."""
 
 
 @dataclass
 class EmbeddedStack:
-    """One stack of one project. Every method reads the state anew."""
+    """One stack of one project. Every method reads the state again."""
 
     project: Project
     name: str
     backend: Path
     """The folder of the `file://` backend."""
-    tell: Tell = lambda _: None
+    report: Report = lambda _: None
     listener: Listener = lambda _: None
     program: Program | None = None
-    """Another program than the project's own (an inline one, for tests and tools)."""
+    """A program that runs instead of the project's (an inline one, for tests and tools)."""
     config_file: Path | None = None
-    """Another file than the stack's own, as the CLI's --config-file."""
+    """A file that is read instead of the stack file, as with the CLI's --config-file."""
     parallel: int = PARALLEL
     adopt: Adoption = NOTHING
-    """What `preview` shows, and `up` does, as an adoption where it exists already."""
+    """The existing objects that `up` adopts, and that `preview` shows as adoptions."""
     back_to: int = 0
-    """The update whose declaration `up` restores, for the stack's history; 0 for none."""
+    """The number of the update whose declaration `up` restores, for the stack's history; 0 for none."""
     read_only: bool = False
-    """No passphrase is made where there is none: until the first `up` this process takes one of its own."""
+    """Whether no passphrase file may be created; before the first `up`, the process then uses a random passphrase."""
 
     @property
     def _source(self) -> Program:
-        """What is run: the program that was given, or the project's."""
+        """The program that runs: the given one, or the project's."""
         return self.program or self.project.folder
 
     @property
@@ -73,7 +73,7 @@ class EmbeddedStack:
         return StackFiles(self.backend, self.project.name, self.name)
 
     def preview(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False) -> Result:
-        """Say what `up` would do. Nothing is written, and no lock is needed."""
+        """Return the plan of an `up`. Nothing is written, and no lock is needed."""
         with abortable(), importable(self._source):
             opened, config = self._open()
             snapshot = self._settled(opened.snapshot)
@@ -88,7 +88,7 @@ class EmbeddedStack:
             return self._with_digest(deployment.result, opened, config)
 
     def up(self, *, targets: tuple[str, ...] = (), refresh_first: bool = False, plan: Result | None = None) -> Result:
-        """Make it so; with a plan that was shown nothing else is done: a step that it does not have fails."""
+        """Carry out what the program declares; with a plan that was shown, steps that it does not contain fail."""
 
         def action(deployment: Deployment, opened: OpenStack, config: StackConfig) -> None:
             if self._run_program(deployment, config, opened) and not deployment.ending.is_set():
@@ -97,7 +97,7 @@ class EmbeddedStack:
         return self._change(UPDATE, action, targets, refresh_first=refresh_first, plan=plan)
 
     def refresh(self, *, preview_only: bool = False) -> Result:
-        """Take what the clusters hold into the state, or only say what differs."""
+        """Store the clusters' values in the state, or only report what differs."""
         opened, _config = self._open()
         if not opened.snapshot.resources and not opened.snapshot.pending:
             return self._nothing()
@@ -113,11 +113,11 @@ class EmbeddedStack:
     def destroy(
         self, *, targets: tuple[str, ...] = (), preview_only: bool = False, plan: Result | None = None
     ) -> Result:
-        """Delete everything that the state has, or only say what that is; with a plan that was shown nothing else."""
+        """Delete all resources of the state, or only report them; with a plan, only those that it shows."""
 
         def action(deployment: Deployment, _opened: OpenStack, _config: StackConfig) -> None:
-            standing = [r for r in deployment.base.resources if not r.delete and not deployment.untargeted(r.urn)]
-            delete_all(deployment, standing, list(deployment.leftovers))
+            existing = [r for r in deployment.base.resources if not r.delete and not deployment.untargeted(r.urn)]
+            delete_all(deployment, existing, list(deployment.leftovers))
 
         opened, config = self._open()
         if not opened.snapshot.resources and not opened.snapshot.pending:
@@ -131,10 +131,10 @@ class EmbeddedStack:
         return self._change("destroy", action, targets, plan=plan)
 
     def snapshot(self) -> Snapshot:
-        """Return the state as it is.
+        """Return the current state.
 
         Raises:
-            EngineError: there is no such stack.
+            EngineError: the stack does not exist.
         """
         return self._open()[0].snapshot
 
@@ -142,7 +142,7 @@ class EmbeddedStack:
         """Remove the stack itself.
 
         Raises:
-            EngineError: it still has resources.
+            EngineError: the stack still has resources.
         """
         count = len(self.snapshot().resources)
         if count:
@@ -154,17 +154,17 @@ class EmbeddedStack:
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Lock the stack against other runs during an operation that doesn't run the program."""
-        with interruptible(self.tell) as interrupts, self.files.locked(self.tell) as lock:
+        with interruptible(self.report) as interrupts, self.files.locked(self.report) as lock:
             interrupts.at_last(lambda: lock.unlink(missing_ok=True))
             self.files.back_up(self._open()[0])
             yield
 
     def forget(self, urns: set[str], *, verb: str = "abandon") -> None:
-        """Take resources out of the state, within `changing`; what they stand for is not touched.
+        """Remove resources from the state, within `changing`; the objects in the clusters are not touched.
 
         Args:
-            urns: of the resources.
-            verb: what the stack's history calls it.
+            urns: the URNs of the resources.
+            verb: the name of the operation in the stack's history.
         """
         opened, _ = self._open()
         left = without(opened.snapshot, urns)
@@ -181,7 +181,7 @@ class EmbeddedStack:
         return passphrase(file, salted=salted)
 
     def _open(self) -> tuple[OpenStack, StackConfig]:
-        """Read the stack's state and configuration; one that has neither is not a stack, but a mistyped name."""
+        """Read the stack's state and configuration; a name that has neither is refused as mistyped."""
         refuse_unknown(self.files, self.project, new=bool(self.program or self.config_file))
         config = StackConfig.load(self.project, self.name, self.config_file)
         salted = str(self.config_file or self.project.stack_file(self.name)) if config.salt else ""
@@ -189,9 +189,9 @@ class EmbeddedStack:
         return open_stack(self.files, secret, config.salt), config
 
     def _with_digest(self, result: Result, opened: OpenStack, config: StackConfig) -> Result:
-        """Set a plan's digest, keyed by the passphrase of the stack's secrets.
+        """Set a plan's digest, keyed with the passphrase of the stack's secrets.
 
-        A stack that has no salt yet gets a random one at its first write: until then the key is of the passphrase.
+        A stack gets a random salt at its first write. Until then, the key is derived from the passphrase alone.
         """
         salt = opened.crypter.state if opened.salted or config.salt else None
         secret = self._passphrase()
@@ -199,7 +199,7 @@ class EmbeddedStack:
         return result
 
     def _nothing(self) -> Result:
-        """Say that there is nothing to look at, or to delete; not where the state is lost and its backups are there."""
+        """Return the result for a stack without resources; its message says if the state is lost and backups exist."""
         lost = not self.files.exists() and bool(self.files.copies())
         return Result(messages=[self._lost() if lost else f"stack {self.name} has nothing deployed"])
 
@@ -212,7 +212,7 @@ class EmbeddedStack:
     def _settled(self, snapshot: Snapshot) -> Snapshot:
         settled, messages = settle(snapshot)
         for message in messages:
-            self.tell(message)
+            self.report(message)
         return settled
 
     def _refreshed(self, snapshot: Snapshot) -> Deployment:
@@ -238,10 +238,10 @@ class EmbeddedStack:
         return root.outputs
 
     def _run_program(self, deployment: Deployment, config: StackConfig, opened: OpenStack) -> bool:
-        """Run the program; True where all of it ran, so that what it did not register is what it no longer has."""
+        """Run the program; return whether all of it ran, so that unregistered resources are no longer declared."""
         crypter = opened.crypter
         if config.salt not in (None, crypter.state):
-            # The CLI gives a stack file a salt of its own when it encrypts the first secret there.
+            # Pulumi's CLI gives a stack file its own salt when it encrypts the first secret in it.
             crypter = PassphraseCrypter(self._passphrase(), config.salt)
         values, secret_keys = config.decrypted(crypter)
         return run_program(self._source, deployment, values, secret_keys)
@@ -255,10 +255,10 @@ class EmbeddedStack:
         refresh_first: bool = False,
         plan: Result | None = None,
     ) -> Result:
-        """Run something that changes the state, under the lock, with history and backup."""
+        """Run an operation that changes the state: under the lock, with a backup and an entry in the history."""
         started = time.time()
         folder = importable(self._source)
-        with interruptible(self.tell) as interrupts, self.files.locked(self.tell) as lock, folder:
+        with interruptible(self.report) as interrupts, self.files.locked(self.report) as lock, folder:
             interrupts.at_last(lambda: lock.unlink(missing_ok=True))
             opened, config = self._open()
             self.files.back_up(opened)
@@ -270,7 +270,7 @@ class EmbeddedStack:
             deployment.shown = Shown(plan) if plan is not None else None
             encoder = Encoder(opened.crypter, self.files.qualified)
             writer = StateWriter(self.files, encoder, deployment.snapshot, on_error=deployment.ending.set)
-            # Once before anything is changed: a disk that is full, or a folder that is read-only, is said now.
+            # Written once before anything is changed, so that a full disk or a read-only folder is reported now.
             writer.flush()
             deployment.save = writer.save
             if kind != _REFRESH:
@@ -293,7 +293,7 @@ class EmbeddedStack:
     def _carry_out(
         self, action: Callable[[], None], deployment: Deployment, writer: StateWriter, interrupts: Interrupts
     ) -> None:
-        """Do what changes the stack, and write its state whatever comes of it."""
+        """Run the action that changes the stack, and write the state whether it succeeds or not."""
 
         def end() -> None:
             deployment.result.failures.append(INTERRUPTED)
@@ -304,11 +304,11 @@ class EmbeddedStack:
         try:
             action()
         except Refused:
-            pass  # its reason is among the failures
+            pass  # the failures contain the reason
         except EngineError as error:
             if not writer.failed:
                 raise
-            deployment.result.failures.append(error.message)  # the program failed by it
+            deployment.result.failures.append(error.message)  # the program failed because of it
         finally:
             deployment.close()
             try:
@@ -319,5 +319,5 @@ class EmbeddedStack:
 
 @cache
 def _own_passphrase() -> str:
-    """Return a passphrase that nobody knows, the same for as long as this process lives."""
+    """Return a random passphrase, the same during the lifetime of this process."""
     return secrets.token_urlsafe(24)

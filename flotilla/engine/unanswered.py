@@ -1,4 +1,4 @@
-"""Clusters that did not answer in a run: asked once, reported once, and left as they are."""
+"""The clusters that did not answer in a run: each is asked once, reported once, and left unchanged."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from flotilla.state.urns import DYNAMIC_PREFIX, PROVIDER_PREFIX, own_type, provi
 class _Cluster:
     error: ClusterError
     waiting: set[str] = field(default_factory=set)
-    """URNs of the resources that could not be served."""
+    """URNs of the resources whose steps could not be done."""
 
     def sentence(self, name: str) -> str:
-        """Say what that means for the run, in one line."""
+        """Return one line that says what this means for the run."""
         count = len(self.waiting)
         rest = f"{count} of its resources {'is' if count == 1 else 'are'} left as the state has them"
         way_out = "; the next run goes on"
@@ -28,15 +28,15 @@ class _Cluster:
 
 
 class Unanswered:
-    """Which clusters did not answer, by the reference of the provider that dials them. Safe to use from threads."""
+    """The clusters that did not answer, by the reference of the provider that connects to them. Thread-safe."""
 
     def __init__(self) -> None:
-        """Know of none."""
+        """Start without clusters."""
         self._clusters: dict[str, _Cluster] = {}
         self._lock = Lock()
 
     def add(self, provider: str, urn: str, error: Exception) -> bool:
-        """Take a failed step's error; True where it says that the step's own cluster does not answer."""
+        """Record a failed step's error; return whether the error means that the step's cluster does not answer."""
         if not _dials(provider) or not isinstance(error, ClusterError) or not error.whole_cluster:
             return False
         with self._lock:
@@ -44,12 +44,12 @@ class Unanswered:
         return True
 
     def note(self, provider: str, error: ClusterError) -> None:
-        """Take what was found of a cluster before any step needed it."""
+        """Record a cluster that does not answer, before a step needs it."""
         with self._lock:
             self._clusters.setdefault(provider, _Cluster(error))
 
     def waits(self, provider: str, urn: str) -> bool:
-        """Tell whether a step's cluster is one of them; the step is then counted as waiting for it."""
+        """Return whether a step's cluster is among them; the step is then counted as waiting for it."""
         with self._lock:
             cluster = self._clusters.get(provider)
             if cluster is not None:
@@ -57,7 +57,7 @@ class Unanswered:
             return cluster is not None
 
     def reasons(self) -> dict[str, str]:
-        """Return the reason by the cluster's name."""
+        """Return the reasons by the clusters' names."""
         return {name: cluster.error.message for name, cluster in self._by_name()}
 
     def sentences(self) -> list[str]:
@@ -71,6 +71,6 @@ class Unanswered:
 
 
 def _dials(provider: str) -> bool:
-    """Tell whether a provider stands for one cluster; that of dynamic resources is the same for all of them."""
+    """Return whether a provider belongs to one cluster; the one of dynamic resources is shared by all clusters."""
     urn = provider.rpartition("::")[0]
     return bool(urn) and own_type(urn) != f"{PROVIDER_PREFIX}{DYNAMIC_PREFIX.removesuffix(':')}"

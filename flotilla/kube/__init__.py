@@ -1,1 +1,1 @@
-"""Kubernetes without Karmada: kubeconfigs, connections, server-side apply."""
+"""Kubernetes without Karmada: kubeconfigs, connections, requests, server-side apply."""

@@ -35,7 +35,8 @@ from flotilla.kube.wire import (
 
 T = TypeVar("T")
 _LARGEST_EVENT = 2**23
-# What aiohttp and what is below it raise; ValueError is its own for a line that is too long, or what can't be sent.
+# The errors of aiohttp and of the layers below it. aiohttp raises ValueError for a line that is too long, and for
+# values that can't be sent.
 _TROUBLES = (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError, ValueError, Late)
 
 
@@ -43,13 +44,13 @@ class AsyncConnection(Endpoint):
     """A cluster's API server, for the event loop that opened it. Close it, or use it with `async with`."""
 
     def __init__(self, document: Object, *, name: str, concurrency: int = 16, timeout: float = ANSWER_SECONDS) -> None:
-        """Prepare a connection; nothing is sent, read or run yet.
+        """Prepare a connection without sending a request, reading a file or running a plugin.
 
         Args:
             document: a kubeconfig narrowed to one context (`flotilla.kube.kubeconfig.select`).
-            name: what errors call the cluster.
-            concurrency: requests in flight at once.
-            timeout: seconds that an answer may take; docs/reference/time-bounds.md says how long a request may.
+            name: the cluster's name in errors.
+            concurrency: the maximum number of requests in flight.
+            timeout: seconds that one attempt may take; for the bound on a request see docs/reference/time-bounds.md.
         """
         super().__init__(name, kubeconfigs.server(document))
         self._timeout = timeout
@@ -62,7 +63,7 @@ class AsyncConnection(Endpoint):
         await self.close()
 
     async def close(self) -> None:
-        """Close its sockets, and those of connections made with `below`."""
+        """Close the sockets, which connections made with `below` share."""
         await self._shared.close()
 
     # -- requests ---------------------------------------------------------------------------------
@@ -71,8 +72,8 @@ class AsyncConnection(Endpoint):
         """Send one request and return the decoded JSON answer, or its text.
 
         Raises:
-            Unreachable: no answer in time.
-            ApiError: the API server refused.
+            Unreachable: there was no answer in time.
+            ApiError: the API server refused the request.
         """
         sending = Sending(self._peer, request, self._timeout)
         while True:
@@ -132,7 +133,7 @@ class AsyncConnection(Endpoint):
         )
 
     async def _run(self, steps: Steps[T], timeout: float | None = None) -> T:  # noqa: ASYNC109 - it bounds each request
-        """Send what the steps ask for, until they are done; `timeout` seconds for all of them, if it is given."""
+        """Send the requests that the steps yield until they end; `timeout` bounds all of them together, in seconds."""
         loop = asyncio.get_running_loop()
         end = loop.time() + (timeout or 0)
         try:
@@ -153,15 +154,15 @@ class AsyncConnection(Endpoint):
     # -- objects: as in `flotilla.kube.connection.Connection` ---------------------------------------
 
     async def resource(self, api_version: str, kind: str) -> Resource:
-        """Find how a kind is reached. Raises KindNotServed."""
+        """Return the resource (path and scope) of a kind. Raises KindNotServed."""
         return await self._run(self._steps.resource(api_version, kind))
 
-    async def get(self, ref: ObjectRef, *, timeout: float | None = None) -> Object:  # noqa: ASYNC109 - as the other one
-        """Read one object. Raises ApiError with `missing` where it isn't there. `timeout` bounds all of it."""
+    async def get(self, ref: ObjectRef, *, timeout: float | None = None) -> Object:  # noqa: ASYNC109 - as the blocking one
+        """Read one object. Raises ApiError with `missing` if it does not exist. `timeout` bounds the whole call."""
         return await self._run(self._steps.get(ref), timeout)
 
     async def find(self, ref: ObjectRef, *, timeout: float | None = None) -> Object | None:  # noqa: ASYNC109
-        """Read one object; None where it isn't there. `timeout` bounds all of it."""
+        """Read one object; None if it does not exist. `timeout` bounds the whole call."""
         return await self._run(self._steps.find(ref), timeout)
 
     async def list(
@@ -173,7 +174,7 @@ class AsyncConnection(Endpoint):
         labels: str | None = None,
         fields: str | None = None,
     ) -> list[Object]:
-        """List objects in pages; each carries its apiVersion and kind, as single reads do."""
+        """List objects in pages; each has its apiVersion and kind set, as in a read of a single object."""
         scope = Scope(namespace or "", labels or "", fields or "")
         return (await self._run(self._steps.whole(api_version, kind, scope))).items
 
@@ -190,7 +191,7 @@ class AsyncConnection(Endpoint):
                 return
 
     async def create(self, obj: Object, *, field_manager: str, dry_run: bool = False) -> Object:
-        """Create an object; fails where it exists."""
+        """Create an object; fails if it exists already."""
         return await self._run(self._steps.create(obj, field_manager=field_manager, dry_run=dry_run))
 
     async def patch(
@@ -200,19 +201,19 @@ class AsyncConnection(Endpoint):
         return await self._run(self._steps.patch(ref, body, kind=kind, query=query))
 
     async def apply(self, obj: Object, *, field_manager: str, force: bool = False, dry_run: bool = False) -> Object:
-        """Server-side apply: creates the object, or changes the fields that `field_manager` owns."""
+        """Apply an object on the server: create it, or change the fields that `field_manager` owns."""
         return await self._run(self._steps.apply(obj, field_manager=field_manager, force=force, dry_run=dry_run))
 
     async def replace(self, obj: Object, *, field_manager: str, dry_run: bool = False) -> Object:
-        """Write a whole object over the one that is there; what it doesn't have is gone afterwards."""
+        """Replace an existing object as a whole; fields that `obj` lacks are removed."""
         return await self._run(self._steps.replace(obj, field_manager=field_manager, dry_run=dry_run))
 
     async def delete(self, ref: ObjectRef, *, propagation: str = "Foreground", uid: str | None = None) -> bool:
-        """Ask for an object's deletion; False where it was gone already."""
+        """Request the deletion of an object; return False if it no longer exists."""
         return await self._run(self._steps.delete(ref, propagation=propagation, uid=uid))
 
     async def follow(self, api_version: str, kind: str, scope: Scope, *, seconds: int = 300) -> AsyncIterator[Event]:
-        """Yield what is there as ADDED, then what happens, without end: a watch that ends or breaks is resumed."""
+        """Yield the existing objects as ADDED, then all changes without end: a watch that ends or breaks is resumed."""
         followed = Followed()
         strange = 0
         while True:
@@ -227,7 +228,7 @@ class AsyncConnection(Endpoint):
                         strange = 0
                         if happened:
                             yield happened
-            except ApiError as error:  # broken off, or the version too old: the next list tells what was missed
+            except ApiError as error:  # broken off, or the version is too old: the next list shows what was missed
                 strange += isinstance(error, NotTheApi)
                 if error.status not in (0, HTTPStatus.GONE) or strange >= ATTEMPTS:
                     raise
@@ -247,7 +248,7 @@ class AsyncConnection(Endpoint):
 
 
 class _Session:
-    """What the event loop holds open; made at the first request, for only there is a loop."""
+    """The client session of the event loop, opened at the first request, because only then is a loop certain to run."""
 
     def __init__(self, document: Object, name: str, concurrency: int) -> None:
         self._document = document
@@ -299,18 +300,18 @@ class _Session:
                 connector=aiohttp.TCPConnector(limit=self._concurrency, ssl=client.rest_client.ssl_context),
                 read_bufsize=_LARGEST_EVENT,
             )
-        except Exception as error:  # noqa: BLE001 - the package raises of every kind for values that it doesn't expect
+        except Exception as error:  # noqa: BLE001 - the package raises errors of any type for unexpected values
             raise unusable(name, error) from None
 
     async def _others(self, name: str) -> dict[str, str]:
         try:
-            settings = await self._settings.auth_settings()  # runs what renews an auth provider's token
-        except Exception as error:  # noqa: BLE001 - whatever a provider of credentials raises is this cluster's error
+            settings = await self._settings.auth_settings()  # may renew an auth provider's token
+        except Exception as error:  # noqa: BLE001 - any error of a credentials provider becomes this cluster's error
             raise unusable(name, error) from None
         return {s["key"]: s["value"] for s in settings.values() if s["in"] == "header" and s["value"]}
 
     async def _off_the_loop(self, ask: Callable[[], T]) -> T:
-        """Call what may run a plugin, which takes seconds, without stopping the event loop."""
+        """Call a function that may run a plugin for seconds, without blocking the event loop."""
         return await asyncio.to_thread(ask) if self._credentials.runs_a_plugin else ask()
 
     async def close(self) -> None:
@@ -320,7 +321,7 @@ class _Session:
 
 
 def _trouble(error: BaseException) -> Trouble:
-    """Tell what an attempt without an answer says about another one, as for the blocking connection."""
+    """Return what a failed attempt means for the next one, by the rules of the blocking connection."""
     if isinstance(
         error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | aiohttp.InvalidURL
     ):

@@ -1,7 +1,6 @@
-"""Tells the API's answers from anything else that comes over the wire: pages, redirects, halves, another JSON.
+"""Checks that an answer is one of the Kubernetes API, and not an HTML page, a redirect, a truncated or foreign JSON.
 
-What is read here was written by somebody else: texts are shortened and freed of control characters before they get
-into a message.
+The texts read here are untrusted: they are shortened, and control characters removed, before they enter a message.
 """
 
 from __future__ import annotations
@@ -15,18 +14,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 LARGEST_ANSWER = 256 * 2**20
-"""Bytes, decompressed. Lists are read 500 objects a page, and etcd keeps no object above 1.5 MiB."""
+"""Bytes, decompressed. Lists are read in pages of 500 objects, and etcd stores no object larger than 1.5 MiB."""
 
-# An API server writes these as a Status object only; a proxy or a firewall before it writes its own text.
+# An API server answers with these codes only in a Status object; a proxy or a firewall writes its own text.
 _ALWAYS_A_STATUS = frozenset({401, 403, 404, 409, 410, 422})
-# What Go's HTTP server says of a path that nothing serves: a group or version that the API server doesn't know.
+# The answer of Go's HTTP server for a path without a handler: the API server doesn't know the group or version.
 _NO_SUCH_PATH = "404 page not found"
 _SHOWN = 100
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer: its headers in lower case, its body decompressed."""
+    """A complete answer: its header names in lower case, its body decompressed."""
 
     status: int
     body: bytes
@@ -35,29 +34,29 @@ class Answer:
 
     @property
     def redirect(self) -> bool:
-        """It is a redirect."""
+        """Whether the answer is a redirect."""
         return HTTPStatus.MULTIPLE_CHOICES <= self.status < HTTPStatus.BAD_REQUEST
 
     @property
     def refused(self) -> bool:
-        """It is an error's answer."""
+        """Whether the answer has an error's status code."""
         return self.status >= HTTPStatus.BAD_REQUEST
 
 
 class Strange(Exception):
-    """An answer that no API server gives; the text says what it is."""
+    """An answer that no API server gives; the text describes it."""
 
     def __init__(self, what: str, *, again: bool = False) -> None:
-        """Take what it is, and whether another attempt may get a whole one."""
+        """Keep the description, and whether another attempt may get a complete answer."""
         super().__init__(what)
         self.again = again
 
 
 def document(answer: Answer) -> dict[str, Any]:
-    """Return the JSON object of an answer that isn't a refusal.
+    """Return the JSON object of a successful answer.
 
     Raises:
-        Strange: it is none.
+        Strange: the answer is not a JSON object.
     """
     text = _text(answer.body)
     page = page_title(text)
@@ -78,11 +77,11 @@ def document(answer: Answer) -> dict[str, Any]:
 
 
 def refusal(answer: Answer) -> dict[str, Any]:
-    """Return an error's Status object; `message` alone for a plain text of the API server's.
+    """Return the Status object of an error's answer; only `message` if the API server answered with plain text.
 
     Raises:
-        Strange: somebody else wrote it.
-        LookupError: the API server serves nothing at the path.
+        Strange: the answer is not from an API server.
+        LookupError: the API server serves nothing at this path.
     """
     try:
         text = _text(answer.body)
@@ -107,7 +106,7 @@ def refusal(answer: Answer) -> dict[str, Any]:
 
 
 def is_status(answer: Answer) -> bool:
-    """Tell whether an error's answer is a Status object, whose message is kept whole."""
+    """Return whether an error's answer is a Status object, whose message is not shortened."""
     try:
         found = json.loads(answer.body)
     except (ValueError, RecursionError):
@@ -116,10 +115,10 @@ def is_status(answer: Answer) -> bool:
 
 
 def refuse_redirect(answer: Answer) -> None:
-    """Let an answer pass that is no redirect.
+    """Refuse an answer that is a redirect.
 
     Raises:
-        Strange: it is one; the text says where it leads, without the query, which may identify a session.
+        Strange: the answer is a redirect; the text names its target without the query, which may identify a session.
     """
     if not answer.redirect:
         return
@@ -152,10 +151,10 @@ def shortened(text: str, length: int = _SHOWN) -> str:
 
 
 def an_object(found: Any, kind: str = "", name: str = "") -> dict[str, Any]:
-    """Return an answer that is an object, of a kind and with a name where they are given.
+    """Return an answer that is an object, and has the kind and the name that are given.
 
     Raises:
-        Strange: it isn't.
+        Strange: the answer is something else.
     """
     if not isinstance(found, dict):
         what = "a list" if isinstance(found, list) else "a single value"
@@ -173,7 +172,7 @@ def a_list(found: Any, kind: str) -> list[dict[str, Any]]:
     """Return the items of an answer that is a list of a kind; each has a name.
 
     Raises:
-        Strange: it isn't one.
+        Strange: the answer is no such list.
     """
     listed = an_object(found)
     items = listed.get("items", ())
@@ -189,10 +188,10 @@ def a_list(found: Any, kind: str) -> list[dict[str, Any]]:
 
 
 def entries(found: Any, key: str, wanted: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return the entries of a discovery document, each with the texts that are wanted.
+    """Return the entries of a discovery document, each of which has the wanted fields as texts.
 
     Raises:
-        Strange: it is no such document.
+        Strange: the answer is no such document.
     """
     listed = an_object(found).get(key, ())
     if not isinstance(listed, list | None):
@@ -204,10 +203,10 @@ def entries(found: Any, key: str, wanted: tuple[str, ...]) -> list[dict[str, Any
 
 
 def an_event(line: bytes) -> dict[str, Any]:
-    """Return one event of a watch: `type` and `object`, which has metadata, or is a Status where the type is ERROR.
+    """Return one event of a watch: `type` and `object`. The object has metadata, or is a Status if the type is ERROR.
 
     Raises:
-        Strange: the line is no event.
+        Strange: the line is not an event.
     """
     event = document(Answer(200, line))
     kind, obj = event.get("type"), event.get("object")

@@ -1,7 +1,7 @@
-"""The programs that are started: their environment, and bounds on what they may take.
+"""Child processes: their environment, and bounds on their time and output.
 
-The environment is this process's own, without what opens the stack's secrets. Pulumi's CLI alone gets all of it: it
-needs the passphrase and the access token.
+A child process gets this process's environment without the variables that can decrypt the stack's secrets. Only
+Pulumi's CLI gets all of them, since it needs the passphrase and the access token.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ from flotilla.waiting import asked_to_end
 
 PROMETHEUS_TOKEN = "FLOTILLA_PROMETHEUS_TOKEN"  # noqa: S105 - the name of a variable
 """The variable with the bearer token for Prometheus (`flotilla.karmada.waves.prometheus`)."""
-_KEPT_BACK = ("PULUMI_ACCESS_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN", PROMETHEUS_TOKEN)
-# The decrypted configuration (PULUMI_CONFIG), its keys, single values of it, and the passphrase.
+_REMOVED = ("PULUMI_ACCESS_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN", PROMETHEUS_TOKEN)
+# Variables that start so contain the decrypted configuration, single values of it, its keys, and the passphrase.
 _PREFIX = "PULUMI_CONFIG"
-_GLANCE = 0.1
+_POLL_SECONDS = 0.1
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the environment for a child process, with `more` in it."""
-    kept = {key: value for key, value in os.environ.items() if not _kept_back(key)}
+    """Return the environment for a child process; `more` is added."""
+    kept = {key: value for key, value in os.environ.items() if not _removed(key)}
     return {**kept, **more}
 
 
 def whole_environment(**more: str) -> dict[str, str]:
-    """Return all of the environment, with `more` in it: for Pulumi's CLI alone."""
+    """Return the unfiltered environment, for Pulumi's CLI only; `more` is added."""
     return os.environ | more
 
 
-def _kept_back(key: str) -> bool:
-    return key in _KEPT_BACK or key.startswith(_PREFIX)
+def _removed(key: str) -> bool:
+    return key in _REMOVED or key.startswith(_PREFIX)
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What a program left."""
+    """The result of a program that has ended."""
 
     code: int
-    """Its exit code; negative where a signal ended it."""
+    """The exit code; negative if a signal ended the program."""
     output: bytes
-    """At most one byte more than was allowed."""
+    """At most one byte more than the allowed number."""
     errors: bytes
     late: bool
-    """It took too long, and was ended."""
+    """Whether the program took too long and was killed."""
 
 
 def bounded(
@@ -65,19 +65,20 @@ def bounded(
     interruptible: bool = False,
     together: bool = False,
 ) -> Ended:
-    """Run a program without input, within bounds; it and all that it started are ended at the end.
+    """Run a program without input and within bounds; its process group is killed at the end.
 
     Args:
-        arguments: the program and its arguments: nothing secret, for every user of the machine can read them.
-        variables: its whole environment.
-        seconds: how long it may take; then its whole process group is ended.
-        largest: how many bytes of its output, and of its errors, are read; one more says that there was more.
-        folder: where it runs; this process's own if None.
-        interruptible: it is also late once this process was asked to end (`flotilla.waiting`).
-        together: its errors are among its output, where it wrote them.
+        arguments: the program and its arguments. They must contain no secret: every user of the machine can read them.
+        variables: the complete environment of the program.
+        seconds: how long the program may take before its process group is killed.
+        largest: how many bytes of standard output, and of standard error, may be read. One byte more is read if there
+            is one, so that the caller sees that the bound was exceeded.
+        folder: the working directory; this process's own if None.
+        interruptible: the program is also late once this process was asked to end (`flotilla.waiting`).
+        together: standard error goes into standard output, in the order in which the program wrote them.
 
     Raises:
-        OSError: it can't be started.
+        OSError: the program can't be started.
     """
     process = subprocess.Popen(
         arguments,
@@ -103,7 +104,7 @@ def bounded(
             late = left <= 0 or (interruptible and asked_to_end())
             if late:
                 break
-            _look(process, readers, min(left, _GLANCE) if interruptible else left)
+            _wait(process, readers, min(left, _POLL_SECONDS) if interruptible else left)
     finally:
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -111,8 +112,8 @@ def bounded(
     return Ended(process.returncode, said.get("out", b""), said.get("err", b""), late)
 
 
-def _look(process: subprocess.Popen[bytes], readers: Sequence[threading.Thread], seconds: float) -> None:
-    """Wait until the next of a program's outputs is read, or where all are, until it ends; for some seconds at most."""
+def _wait(process: subprocess.Popen[bytes], readers: Sequence[threading.Thread], seconds: float) -> None:
+    """Wait until one more output of the program is read or, once all are read, until it ends; at most `seconds`."""
     reading = next((reader for reader in readers if reader.is_alive()), None)
     if reading is not None:
         reading.join(seconds)

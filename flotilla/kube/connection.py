@@ -1,7 +1,7 @@
-"""One pooled connection per cluster: plain JSON over the API, retried, bounded, with errors that say what was done.
+"""One pooled connection per cluster: plain JSON requests with retries and time bounds; errors name the operation.
 
-Credentials, TLS and exec plugins are the `kubernetes` package's; this module adds what a deployment needs: discovery,
-a bound on concurrent requests, back-off, and one kind of error. `flotilla.kube.aio` is the same for asyncio.
+TLS settings come from the `kubernetes` package. This module adds what a deployment needs: discovery, a bound on
+concurrent requests, back-off, and one type of error. `flotilla.kube.aio` is the same for asyncio.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = ["ApiError", "Connection", "KindNotServed", "NotTheApi", "Resource", "
 T = TypeVar("T")
 _CHUNK = 2**16
 _LARGEST_LINE = 2**25
-# What urllib3 and what is below it raise; ValueError is http.client's for what can't be sent.
+# The errors of urllib3 and of the layers below it. http.client raises ValueError for values that can't be sent.
 _TROUBLES = (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError, Late)
 
 
@@ -52,13 +52,13 @@ class Connection(Endpoint):
     """A cluster's API server. Safe to use from many threads."""
 
     def __init__(self, document: Object, *, name: str, concurrency: int = 16, timeout: float = ANSWER_SECONDS) -> None:
-        """Prepare a connection; nothing is sent, read or run yet.
+        """Prepare a connection without sending a request, reading a file or running a plugin.
 
         Args:
             document: a kubeconfig narrowed to one context (`flotilla.kube.kubeconfig.select`).
-            name: what errors call the cluster.
-            concurrency: requests in flight at once, so that small API servers stay alive.
-            timeout: seconds that an answer may take; docs/reference/time-bounds.md says how long a request may.
+            name: the cluster's name in errors.
+            concurrency: the maximum number of requests in flight, so that small API servers are not overloaded.
+            timeout: seconds that one attempt may take; for the bound on a request see docs/reference/time-bounds.md.
         """
         super().__init__(name, kubeconfigs.server(document))
         self._transport = Transport(document, name, concurrency)
@@ -78,13 +78,13 @@ class Connection(Endpoint):
         media: str = "application/json",
         timeout: float | None = None,
     ) -> Any:
-        """Send one request and return the JSON object that it is answered with.
+        """Send one request and return the JSON object of the answer.
 
         `doing` completes "while ..." in errors, such as "reading Deployment default/nginx".
 
         Raises:
-            Unreachable: no answer in time.
-            ApiError: the API server refused.
+            Unreachable: there was no answer in time.
+            ApiError: the API server refused the request.
         """
         return self.send(Request(method, path, doing, query or {}, body, media, timeout))
 
@@ -92,8 +92,8 @@ class Connection(Endpoint):
         """Ask the API server whether it is ready.
 
         Raises:
-            NotTheApi: what answers is no API server.
-            ApiError: it isn't ready, or there was no answer.
+            NotTheApi: something other than an API server answered.
+            ApiError: the API server isn't ready, or there was no answer.
         """
         request = Request("GET", "/readyz", doing, timeout=timeout, accept="text/plain, */*")
         said = self.send(request)
@@ -136,14 +136,15 @@ class Connection(Endpoint):
             body = self._body(response, end)
             whole = True
         finally:
-            self.traffic.count(received_bytes=response.tell(), date=response.headers.get("date") or "")
+            received = response.tell()  # codespell:ignore tell
+            self.traffic.count(received_bytes=received, date=response.headers.get("date") or "")
             if not whole:
                 response.close()
         response.release_conn()
         return _answer(response, body)
 
     def _body(self, response: urllib3.BaseHTTPResponse, end: float) -> bytes:
-        """Read an answer, each piece as it comes: a server that sends a byte now and then is late, too."""
+        """Read an answer piece by piece, so that a server that sends single bytes slowly is timed out as well."""
         parts: list[bytes] = []
         size = 0
         while True:
@@ -173,7 +174,7 @@ class Connection(Endpoint):
         return response
 
     def _run(self, steps: Steps[T], timeout: float | None = None) -> T:
-        """Send what the steps ask for, until they are done; `timeout` seconds for all of them, if it is given."""
+        """Send the requests that the steps yield until they end; `timeout` bounds all of them together, in seconds."""
         end = time.monotonic() + (timeout or 0)
         try:
             request = next(steps)
@@ -193,40 +194,40 @@ class Connection(Endpoint):
     # -- discovery --------------------------------------------------------------------------------
 
     def resource(self, api_version: str, kind: str) -> Resource:
-        """Find how a kind is reached, by discovery; asked once per group and version.
+        """Return the resource (path and scope) of a kind by discovery, which is done once per group and version.
 
         Raises:
-            KindNotServed: the API server doesn't serve it now.
+            KindNotServed: the API server does not serve the kind now.
         """
         return self._run(self._steps.resource(api_version, kind))
 
     def unserved(self, api_version: str, kind: str) -> bool:
-        """Tell whether a kind is certainly served in no version of its group, by discovery that is made anew.
+        """Return whether a kind is certainly served in no version of its group; discovery is repeated for this.
 
         Raises:
-            ApiError: the API server doesn't say (an aggregated API is down, something else answers in its place).
+            ApiError: the API server can't say (an aggregated API is down, or something else answers in its place).
         """
         return self._run(self._steps.unserved(api_version, kind))
 
     def named(self, word: str) -> Resource:
-        """Find a kind by what kubectl calls it: `deploy`, `deployments`, `Deployment`, `deployments.apps`.
+        """Find a kind by any name that kubectl accepts: `deploy`, `deployments`, `Deployment`, `deployments.apps`.
 
         Raises:
-            KindNotServed: the API server knows no such word.
+            KindNotServed: the API server knows no such name.
         """
         return self._run(self._steps.named(word))
 
     # -- objects ----------------------------------------------------------------------------------
 
     def get(self, ref: ObjectRef, *, timeout: float | None = None) -> Object:
-        """Read one object. Raises ApiError with `missing` where it isn't there.
+        """Read one object. Raises ApiError with `missing` if it does not exist.
 
-        `timeout` bounds all of it in seconds: finding the kind, every attempt, and the pauses between them.
+        `timeout` bounds the whole call in seconds: discovery, every attempt, and the pauses between attempts.
         """
         return self._run(self._steps.get(ref), timeout)
 
     def find(self, ref: ObjectRef, *, timeout: float | None = None) -> Object | None:
-        """Read one object; None where it isn't there. `timeout` as for `get`."""
+        """Read one object; None if it does not exist. `timeout` as for `get`."""
         return self._run(self._steps.find(ref), timeout)
 
     def list(
@@ -238,7 +239,7 @@ class Connection(Endpoint):
         labels: str | None = None,
         fields: str | None = None,
     ) -> list[Object]:
-        """List objects in pages; each carries its apiVersion and kind, as single reads do."""
+        """List objects in pages; each has its apiVersion and kind set, as in a read of a single object."""
         scope = Scope(namespace or "", labels or "", fields or "")
         return self._run(self._steps.whole(api_version, kind, scope)).items
 
@@ -253,7 +254,7 @@ class Connection(Endpoint):
                 return
 
     def create(self, obj: Object, *, field_manager: str, dry_run: bool = False) -> Object:
-        """Create an object; fails where it exists."""
+        """Create an object; fails if it exists already."""
         return self._run(self._steps.create(obj, field_manager=field_manager, dry_run=dry_run))
 
     def patch(self, ref: ObjectRef, body: Any, *, kind: str = "merge", query: dict[str, Any] | None = None) -> Object:
@@ -261,17 +262,17 @@ class Connection(Endpoint):
         return self._run(self._steps.patch(ref, body, kind=kind, query=query))
 
     def apply(self, obj: Object, *, field_manager: str, force: bool = False, dry_run: bool = False) -> Object:
-        """Server-side apply: creates the object, or changes the fields that `field_manager` owns."""
+        """Apply an object on the server: create it, or change the fields that `field_manager` owns."""
         return self._run(self._steps.apply(obj, field_manager=field_manager, force=force, dry_run=dry_run))
 
     def replace(self, obj: Object, *, field_manager: str, dry_run: bool = False) -> Object:
-        """Write a whole object over the one that is there; what it doesn't have is gone afterwards."""
+        """Replace an existing object as a whole; fields that `obj` lacks are removed."""
         return self._run(self._steps.replace(obj, field_manager=field_manager, dry_run=dry_run))
 
     def delete(self, ref: ObjectRef, *, propagation: str = "Foreground", uid: str | None = None) -> bool:
-        """Ask for an object's deletion; False where it was gone already.
+        """Request the deletion of an object; return False if it no longer exists.
 
-        With `uid`, an object that was replaced by another of the same name meanwhile is left alone.
+        With `uid`, an object of the same name that was created in the meantime is not deleted.
         """
         return self._run(self._steps.delete(ref, propagation=propagation, uid=uid))
 
@@ -288,10 +289,10 @@ class Connection(Endpoint):
         fields: str | None = None,
         seconds: int = 300,
     ) -> Iterator[Object]:
-        """Yield watch events (`type`, `object`) from a resource version on, for at most `seconds`.
+        """Yield watch events (`type`, `object`) that follow a resource version, for at most `seconds`.
 
         Raises:
-            ApiError: status 410 where the version is too old: list again.
+            ApiError: status 410 if the version is too old; the caller then lists again.
         """
         scope = Scope(namespace or "", labels or "", fields or "")
         steps = self._steps.watch(api_version, kind, scope, resource_version=resource_version, seconds=seconds)
@@ -302,11 +303,11 @@ class Connection(Endpoint):
             yield self._peer.read_event(line, request.doing)
 
     def lines(self, request: Request) -> Iterator[bytes]:
-        """Yield the lines of an answer as they come; `request.timeout` bounds the silence between two.
+        """Yield the lines of an answer as they arrive; `request.timeout` bounds the time between two lines.
 
         Raises:
-            Unreachable: no answer, or it broke off.
-            ApiError: the API server refused.
+            Unreachable: there was no answer, or it broke off.
+            ApiError: the API server refused the request.
         """
         try:
             response = self._open(request, (request.timeout or 0) + 10.0)
@@ -330,11 +331,11 @@ class Connection(Endpoint):
             response.close()
 
     def follow(self, api_version: str, kind: str, scope: Scope, *, seconds: int = 300) -> Iterator[Event]:
-        """Yield what is there as ADDED, then what happens, without end: a watch that ends or breaks is resumed.
+        """Yield the existing objects as ADDED, then all changes without end: a watch that ends or breaks is resumed.
 
         Raises:
-            Unreachable: the cluster can't be listed any more.
-            ApiError: it refuses.
+            Unreachable: the cluster no longer answers lists.
+            ApiError: the API server refuses the request.
         """
         followed = Followed()
         strange = 0
@@ -349,7 +350,7 @@ class Connection(Endpoint):
                         strange = 0
                         if event:
                             yield event
-            except ApiError as error:  # broken off, or the version too old: the next list tells what was missed
+            except ApiError as error:  # broken off, or the version is too old: the next list shows what was missed
                 strange += isinstance(error, NotTheApi)
                 if error.status not in (0, HTTPStatus.GONE) or strange >= ATTEMPTS:
                     raise
@@ -361,7 +362,7 @@ _POOL_LOCK = threading.Lock()
 
 
 def connect(text: str, *, context: str | None = None, name: str = "cluster") -> Connection:
-    """Return the connection to a kubeconfig's cluster; the same content gets the same one, under each one's name."""
+    """Return the connection to a kubeconfig's cluster. Equal kubeconfigs share one connection under several names."""
     key = hashlib.sha256(f"{context}\0{text}".encode()).hexdigest()
     with _POOL_LOCK:
         if key not in _POOL:
@@ -377,10 +378,11 @@ def _answer(response: urllib3.BaseHTTPResponse, body: bytes) -> Answer:
 
 
 def _trouble(error: BaseException) -> Trouble:
-    """Tell what an attempt without an answer says about another one.
+    """Return what a failed attempt means for the next one.
 
-    A refused connection was never served, and a server that is starting accepts it soon. One that broke before an
-    answer may have been served. A server that is late once is late again.
+    A request on a refused connection never reached the server, and a server that is starting soon accepts connections.
+    If a connection breaks before the answer, the server may have carried out the request. A server that timed out once
+    is expected to time out again.
     """
     if isinstance(error, urllib3.exceptions.NewConnectionError):
         return Trouble(unsent=True, passes=True)

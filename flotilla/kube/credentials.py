@@ -1,4 +1,4 @@
-"""What a kubeconfig's user sends with each request: a token, a token file's content, a plugin's, or a password."""
+"""The credentials that go with each request: a token, the content of a token file, a plugin's, or a password."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flotilla.errors import ClusterError
 from flotilla.kube.exec_plugin import Given, PluginError, run_plugin
 from flotilla.kube.objects import Object
 
-# Requests side by side, and those that follow at once, don't each wait for a plugin that has just failed.
+# Requests that run in parallel or follow soon do not each wait for a plugin that has just failed.
 _FAILED_SECONDS = 30.0
 _OWN = ("token", "tokenFile", "exec", "username", "password")
 
@@ -21,7 +21,7 @@ class Credentials:
     """A kubeconfig's user. Safe to use from many threads; a plugin runs in the thread that needs it."""
 
     def __init__(self, document: Object, name: str) -> None:
-        """Take a kubeconfig of one context, and what errors call the cluster; nothing is read or run yet."""
+        """Keep a kubeconfig of one context, and the cluster's name in errors; no file is read and no plugin run yet."""
         self._user: dict[str, Any] = document["users"][0]["user"] or {}
         self._document = document
         self._name = name
@@ -31,14 +31,14 @@ class Credentials:
 
     @property
     def runs_a_plugin(self) -> bool:
-        """Finding the headers may take seconds."""
+        """Whether a plugin gives the credentials, so that `headers` may take seconds."""
         return "exec" in self._user and not self._simple()
 
     def plain(self) -> Object:
-        """Return the kubeconfig for the TLS settings: without what `headers` sends, with a plugin's certificate.
+        """Return the kubeconfig for the TLS settings: without the fields for headers, with a plugin's certificate.
 
         Raises:
-            ClusterError: the plugin gives none.
+            ClusterError: the plugin gives no credentials.
         """
         user = {key: value for key, value in self._user.items() if key not in _OWN}
         given = self._from_plugin() if self.runs_a_plugin else None
@@ -48,10 +48,10 @@ class Credentials:
         return {**self._document, "users": [{**self._document["users"][0], "user": user}]}
 
     def headers(self) -> dict[str, str] | None:
-        """Return the headers that identify the user; None where the kubeconfig's own library knows them.
+        """Return the headers that identify the user; None for an auth provider, which the `kubernetes` package handles.
 
         Raises:
-            ClusterError: there are none to be had, or they can't be sent.
+            ClusterError: the credentials can't be read, or can't be sent in a header.
         """
         if "auth-provider" in self._user:
             return None
@@ -64,10 +64,10 @@ class Credentials:
         return {}
 
     def renewed(self) -> bool:
-        """Forget what a plugin gave, since the server refused it; False where there is nothing to ask anew."""
+        """Discard the plugin's credentials, which the server refused; return False if there were none."""
         with self._lock:
-            known, self._given = self._given, None
-        return known is not None
+            refused, self._given = self._given, None
+        return refused is not None
 
     def _simple(self) -> bool:
         return bool(self._user.get("tokenFile") or self._user.get("token"))
@@ -105,7 +105,7 @@ class Credentials:
             return self._given
 
     def _sendable(self, token: str, what: str) -> str:
-        """Return a token as client-go sends it: without white space around it."""
+        """Return a token as client-go sends it: without surrounding white space."""
         plain = token.strip()
         if not plain:
             raise self._unusable(f"{what} is empty")
@@ -118,7 +118,7 @@ class Credentials:
 
 
 def unusable_kubeconfig(name: str, why: str) -> ClusterError:
-    """Return the error for a kubeconfig that nothing can be sent with; `name` is the cluster's."""
+    """Return the error for a kubeconfig with which no request can be sent; `name` is the cluster's."""
     error = ClusterError(f"{name}: the kubeconfig can't be used: {why}")
     error.nothing_done = error.whole_cluster = True
     return error

@@ -1,4 +1,4 @@
-"""What the blocking and the asyncio connection have in common: whom they talk to, and what they know of it."""
+"""The common part of the blocking and the asyncio connection: the server's name and URL, and discovery."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from flotilla.kube.wire import Peer, Traffic
 
 
 class Endpoint:
-    """An API server, at its address or at a path of another one's."""
+    """An API server, at its own address or below a path of another API server (a proxy)."""
 
     def __init__(self, name: str, server: str) -> None:
-        """Take what errors call it, and its URL."""
+        """Keep the server's name in errors, and its URL."""
         self.traffic = Traffic()
         self._base = ""
-        self._meet(name, server)
+        self._set_peer(name, server)
 
-    def _meet(self, name: str, server: str, known: Operations | None = None) -> None:
+    def _set_peer(self, name: str, server: str, known: Operations | None = None) -> None:
         self.name, self.server = name, server
         self._peer = Peer(name, server)
         self._steps = known.named_as(self._peer) if known else Operations(self._peer)
 
     def below(self, path: str, *, name: str) -> Self:
-        """Return a connection to the API server that this one serves at a path: a member, through a proxy.
+        """Return a connection to the API server that this server proxies at a path, such as a member's.
 
-        It shares this one's credentials, sockets, bound and count of traffic.
+        It shares the credentials, sockets, bound on requests and traffic counts of this connection.
         """
         other = copy.copy(self)
         other._base = self._base + path  # noqa: SLF001 - one of ours
-        other._meet(name, self.server.rstrip("/") + path)  # noqa: SLF001
+        other._set_peer(name, self.server.rstrip("/") + path)  # noqa: SLF001
         return other
 
     def called(self, name: str) -> Self:
-        """Return this very connection as errors call it: one cluster may be host and member, and they say which.
+        """Return this connection under another name, so that errors of a cluster that is host and member say which.
 
-        It shares all that `below` shares, and what has been discovered.
+        It shares what `below` shares, and the results of discovery.
         """
         other = copy.copy(self)
-        other._meet(name, self.server, self._steps)  # noqa: SLF001 - one of ours
+        other._set_peer(name, self.server, self._steps)  # noqa: SLF001 - one of ours
         return other

@@ -1,7 +1,7 @@
-"""Credentials that a program gives: a kubeconfig's exec plugin, run with a bound on its time and on what it says.
+"""Runs a kubeconfig's exec plugin, with a bound on its time and on its output.
 
-The protocol is client.authentication.k8s.io (v1 and v1beta1). The `kubernetes` package runs plugins without a bound,
-and goes on without credentials where one fails.
+The protocol is client.authentication.k8s.io (v1 and v1beta1). The `kubernetes` package runs plugins without bounds,
+and continues without credentials if a plugin fails.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _LARGEST_OUTPUT = 2**20
 
 
 class PluginError(Exception):
-    """A plugin that gave no credentials; the text says why, without what it printed to standard output."""
+    """A plugin that gave no credentials; the text says why, and contains nothing of the plugin's standard output."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a plugin gave."""
+    """The credentials that a plugin gave."""
 
     token: str = ""
     certificate: str = ""
@@ -35,10 +35,10 @@ class Given:
     key: str = ""
     """PEM."""
     expires: float | None = None
-    """Seconds of the epoch; None where it doesn't say."""
+    """Seconds since the epoch; None if the plugin does not set a time."""
 
     def expired(self) -> bool:
-        """Tell whether it has to be asked again."""
+        """Return whether the plugin has to be run again."""
         return self.expires is not None and self.expires <= time.time() + 10
 
 
@@ -47,11 +47,11 @@ def run_plugin(config: dict[str, Any], cluster: dict[str, Any], *, seconds: floa
 
     Args:
         config: the user's `exec` section.
-        cluster: the cluster's section, which the plugin gets where it asks for it (`provideClusterInfo`).
-        seconds: how long it may take; then its whole process group is ended.
+        cluster: the cluster's section, which the plugin gets if `provideClusterInfo` is set.
+        seconds: how long the plugin may take before its process group is killed.
 
     Raises:
-        PluginError: it can't be started, fails, takes too long, or doesn't print an ExecCredential.
+        PluginError: the plugin can't be started, fails, takes too long, or doesn't print an ExecCredential.
     """
     command = config.get("command")
     if not isinstance(command, str) or not command:

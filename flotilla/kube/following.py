@@ -1,4 +1,4 @@
-"""A watch that goes on: what was seen, so that a stream that ends, breaks or is too old is taken up without a gap."""
+"""The state of a continuous watch: a stream that ends, breaks or is too old is resumed without missing a change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Identity = tuple[str, str]
 
 
 class Event(NamedTuple):
-    """What happened to an object: ADDED, MODIFIED or DELETED; for DELETED its last known state."""
+    """A change of an object: ADDED, MODIFIED or DELETED; for DELETED with the last known state of the object."""
 
     type: str
     object: Object
@@ -20,39 +20,39 @@ class Event(NamedTuple):
 
 @dataclass
 class Followed:
-    """The objects of a kind as they were last seen, and the version to go on from."""
+    """The objects of a kind as they were last seen, and the resource version to continue from."""
 
     resource_version: str = ""
     _seen: dict[Identity, Object] = field(default_factory=dict)
 
     def listed(self, page: Page) -> list[Event]:
-        """Take a whole list; return what it tells that wasn't known, deletions that no watch reported included."""
+        """Take a complete list; return the changes since the last state, including deletions that no watch reported."""
         now = {_identity(item): item for item in page.items}
         events = [Event("DELETED", item) for key, item in self._seen.items() if key not in now]
         for key, item in now.items():
-            held = self._seen.get(key)
-            if held is None:
+            last = self._seen.get(key)
+            if last is None:
                 events.append(Event("ADDED", item))
-            elif _version(held) != _version(item):
+            elif _version(last) != _version(item):
                 events.append(Event("MODIFIED", item))
         self._seen = now
         self.resource_version = page.resource_version
         return events
 
     def happened(self, event: Object) -> Event | None:
-        """Take an event of a watch; None for a bookmark, and for what a list had already."""
+        """Take an event of a watch; return None for a bookmark, and for a change that a list has shown already."""
         item = event["object"]
         self.resource_version = _version(item) or self.resource_version
         if event["type"] == "BOOKMARK":
             return None
         key = _identity(item)
-        held = self._seen.get(key)
+        last = self._seen.get(key)
         if event["type"] == "DELETED":
             return Event("DELETED", item) if self._seen.pop(key, None) is not None else None
-        if held is not None and _version(held) == _version(item):
+        if last is not None and _version(last) == _version(item):
             return None
         self._seen[key] = item
-        return Event("ADDED" if held is None else "MODIFIED", item)
+        return Event("ADDED" if last is None else "MODIFIED", item)
 
 
 def _identity(item: Object) -> Identity:

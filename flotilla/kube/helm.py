@@ -1,4 +1,4 @@
-"""What Helm keeps in the cluster of a release (pkg/storage/driver, Secrets)."""
+"""The record that Helm keeps of a release in the cluster (pkg/storage/driver, Secrets)."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ class Release:
     """deployed, failed, superseded, uninstalling, pending-install, pending-upgrade or pending-rollback."""
     revision: int
     manifest: str
-    """What was deployed, YAML, hooks left out."""
+    """The deployed objects as YAML, without hooks."""
     hooks: tuple[dict[str, Any], ...]
     """Each with kind, events and manifest."""
 
 
 def latest_release(connection: Connection, namespace: str, name: str, *, status: str = "") -> Release | None:
-    """Return a release's newest revision, of one status where that is given; None where there is none.
+    """Return a release's newest revision, of one status if that is given; None if there is no such revision.
 
     Raises:
-        ClusterError: the cluster could not be asked.
+        ClusterError: the cluster did not answer, or refused.
     """
     selector = f"owner=helm,name={name}" + (f",status={status}" if status else "")
     records = connection.list("v1", "Secret", namespace=namespace, labels=selector)
     if not records:
         return None
     latest = max(records, key=lambda record: int(record["metadata"]["labels"]["version"]))
-    # The Secret's own encoding, around Helm's.
+    # The Secret's own base64 encoding, around Helm's.
     packed = base64.b64decode(base64.b64decode(latest["data"]["release"]))
-    held: dict[str, Any] = json.loads(gzip.decompress(packed))
+    record: dict[str, Any] = json.loads(gzip.decompress(packed))
     return Release(
-        status=str((held.get("info") or {}).get("status", "")),
-        revision=int(held.get("version", 1)),
-        manifest=held.get("manifest") or "",
-        hooks=tuple(held.get("hooks") or ()),
+        status=str((record.get("info") or {}).get("status", "")),
+        revision=int(record.get("version", 1)),
+        manifest=record.get("manifest") or "",
+        hooks=tuple(record.get("hooks") or ()),
     )
 
 
 def deployed_manifest(connection: Connection, namespace: str, name: str) -> list[Object] | None:
-    """Return the objects of a release's deployed revision, hooks left out; None where none is deployed.
+    """Return the objects of a release's deployed revision, without hooks; None if no revision is deployed.
 
     Raises:
-        ClusterError: the cluster could not be asked.
+        ClusterError: the cluster did not answer, or refused.
     """
     release = latest_release(connection, namespace, name, status="deployed")
     if release is None:
@@ -67,7 +67,7 @@ def deployed_manifest(connection: Connection, namespace: str, name: str) -> list
 
 
 def _placed(connection: Connection, obj: Object, namespace: str) -> Object:
-    """Return an object with the namespace that it went to."""
+    """Return an object with the namespace that Helm created it in."""
     if obj["metadata"].get("namespace") or not connection.resource(obj["apiVersion"], obj["kind"]).namespaced:
         return obj
     return {**obj, "metadata": {**obj["metadata"], "namespace": namespace}}

@@ -1,4 +1,4 @@
-"""A cluster's identity: the UID of its kube-system namespace, whatever its address and name."""
+"""A cluster's identity: the UID of its kube-system namespace, which does not depend on its address and name."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class AnotherCluster(ClusterError):
-    """Another cluster than the expected one answers: nothing of the expected cluster can be reached there."""
+    """A cluster other than the expected one answers, so no object of the expected one can be reached."""
 
     whole_cluster = True
 
 
 def is_uid(identifier: object) -> bool:
-    """Tell whether an identifier of a cluster is a UID; other programs use names of their own."""
+    """Return whether an identifier of a cluster is a UID; other programs may use other identifiers."""
     return isinstance(identifier, str) and bool(_UID.fullmatch(identifier))
 
 
@@ -29,7 +29,7 @@ def uid_of(connection: Connection) -> str:
     """Ask a cluster for the UID of its kube-system namespace.
 
     Raises:
-        ClusterError: it did not answer, or refused.
+        ClusterError: the cluster did not answer, or refused.
     """
     answer = connection.request("GET", _KUBE_SYSTEM, doing="asking which cluster it is", timeout=PROBE_SECONDS)
     uid = ((answer.get("metadata") or {}) if isinstance(answer, dict) else {}).get("uid")
@@ -39,11 +39,11 @@ def uid_of(connection: Connection) -> str:
 
 
 def verified(connection: Connection, expected: str) -> Connection:
-    """Return the connection once the cluster has said that it is the expected one.
+    """Return the connection after checking that the cluster is the expected one.
 
     Raises:
-        AnotherCluster: it is another one.
-        ClusterError: it did not answer, or refused.
+        AnotherCluster: another cluster answered.
+        ClusterError: the cluster did not answer, or refused.
     """
     try:
         found = uid_of(connection)

@@ -1,8 +1,8 @@
-r"""Single paths of Kubernetes' JSONPath, as `kubectl wait --for=jsonpath=...` takes them.
+r"""Single paths of Kubernetes' JSONPath, as in `kubectl wait --for=jsonpath=...`.
 
-Fields (`.status.phase`, `['a.b']`, `.a\.b`), positions (`[0]`, `[-1]`, `[*]`) and filters by one field
-(`[?(@.type=="Ready")]`), with or without braces around them. No ranges, functions, unions or recursive descent: a
-wait asks for one value.
+Supported are fields (`.status.phase`, `['a.b']`, `.a\.b`), positions (`[0]`, `[-1]`, `[*]`) and filters by one field
+(`[?(@.type=="Ready")]`), with or without surrounding braces. Ranges, functions, unions and recursive descent are not
+supported, since a wait compares one value.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Every:
 
 @dataclass(frozen=True)
 class _Where:
-    """The entries of a list of which one field has, or has not, a value."""
+    """The entries of a list in which a field equals, or does not equal, a value."""
 
     field: tuple[str, ...]
     value: str
@@ -45,18 +45,18 @@ Step = str | int | _Every | _Where
 
 @dataclass(frozen=True)
 class JsonPath:
-    """A path that was read."""
+    """A parsed path."""
 
     text: str
-    """As it was written, without braces."""
+    """The path as written, without braces."""
     steps: tuple[Step, ...]
 
     @classmethod
     def parse(cls, text: str) -> JsonPath:
-        """Read a path.
+        """Parse a path.
 
         Raises:
-            ValueError: it is none that is understood; the message says from where on.
+            ValueError: the path is empty or not supported; the message shows the part that is not understood.
         """
         inner = text.strip()
         if inner.startswith("{") and inner.endswith("}"):
@@ -74,7 +74,7 @@ class JsonPath:
         return cls(inner, tuple(steps))
 
     def values(self, obj: Any) -> list[Any]:
-        """Return what the path leads to: nothing where a field is missing, several where it fans out."""
+        """Return the values at the path: none if a field is missing, several if the path matches several entries."""
         found = [obj]
         for step in self.steps:
             found = [inner for value in found for inner in _into(value, step)]
@@ -82,7 +82,7 @@ class JsonPath:
 
 
 def value_text(value: Any) -> str | None:
-    """Return a single value as kubectl compares it; None for maps, lists and null."""
+    """Return a scalar as the text that kubectl compares; None for maps, lists and null."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():

@@ -1,8 +1,8 @@
-"""Certificates and keys of a kubeconfig in memory only.
+"""Loads the certificates and keys of a kubeconfig without leaving them in files.
 
-The `kubernetes` package writes them to temporary files, which it removes when the process ends by itself: one that is
-killed would leave the key of an administrator behind. Here the package is not given them. A certificate that a
-credential plugin makes is written by the package all the same.
+The `kubernetes` package writes them to temporary files, which it removes only when the process exits normally: a
+killed process would leave an administrator's key on the disk. So the package does not get them. It still writes a
+certificate that a credential plugin gives.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CERTIFICATE, _KEY = "client-certificate-data", "client-key-data"
 
 
 def without(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a kubeconfig of one context without the certificates and the key that are in it."""
+    """Return a kubeconfig of one context without its inline certificates and key."""
     cluster, user = document["clusters"][0], document["users"][0]
     kept = {key: value for key, value in (cluster["cluster"] or {}).items() if key != _AUTHORITY}
     known = {key: value for key, value in (user["user"] or {}).items() if key not in (_CERTIFICATE, _KEY)}
@@ -27,14 +27,14 @@ def without(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def load(pool: Any, document: dict[str, Any]) -> str:
-    """Read certificates and key into a TLS context for a pool.
+    """Load certificates and key into the TLS context of a pool.
 
     Args:
-        pool: urllib3's PoolManager as the package makes it for `without(document)`; nothing is connected yet.
+        pool: urllib3's PoolManager that the package made for `without(document)`, not connected yet.
         document: a kubeconfig of one context.
 
     Returns:
-        What is wrong with them; empty where all is well.
+        What is wrong with the certificates or the key; empty if nothing is.
     """
     settings = pool.connection_pool_kw
     cluster, user = document["clusters"][0]["cluster"] or {}, document["users"][0]["user"] or {}
@@ -64,7 +64,7 @@ def _decoded(data: Any) -> str:
 
 
 def _load_chain(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    """Load a client's certificate. The `ssl` module reads only files, so one exists for the moment of reading."""
+    """Load a client certificate. The `ssl` module reads only files, so a file exists while it reads."""
     with tempfile.NamedTemporaryFile("w", prefix="flotilla-", suffix=".pem") as file:  # mode 0600
         file.write(f"{certificate.rstrip()}\n{key}")
         file.flush()

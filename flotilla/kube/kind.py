@@ -1,6 +1,6 @@
-"""The `kind` command: clusters whose nodes are containers of this machine.
+"""The `kind` command: clusters whose nodes are containers on this machine.
 
-Source: kind's own commands (https://kind.sigs.k8s.io/docs/user/quick-start); runtimes by KIND_EXPERIMENTAL_PROVIDER.
+Source: kind's commands (https://kind.sigs.k8s.io/docs/user/quick-start). KIND_EXPERIMENTAL_PROVIDER sets the runtime.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ import yaml
 from flotilla.errors import FlotillaError
 from flotilla.kube import children
 
-_SLACK_SECONDS = 600  # for images to be pulled, beside what the nodes are waited for
+_SLACK_SECONDS = 600  # for pulling images, in addition to the wait for the nodes
 _QUICK_SECONDS = 120
 
 
 class KindError(FlotillaError):
-    """The command isn't there, or failed; its own words are in the message."""
+    """The command is missing or failed; the message contains its own error text."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """The command, on one container runtime: docker, podman or nerdctl."""
+    """The command with one container runtime: docker, podman or nerdctl."""
 
     runtime: str = "docker"
 
     def create(self, name: str, config: dict[str, Any], *, wait: int) -> str:
-        """Make a cluster and return its kubeconfig; the user's own kubeconfig is left alone.
+        """Create a cluster and return its kubeconfig; the user's own kubeconfig file is not changed.
 
         Raises:
-            KindError: one of that name is there already, or the command failed; it removes what it has begun.
+            KindError: a cluster of that name exists already, or the command failed (it then removes what it created).
         """
         if name in self.clusters():
             raise KindError(
@@ -50,7 +50,7 @@ class Kind:
         return self.kubeconfig(name)
 
     def clusters(self) -> list[str]:
-        """Return the names of all clusters that the runtime has."""
+        """Return the names of all kind clusters of the runtime."""
         return self._run("get", "clusters").split()
 
     def kubeconfig(self, name: str) -> str:
@@ -58,7 +58,7 @@ class Kind:
         return self._run("get", "kubeconfig", f"--name={name}")
 
     def delete(self, name: str) -> None:
-        """Delete a cluster; one that is gone is no error."""
+        """Delete a cluster; it is no error if it does not exist."""
         with tempfile.TemporaryDirectory(prefix="flotilla-kind-") as folder:
             kubeconfig = Path(folder) / "kubeconfig"
             self._run("delete", "cluster", f"--name={name}", f"--kubeconfig={kubeconfig}", seconds=_SLACK_SECONDS)

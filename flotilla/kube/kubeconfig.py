@@ -1,4 +1,4 @@
-"""Kubeconfigs as plain data: read, narrowed to one context, and self-contained."""
+"""Kubeconfigs as plain data: reading them, narrowing them to one context, and making them self-contained."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flotilla.kube import secrecy, yaml
 from flotilla.kube.kubeconfig_rules import CredentialsError, check_cluster, check_shape, check_user
 from flotilla.kube.reading import UnreadableFile, located, read_bytes, read_text
 
-# Fields that name a file, and the field that carries the same content inline (clientcmd/api/v1 types).
+# Fields that name a file, and the fields that contain the same data inline (clientcmd/api/v1 types).
 _INLINE = {
     "certificate-authority": "certificate-authority-data",
     "client-certificate": "client-certificate-data",
@@ -26,14 +26,15 @@ _INLINE = {
 
 
 class KubeconfigError(FlotillaError):
-    """A kubeconfig that can't be read, or that has no such context."""
+    """A kubeconfig that can't be read, or that lacks the requested context."""
 
 
 def load(text: str, *, origin: str = "kubeconfig") -> dict[str, Any]:
-    """Parse a kubeconfig's text, as client-go does. `origin` names it in errors; no value of it appears there.
+    """Parse a kubeconfig's text, as client-go does. Errors name it by `origin` and show none of its values.
 
     Raises:
-        KubeconfigError: it isn't YAML or no kubeconfig, a name occurs twice in a list, or a text is something else.
+        KubeconfigError: the text isn't YAML or isn't a kubeconfig, a name occurs twice in a list, or a value that must
+            be a text has another type.
     """
     try:
         document = yaml.load(text)
@@ -52,10 +53,10 @@ def load(text: str, *, origin: str = "kubeconfig") -> dict[str, Any]:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """Read a kubeconfig file; certificate paths in it refer to its folder (see `select`).
+    """Read a kubeconfig file; certificate paths in it are relative to its folder (see `select`).
 
     Raises:
-        KubeconfigError: it can't be read, or isn't a kubeconfig.
+        KubeconfigError: the file can't be read, or isn't a kubeconfig.
     """
     try:
         text = read_text(file)
@@ -70,7 +71,7 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def contexts(document: dict[str, Any]) -> list[str]:
-    """Return the context names of a kubeconfig, in file order."""
+    """Return the context names of a kubeconfig, in the order of the file."""
     return [str(entry["name"]) for entry in document.get("contexts") or []]
 
 
@@ -80,10 +81,10 @@ def select(document: dict[str, Any], context: str | None = None, *, base: Path |
     Args:
         document: a parsed kubeconfig.
         context: the context to keep; the file's current one if None.
-        base: the folder that relative paths of certificates and programs refer to (the kubeconfig's own).
+        base: the folder to which paths of certificates and programs are relative (the kubeconfig's own).
 
     Raises:
-        KubeconfigError: no such context, a part of it that is missing, or a certificate file that can't be read.
+        KubeconfigError: the context or a part of it is missing, or a certificate file can't be read.
     """
     name = context or document.get("current-context")
     known = contexts(document)
@@ -109,10 +110,10 @@ def select(document: dict[str, Any], context: str | None = None, *, base: Path |
 
 
 def checked(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a kubeconfig of one context (see `select`) that client-go and the connections here can use.
+    """Return a kubeconfig of one context (see `select`) after checking that client-go and Flotilla can use it.
 
     Raises:
-        KubeconfigError: client-go would refuse it, or the connections here can't do what it asks for.
+        KubeconfigError: client-go would refuse it, or Flotilla's connections don't support it.
     """
     try:
         check_cluster(document["clusters"][0]["cluster"])
@@ -144,44 +145,44 @@ def renamed(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def merged(file: Path, document: dict[str, Any]) -> dict[str, Any]:
-    """Return what a kubeconfig file becomes with the entries of another: the same names are replaced.
+    """Return the content of a kubeconfig file merged with another kubeconfig; entries of the same name are replaced.
 
-    The file's current context stays; where there is no file, it is the new one.
+    The file's current context stays. If there is no file, the result is the other kubeconfig.
 
     Raises:
-        KubeconfigError: the file is there, but isn't a kubeconfig.
+        KubeconfigError: the file exists, but isn't a kubeconfig.
     """
     if not file.exists():
         return document
-    held = read(file)
-    result = dict(held)
+    old = read(file)
+    result = dict(old)
     for section in ("clusters", "users", "contexts"):
         new = {entry["name"]: entry for entry in document[section]}
-        kept = [entry for entry in held.get(section) or [] if entry["name"] not in new]
+        kept = [entry for entry in old.get(section) or [] if entry["name"] not in new]
         result[section] = [*kept, *new.values()]
     result.setdefault("current-context", document["current-context"])
     return result
 
 
 def write(file: Path, document: dict[str, Any]) -> None:
-    """Write a kubeconfig, mode 0600, as a whole or not at all."""
+    """Write a kubeconfig atomically, with mode 0600."""
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, dump(document), mode=0o600)
 
 
 def dump(document: dict[str, Any]) -> str:
-    """Return a kubeconfig as text, always the same for the same content."""
+    """Return a kubeconfig as text; equal content gives equal text."""
     return _dumped(json.dumps(document, sort_keys=True))
 
 
 @lru_cache(maxsize=128)
 def _dumped(content: str) -> str:
-    """Return a document as YAML. One run writes each member's several times, and certificates make that slow."""
+    """Return a document as YAML. Cached, since a run writes each member's several times and certificates are long."""
     return safe_dump(json.loads(content), sort_keys=True)
 
 
 def listed(names: list[str]) -> str:
-    """Return names for a message."""
+    """Return names as a list for a message."""
     return yaml.escaped(", ".join(names)) or "none"
 
 
@@ -195,7 +196,7 @@ def _named(document: dict[str, Any], section: str, key: str, name: str) -> dict[
 
 def _inline(section: dict[str, Any], base: Path | None) -> dict[str, Any]:
     result = dict(section)
-    if result.get("tokenFile"):  # stays a file: what is in it is renewed
+    if result.get("tokenFile"):  # stays a file, since its content is renewed
         result["tokenFile"] = str(_located("tokenFile", result["tokenFile"], base))
     for path_key, data_key in _INLINE.items():
         path = result.pop(path_key, None)
@@ -209,7 +210,7 @@ def _inline(section: dict[str, Any], base: Path | None) -> dict[str, Any]:
 
 
 def _with_program(user: dict[str, Any], base: Path | None) -> dict[str, Any]:
-    """Return a user whose exec plugin can be started from any folder: client-go finds it from the kubeconfig's."""
+    """Return a user whose exec plugin has an absolute path; client-go starts it relative to the kubeconfig's folder."""
     plugin = user.get("exec")
     command = plugin.get("command") if isinstance(plugin, dict) else None
     if not isinstance(command, str) or base is None or os.sep not in command:

@@ -1,7 +1,7 @@
-"""What client-go refuses in a kubeconfig, and what the connections here can't do: rules on plain data.
+"""Rules for kubeconfigs: what client-go refuses, and what Flotilla's connections don't support.
 
-No message shows a value: any of them may be a secret. Rules of client-go are those of clientcmd's conversion
-(names that stand twice) and validation (`validateClusterInfo`, `validateAuthInfo`) and of rest.TLSConfigFor.
+No message shows a value, since any value may be a secret. The rules of client-go are those of clientcmd's conversion
+(duplicate names), of its validation (`validateClusterInfo`, `validateAuthInfo`) and of rest.TLSConfigFor.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from flotilla.errors import FlotillaError
 
 
 class CredentialsError(FlotillaError):
-    """A part of a kubeconfig that can't be used; `path` leads to it."""
+    """An error in a kubeconfig; `path` is the path of the wrong part."""
 
     def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
-        """Keep the path: the line is known only where the text is."""
+        """Keep the path, from which the caller, who has the text, finds the line."""
         super().__init__(message)
         self.path = path
 
@@ -41,10 +41,10 @@ _EXEC_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.
 
 
 def check_shape(document: dict[str, Any]) -> None:
-    """Check the lists of a kubeconfig and the types in them.
+    """Check the lists of a kubeconfig and the types of their values.
 
     Raises:
-        CredentialsError: an entry without a name, a name that occurs twice, or a value of another type.
+        CredentialsError: an entry has no name, a name occurs twice, or a value has the wrong type.
     """
     _text(document, "current-context", ())
     for section, part in _SECTIONS.items():
@@ -77,7 +77,7 @@ def check_cluster(cluster: dict[str, Any]) -> None:
     """Check a cluster's entry.
 
     Raises:
-        CredentialsError: client-go would refuse it, or the connections here can't follow it.
+        CredentialsError: client-go would refuse it, or Flotilla's connections don't support it.
     """
     skip = cluster.get("insecure-skip-tls-verify")
     if not isinstance(skip, bool | None):
@@ -97,7 +97,7 @@ def check_user(user: dict[str, Any]) -> None:
     """Check a user's entry.
 
     Raises:
-        CredentialsError: client-go would refuse it, or the connections here can't follow it.
+        CredentialsError: client-go would refuse it, or Flotilla's connections don't support it.
     """
     if user.get("auth-provider"):
         raise CredentialsError("its user has an auth-provider, which client-go no longer has: use an exec plugin")
@@ -114,7 +114,7 @@ def check_user(user: dict[str, Any]) -> None:
 
 
 def _check_texts(user: dict[str, Any]) -> None:
-    """Check the token, and that there is no password beside it."""
+    """Check the token, and that there is not a password as well."""
     token = (user.get("token") or "").strip()
     if not (token.isascii() and token.isprintable()):
         raise CredentialsError("its user's token has a line break or another character that a token can't have")
@@ -143,7 +143,7 @@ def _check_exec(user: dict[str, Any]) -> None:
 
 
 def url_problem(url: str) -> str:
-    """Say what keeps a text from being the URL of an HTTP server; empty where nothing does."""
+    """Return why a text is not the URL of an HTTP server; empty if it is one."""
     if not url.isprintable() or " " in url:
         return "has spaces or characters that a URL can't have"
     try:
@@ -159,7 +159,7 @@ def url_problem(url: str) -> str:
 
 
 def same_server(cluster: dict[str, Any]) -> tuple[str, ...]:
-    """Return what two clusters' entries have in common when they lead to one API server."""
+    """Return a key that is equal for two cluster entries if they lead to the same API server."""
     parts = urlsplit(str(cluster.get("server", "")))
     port = parts.port or (443 if parts.scheme == "https" else 80)
     address = f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}{parts.path.rstrip('/')}"

@@ -1,8 +1,8 @@
-"""By which keys Kubernetes' lists are merged, kind by kind, and the comparison of whole objects by them.
+"""The merge keys of Kubernetes' lists for each kind, and the comparison of objects by them.
 
-The source is the OpenAPI document that Kubernetes publishes (api/openapi-spec/swagger.json, read of 1.37.2):
+The source is the OpenAPI document that Kubernetes publishes (api/openapi-spec/swagger.json of 1.37.2):
 `x-kubernetes-list-type` (map or set), `x-kubernetes-list-map-keys`, and the defaults of key fields. Atomic lists are
-not here, with two exceptions that are said below. `tests/contract/owners.py` holds the table against an API server.
+left out, except two that are explained below. `tests/contract/owners.py` compares the table with an API server.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def _map(**fields: Shape) -> Shape:
 
 
 def _by(*keys: str, defaults: Mapping[str, Any] | None = None, **fields: Shape) -> Shape:
-    """Return the shape of a list whose elements have keys."""
+    """Return the shape of a list whose elements are identified by keys."""
     return Shape(each=Shape(fields), keys=keys, defaults=defaults or {})
 
 
 def _each(**fields: Shape) -> Shape:
-    """Return the shape of an atomic list in whose elements are lists that are not."""
+    """Return the shape of an atomic list whose elements contain lists that are not atomic."""
     return Shape(each=Shape(fields))
 
 
@@ -53,7 +53,7 @@ _POD = _map(
     resourceClaims=_by("name"),
     resources=_map(claims=_by("name")),
     schedulingGates=_by("name"),
-    # Atomic in the document. Admission in members adds some, and they have no order.
+    # Atomic in the document. Admission in members adds tolerations, and their order has no meaning.
     tolerations=_SET,
     topologySpreadConstraints=_by("topologyKey", "whenUnsatisfiable"),
     volumes=_by("name", ephemeral=_map(volumeClaimTemplate=_map(metadata=_METADATA))),
@@ -79,7 +79,7 @@ _KINDS: dict[tuple[str, str], dict[str, Shape]] = {
     ("", "PodTemplate"): {"template": _TEMPLATE},
     ("", "ReplicationController"): _WITH_TEMPLATE,
     ("", "Service"): _spec(ports=_by("port", "protocol", defaults={"protocol": "TCP"})),
-    # `imagePullSecrets` is atomic in the document. Members add some, and Karmada merges both lists by name
+    # `imagePullSecrets` is atomic in the document. Members add entries, and Karmada merges both lists by name
     # (pkg/util/lifted/retain.go, RetainServiceAccountFields).
     ("", "ServiceAccount"): {"imagePullSecrets": _by("name"), "secrets": _by("name")},
     ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"): _spec(matchConditions=_by("name")),
@@ -97,7 +97,7 @@ _KINDS: dict[tuple[str, str], dict[str, Shape]] = {
     ("apps", "StatefulSet"): _spec(template=_TEMPLATE, volumeClaimTemplates=_each(metadata=_METADATA)),
     ("batch", "CronJob"): _spec(jobTemplate=_map(metadata=_METADATA, spec=_JOB)),
     ("batch", "Job"): {"spec": _JOB},
-    # Karmada's own. Its controllers and `karmadactl cordon` add taints and take theirs off again.
+    # A kind of Karmada, whose controllers and `karmadactl cordon` add taints and remove them again.
     ("cluster.karmada.io", "Cluster"): _spec(taints=_by("key", "effect")),
     ("discovery.k8s.io", "EndpointSlice"): {"endpoints": _each(addresses=_SET)},
     ("flowcontrol.apiserver.k8s.io", "FlowSchema"): _spec(
@@ -116,23 +116,23 @@ _ANY = Shape(_COMMON)
 
 
 def shape_of(obj: Object) -> Shape:
-    """Return what is known of an object's lists by its kind."""
+    """Return the shape of an object's lists, by its kind."""
     group = str(obj.get("apiVersion") or "").rpartition("/")[0]
     return _SHAPES.get((group, str(obj.get("kind"))), _ANY)
 
 
 def is_listed(obj: Object) -> bool:
-    """Tell whether the table has the object's kind."""
+    """Return whether the table has the object's kind."""
     return shape_of(obj) is not _ANY
 
 
 def object_differences(wanted: Object, actual: Object) -> list[Difference]:
-    """Compare two objects of one kind as `differences` does, their lists by their keys."""
+    """Compare two objects of one kind as `differences` does, and their lists by merge keys."""
     return differences(wanted, actual, shape=shape_of(wanted))
 
 
 def defined_shape(definition: Object, api_version: str) -> Shape:
-    """Return what a CustomResourceDefinition says of its kind's lists, in one of its versions."""
+    """Return the shape of a custom kind's lists, by one version of its CustomResourceDefinition."""
     version = api_version.rpartition("/")[2]
     for one in (definition.get("spec") or {}).get("versions") or []:
         if one.get("name") == version:
@@ -162,12 +162,12 @@ def _schema_shape(schema: Any, depth: int = 0) -> Shape:
 
 
 def with_added(wanted: Any, actual: Any, shape: Shape) -> Any:
-    """Return what is wanted with the elements that others have added to its lists with keys, in the order of now.
+    """Return the wanted value with the elements that others added to its keyed lists, in the current order.
 
     Args:
-        wanted: as declared.
-        actual: as it is there, with all that is wanted.
-        shape: what is known of both.
+        wanted: the declared value.
+        actual: the current value, which has everything that is wanted.
+        shape: the shape of both.
     """
     if isinstance(wanted, dict) and isinstance(actual, dict):
         return {key: with_added(value, actual.get(key), shape.of(key)) for key, value in wanted.items()}
@@ -178,10 +178,10 @@ def with_added(wanted: Any, actual: Any, shape: Shape) -> Any:
     keyed = shape.by_key(wanted)
     if keyed is None:
         return wanted
-    there = [(shape.key_of(element), element) for element in actual]
+    current = [(shape.key_of(element), element) for element in actual]
     found = [
         with_added(keyed[key], element, shape.elements) if key is not None and key in keyed else element
-        for key, element in there
+        for key, element in current
     ]
-    known = {key for key, _ in there}
+    known = {key for key, _ in current}
     return found + [element for key, element in keyed.items() if key not in known]

@@ -1,4 +1,4 @@
-"""Small pure questions about Kubernetes objects held as plain dicts."""
+"""Small pure functions on Kubernetes objects as plain dicts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from flotilla.kube.shapes import PLAIN, Key, Shape
 
 T = TypeVar("T")
 PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
-"""The types of values that hold no others."""
+"""The types of values that contain no other values."""
 Object = dict[str, Any]
 _BOOKKEEPING = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 
 
 class ObjectRef(NamedTuple):
-    """Which object: enough to find it through the API."""
+    """A reference that identifies an object in the API."""
 
     api_version: str
     kind: str
@@ -32,7 +32,7 @@ class ObjectRef(NamedTuple):
 
 
 def ref_of(obj: Object) -> ObjectRef:
-    """Return the reference of an object; an object without a namespace has ''."""
+    """Return the reference of an object; the namespace is '' if the object has none."""
     meta = obj.get("metadata") or {}
     return ObjectRef(obj["apiVersion"], obj["kind"], meta.get("name", ""), meta.get("namespace") or "")
 
@@ -44,7 +44,7 @@ def declarable(live: Object) -> Object:
 
 
 def condition(obj: Object, kind: str) -> Object | None:
-    """Return the status condition of the given type, if the object has it."""
+    """Return the status condition of the given type; None if the object does not have it."""
     for entry in (obj.get("status") or {}).get("conditions") or []:
         if entry.get("type") == kind:
             return dict(entry)
@@ -52,13 +52,13 @@ def condition(obj: Object, kind: str) -> Object | None:
 
 
 def is_true(obj: Object, kind: str) -> bool:
-    """Tell whether the status condition of the given type is there and True."""
+    """Return whether the object has the status condition of the given type, and it is True."""
     found = condition(obj, kind)
     return bool(found and found.get("status") == "True")
 
 
 def is_base64(text: str) -> bool:
-    """Tell whether a text is base64, as the API takes it: with line breaks in it or without."""
+    """Return whether a text is base64, as the API accepts it: with or without line breaks."""
     try:
         base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
@@ -70,21 +70,21 @@ Path = tuple[str | int, ...]
 
 
 class Item(NamedTuple):
-    """A step of a path to an element that its list knows by a key."""
+    """A step of a path to an element that is identified by a merge key."""
 
     place: int
-    """Where it stands in the list that was found; -1 where it isn't there."""
+    """The index in the actual list; -1 if the list does not have the element."""
     key: str
-    """The values of its key fields, such as `web` or `80/TCP`."""
+    """The values of the key fields, such as `web` or `80/TCP`."""
 
 
 def copied(value: T) -> T:
-    """Return a copy of plain data in which no map or list is shared. `copy.deepcopy` takes many times as long."""
+    """Return a deep copy of plain data. `copy.deepcopy` takes many times as long."""
     return cast("T", _copy(value))
 
 
 def _copy(value: Any) -> Any:
-    # Most values are plain: they are recognised before the call, since a chart has tens of thousands.
+    # Most values are scalars: they are recognised without a call, since a chart has tens of thousands of them.
     if isinstance(value, dict):
         return {key: entry if entry.__class__ in PLAIN_TYPES else _copy(entry) for key, entry in value.items()}
     if isinstance(value, list):
@@ -93,7 +93,7 @@ def _copy(value: Any) -> Any:
 
 
 def key_text(key: Key) -> str:
-    """Write the key of a list's element: `web`, `80/TCP`."""
+    """Return the key of a list's element as text: `web`, `80/TCP`."""
     return "/".join(str(part) for part in key)
 
 
@@ -102,7 +102,7 @@ KeyedPath = tuple[str | int | Item, ...]
 
 
 def path_text(path: KeyedPath) -> str:
-    """Write a path as Pulumi does: `spec.replicas`, `metadata.labels["a/b"]`, `containers[0]`, `containers[web]`."""
+    """Return a path as Pulumi writes it: `spec.replicas`, `labels["a/b"]`, `containers[0]`, `containers[web]`."""
     text = ""
     for step in path:
         if isinstance(step, Item):
@@ -117,13 +117,13 @@ def path_text(path: KeyedPath) -> str:
 
 
 def pointer_text(path: KeyedPath) -> str:
-    """Write a path as a JSON pointer (RFC 6901), in which an element that has a key is named by it."""
+    """Return a path as a JSON pointer (RFC 6901), in which an element with a merge key is named by the key."""
     steps = (step.key if isinstance(step, Item) else str(step) for step in path)
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 class Difference(NamedTuple):
-    """One field that doesn't hold what was asked for."""
+    """One field whose value differs from the wanted one."""
 
     path: KeyedPath
     wanted: Any
@@ -136,24 +136,24 @@ class Difference(NamedTuple):
 
 
 def differences(wanted: Any, actual: Any, path: KeyedPath = (), shape: Shape = PLAIN) -> list[Difference]:
-    """Return where `actual` doesn't hold what `wanted` asks for.
+    """Return the fields of `wanted` that `actual` lacks or has with another value.
 
-    Fields that are only in `actual` don't count: the API server, controllers and other managers own them. An empty
-    map or list is the same as a missing one, and quantities are compared by value ("0.5" is "500m").
+    Fields that are only in `actual` are ignored: the API server, controllers and other managers own them. An empty
+    map or list equals a missing one, and quantities are compared by value ("0.5" is "500m").
 
     Args:
-        wanted: what was asked for.
-        actual: what is there.
-        path: where both stand.
-        shape: what is known of their lists (`flotilla.kube.merge_keys`). Where a list has keys, elements are compared
-            by them, in any order, and elements that are only in `actual` don't count either. Without, lists are
-            compared as a whole.
+        wanted: the wanted value.
+        actual: the current value.
+        path: the path of both, which the result's paths start with.
+        shape: the shape of their lists (`flotilla.kube.merge_keys`). If a list has keys, its elements are compared by
+            key in any order, and elements that are only in `actual` are ignored. Without keys, lists are compared
+            element by element.
     """
     if isinstance(wanted, dict):
         found = []
         for key, value in wanted.items():
-            held = actual.get(key) if isinstance(actual, dict) else None
-            found += differences(value, held, (*path, str(key)), shape.of(str(key)))
+            current = actual.get(key) if isinstance(actual, dict) else None
+            found += differences(value, current, (*path, str(key)), shape.of(str(key)))
         return found
     if isinstance(wanted, list):
         return _of_list(wanted, actual, path, shape)
@@ -180,7 +180,7 @@ def _of_list(wanted: list[Any], actual: Any, path: KeyedPath, shape: Shape) -> l
 
 
 def _of_keyed(wanted: Mapping[Key, Any], actual: list[Any], path: KeyedPath, shape: Shape) -> list[Difference]:
-    """Compare elements by their keys; where the key is there twice, each of the two has to be as wanted."""
+    """Compare elements by their keys; if `actual` has a key twice, both elements must equal the wanted one."""
     places: dict[Key | None, list[int]] = {}
     for index, element in enumerate(actual):
         places.setdefault(shape.key_of(element), []).append(index)
@@ -218,7 +218,7 @@ def _same_quantity(one: Any, other: Any) -> bool:
 
 
 def whole(value: Any) -> Any:
-    """Return a value with whole numbers as such, however deep they are: Pulumi's protocol makes 2.0 of 2."""
+    """Return a value with whole floats as integers, at any depth: Pulumi's protocol turns 2 into 2.0."""
     if isinstance(value, dict):
         return {key: whole(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,7 +1,7 @@
-"""What can be done with objects, as steps that yield requests and are given the answers.
+"""The operations on objects, as generators (steps) that yield requests and receive the answers.
 
-A connection runs the steps: the blocking one and the asyncio one differ in how they send, and in nothing else. An
-answer that is an error is thrown into the steps, which may decide that it is none ("not found" for `find`).
+A connection runs the steps; the blocking and the asyncio connection differ only in how they send requests. A refusal
+is thrown into the steps as an error, which they may handle ("not found" in `find`).
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ class Page(NamedTuple):
 
     items: list[Object]
     more: str
-    """What gets the next page; empty on the last."""
+    """The `continue` token of the next page; empty on the last page."""
     resource_version: str
-    """Where a watch that follows this list begins."""
+    """The version from which a watch continues this list."""
 
 
 class Scope(NamedTuple):
-    """Which objects of a kind are meant; empty parts leave nothing out."""
+    """A filter for the objects of a kind; an empty field excludes nothing."""
 
     namespace: str = ""
     labels: str = ""
-    """A label selector, as kubectl takes it."""
+    """A label selector in kubectl's format."""
     fields: str = ""
     """A field selector."""
 
@@ -47,16 +47,16 @@ EVERYTHING = Scope()
 
 
 class Operations:
-    """The steps, with what has been discovered of one API server."""
+    """The steps for one API server, with a cache of its discovery."""
 
     def __init__(self, peer: Peer) -> None:
-        """Know nothing yet."""
+        """Start with an empty cache."""
         self._peer = peer
         self._kinds: dict[str, dict[str, Resource]] = {}
         self._lock = threading.Lock()
 
     def named_as(self, peer: Peer) -> Operations:
-        """Return the steps on the same server, whose errors call it otherwise; what is discovered is shared."""
+        """Return the steps for the same server under another name in errors; the cache is shared."""
         other = copy.copy(self)
         other._peer = peer  # noqa: SLF001 - one of ours
         return other
@@ -64,7 +64,7 @@ class Operations:
     # -- discovery --------------------------------------------------------------------------------
 
     def kinds(self, api_version: str, doing: str = "") -> Steps[dict[str, Resource]]:
-        """Return what a group and version serves, by kind, as it is now; subresources are left out."""
+        """Ask for the resources of a group and version, by kind, without subresources; the cache is replaced."""
         doing = doing or f"looking up {api_version}"
         answer = yield Request("GET", group_path(api_version), doing)
         found = {
@@ -83,9 +83,9 @@ class Operations:
         return found
 
     def resource(self, api_version: str, kind: str, doing: str = "") -> Steps[Resource]:
-        """Find how a kind is reached; asked once per group and version, and again for a kind that it didn't have.
+        """Return the resource of a kind. Discovery runs once per group and version, and again for an unknown kind.
 
-        `doing` is what errors call it: what the caller wants with the kind.
+        `doing` names in errors the operation for which the caller needs the kind.
         """
         with self._lock:
             found = self._kinds.get(api_version, {}).get(kind)
@@ -94,7 +94,7 @@ class Operations:
         try:
             kinds = yield from self.kinds(api_version, doing or f"looking up {api_version} {kind}")
         except ApiError as error:
-            # An aggregated API that is down answers 503; the core does so while the API server starts.
+            # An aggregated API that is down answers 503. The core API does so too, while the API server starts.
             if error.status == HTTPStatus.NOT_FOUND or (
                 error.status == HTTPStatus.SERVICE_UNAVAILABLE and api_version != "v1"
             ):
@@ -105,7 +105,7 @@ class Operations:
         return kinds[kind]
 
     def versions(self) -> Steps[list[str]]:
-        """Return every group and version that is served, the core first, each group's preferred one."""
+        """Return the preferred version of every served group, the core group first."""
         doing = "listing API groups"
         answer = yield Request("GET", "/apis", doing)
         groups = self._checked(answers.entries, answer, "groups", (), doing=doing)
@@ -118,10 +118,10 @@ class Operations:
         return ["v1", *(str(version) for version in found if version)]
 
     def unserved(self, api_version: str, kind: str) -> Steps[bool]:
-        """Tell whether a kind is certainly served in no version of its group: then none of its objects is there.
+        """Return whether a kind is certainly served in no version of its group, so that no object of it exists.
 
-        An aggregated API that is down answers 503, and a proxy that has lost its way knows no groups either: both are
-        errors here, for they say nothing about the objects.
+        An aggregated API that is down answers 503, and a misconfigured proxy does not know the groups. Both are errors
+        here, since they say nothing about the objects.
         """
         doing = f"looking up {api_version} {kind}"
         group = api_version.rpartition("/")[0]
@@ -130,8 +130,8 @@ class Operations:
         versions = {api_version}
         for entry in groups:
             if entry["name"] == group:
-                held = self._checked(answers.entries, entry, "versions", ("groupVersion",), doing=doing)
-                versions.update(version["groupVersion"] for version in held)
+                served = self._checked(answers.entries, entry, "versions", ("groupVersion",), doing=doing)
+                versions.update(version["groupVersion"] for version in served)
         for version in sorted(versions):
             try:
                 kinds = yield from self.kinds(version, doing)
@@ -144,7 +144,7 @@ class Operations:
         return True
 
     def named(self, word: str) -> Steps[Resource]:
-        """Find a kind by what kubectl calls it: `deploy`, `deployments`, `Deployment`, `deployments.apps`."""
+        """Find a kind by any name that kubectl accepts: `deploy`, `deployments`, `Deployment`, `deployments.apps`."""
         wanted, _, group = word.lower().partition(".")
         for version in (yield from self.versions()):
             if group and version.rpartition("/")[0] != group:
@@ -152,7 +152,7 @@ class Operations:
             try:
                 kinds = yield from self.kinds(version)
             except ApiError as error:
-                if error.status in (404, 503):  # an aggregated API that is down hides its own kinds, not the others
+                if error.status in (404, 503):  # an aggregated API that is down hides only its own kinds
                     continue
                 raise
             for resource in kinds.values():
@@ -170,7 +170,7 @@ class Operations:
         return self._object(answer, ref.kind, doing, ref.name)
 
     def find(self, ref: ObjectRef) -> Steps[Object | None]:
-        """Read one object; None where it isn't there."""
+        """Read one object; None if it does not exist."""
         try:
             return (yield from self.get(ref))
         except ApiError as error:
@@ -181,7 +181,7 @@ class Operations:
     def page(
         self, api_version: str, kind: str, scope: Scope = EVERYTHING, *, more: str = "", limit: int | None = None
     ) -> Steps[Page]:
-        """Read one page of a list; each item carries its apiVersion and kind, as single reads do."""
+        """Read one page of a list; each item has its apiVersion and kind set, as in a read of a single object."""
         doing = f"listing {kind}s"
         resource = yield from self.resource(api_version, kind, doing)
         query = {
@@ -197,7 +197,7 @@ class Operations:
         return Page(items, meta.get("continue") or "", meta.get("resourceVersion") or "")
 
     def whole(self, api_version: str, kind: str, scope: Scope = EVERYTHING) -> Steps[Page]:
-        """Read a whole list, page by page; one that took too long to page through is begun again, once."""
+        """Read a complete list page by page; if its version expires in between, start once from the beginning."""
         try:
             return (yield from self._pages(api_version, kind, scope))
         except ApiError as error:
@@ -216,7 +216,7 @@ class Operations:
                 return Page(items, "", page.resource_version)
 
     def create(self, obj: Object, *, field_manager: str, dry_run: bool = False) -> Steps[Object]:
-        """Create an object; fails where it exists."""
+        """Create an object; fails if it exists already."""
         meta = obj.get("metadata") or {}
         doing = f"creating {obj['kind']} {meta.get('name') or meta.get('generateName')}"
         resource = yield from self.resource(obj["apiVersion"], obj["kind"], doing)
@@ -246,7 +246,7 @@ class Operations:
         return self._object(answer, ref.kind, doing, ref.name)
 
     def apply(self, obj: Object, *, field_manager: str, force: bool = False, dry_run: bool = False) -> Steps[Object]:
-        """Server-side apply: creates the object, or changes the fields that `field_manager` owns."""
+        """Apply an object on the server: create it, or change the fields that `field_manager` owns."""
         meta = obj["metadata"]
         ref = ObjectRef(obj["apiVersion"], obj["kind"], meta["name"], meta.get("namespace") or "")
         query = {
@@ -257,7 +257,7 @@ class Operations:
         return (yield from self.patch(ref, obj, kind="apply", query=query))
 
     def replace(self, obj: Object, *, field_manager: str, dry_run: bool = False) -> Steps[Object]:
-        """Write a whole object over the one that is there; what it doesn't have is gone afterwards."""
+        """Replace an existing object as a whole; fields that `obj` lacks are removed."""
         ref = ref_of(obj)
         doing = f"replacing {ref}"
         resource = yield from self.resource(ref.api_version, ref.kind, doing)
@@ -266,9 +266,9 @@ class Operations:
         return self._object(answer, ref.kind, doing, ref.name)
 
     def delete(self, ref: ObjectRef, *, propagation: str = "Foreground", uid: str | None = None) -> Steps[bool]:
-        """Ask for an object's deletion; False where it was gone already.
+        """Request the deletion of an object; return False if it no longer exists.
 
-        With `uid`, an object that was replaced by another of the same name meanwhile is left alone.
+        With `uid`, an object of the same name that was created in the meantime is not deleted.
         """
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if uid:
@@ -288,7 +288,7 @@ class Operations:
     def watch(
         self, api_version: str, kind: str, scope: Scope = EVERYTHING, *, resource_version: str, seconds: int
     ) -> Steps[Request]:
-        """Return the request whose answer is a stream of events; the connection reads it."""
+        """Return the request for a stream of events, which the connection reads."""
         doing = f"watching {kind}s"
         resource = yield from self.resource(api_version, kind, doing)
         query = {
@@ -308,7 +308,7 @@ class Operations:
         return found
 
     def _checked(self, check: Callable[..., T], *arguments: Any, doing: str) -> T:
-        """Return what a check makes of an answer; one that isn't the API's is an error of this server."""
+        """Return the result of a check; an answer that is not one of the API becomes an error of this server."""
         try:
             return check(*arguments)
         except Strange as strange:

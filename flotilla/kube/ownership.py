@@ -1,4 +1,4 @@
-"""Who wrote a field last: what the API server notes of every write (metadata.managedFields)."""
+"""The owners of fields, from the API server's record of every write (metadata.managedFields)."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ _TYPE = ("apiVersion", "kind")
 
 
 class Writer(NamedTuple):
-    """A field manager and the time of its last write (RFC 3339); both empty where the server doesn't know."""
+    """A field manager and the time of its last write (RFC 3339); both are empty if the server has no record."""
 
     manager: str = ""
     time: str = ""
 
 
 def last_writer(obj: Object, path: KeyedPath) -> Writer:
-    """Return who holds the field at `path`; of several the latest.
+    """Return the owner of the field at `path`; of several owners the one who wrote last.
 
-    A field that was removed has no holder left: then who last wrote anything but the status.
+    A removed field has no owner; then the result is the last writer of any field outside the status.
     """
     entries = _entries(obj)
-    holders = [e for e in entries if _holds(e.get("fieldsV1") or {}, path, obj)]
-    return _latest(holders or entries)
+    owners = [e for e in entries if _owns(e.get("fieldsV1") or {}, path, obj)]
+    return _latest(owners or entries)
 
 
 def writers(obj: Object) -> list[Writer]:
-    """Return everybody who has written anything of an object but its status, each with the last time."""
+    """Return all writers of an object's fields outside the status, each with the time of the last write."""
     return [_writer(entry) for entry in _entries(obj)]
 
 
 def writer_of_change(before: Object, after: Object) -> Writer:
-    """Return who made one state of an object of another: whose fields became more, or who wrote later than before.
+    """Return the writer who changed an object from one state to another: its fields or its write time increased.
 
-    Who only takes away what another had added holds nothing more: then it is whoever wrote last of those that are left.
+    A writer that only removes another's fields owns no more fields than before. Then the result is the last writer
+    among the remaining ones.
     """
     known = {_identity(entry): entry for entry in _entries(before)}
     changed = []
@@ -58,7 +59,7 @@ def _identity(entry: Object) -> tuple[str, ...]:
 
 
 def _leaves(fields: Any, path: str = "") -> set[str]:
-    """Return the paths in a tree of held fields, those on the way included."""
+    """Return all paths in a tree of owned fields, including the inner ones."""
     if not isinstance(fields, dict):
         return set()
     return {path, *(leaf for key, below in fields.items() for leaf in _leaves(below, f"{path}/{key}"))}
@@ -73,8 +74,8 @@ def _writer(entry: Object) -> Writer:
     return Writer(str(entry.get("manager", "")), str(entry.get("time", "")))
 
 
-def _holds(fields: Object, path: KeyedPath, value: Any) -> bool:
-    """Follow a path through the tree of held fields; an atomic value holds everything below it."""
+def _owns(fields: Object, path: KeyedPath, value: Any) -> bool:
+    """Follow a path through a tree of owned fields; the owner of an atomic value owns everything below it."""
     if not path:
         return True
     if not fields:
@@ -82,15 +83,15 @@ def _holds(fields: Object, path: KeyedPath, value: Any) -> bool:
     step, rest = path[0], path[1:]
     if isinstance(step, str):
         below = fields.get(f"f:{step}")
-        held = value.get(step) if isinstance(value, dict) else None
-        return below is not None and _holds(below, rest, held)
+        entry = value.get(step) if isinstance(value, dict) else None
+        return below is not None and _owns(below, rest, entry)
     place = step.place if isinstance(step, Item) else step
-    held = value[place] if isinstance(value, list) and 0 <= place < len(value) else None
-    return any(_holds(below, rest, held) for key, below in fields.items() if _names(key, held, place))
+    entry = value[place] if isinstance(value, list) and 0 <= place < len(value) else None
+    return any(_owns(below, rest, entry) for key, below in fields.items() if _names(key, entry, place))
 
 
 def _names(key: str, item: Any, index: int) -> bool:
-    """Tell whether a key of the tree means this item of a list: by its key fields, its value or its place."""
+    """Return whether a key of the tree refers to this item of a list: by its key fields, its value or its index."""
     kind, _, text = key.partition(":")
     if kind == "k":
         wanted = json.loads(text)
@@ -101,14 +102,14 @@ def _names(key: str, item: Any, index: int) -> bool:
 
 
 def owned_part(obj: Object, managers: tuple[str, ...]) -> Object | None:
-    """Return what some managers own of an object: what they have written, in the form in which the server keeps it.
+    """Return the part of an object that some managers own: the fields that they wrote, as the server stores them.
 
     Args:
-        obj: the object as the API has it.
-        managers: the beginnings of their names.
+        obj: the object as read from the API server.
+        managers: the prefixes of the managers' names.
 
     Returns:
-        the part, with what says which object it is; None where they own nothing, or the server doesn't know who does.
+        The part, with apiVersion, kind, name and namespace; None if they own nothing or the server has no record.
     """
     trees = [e.get("fieldsV1") or {} for e in _entries(obj) if str(e.get("manager")).startswith(managers)]
     part = _part(obj, reduce(union, trees)) if trees else None
@@ -118,17 +119,17 @@ def owned_part(obj: Object, managers: tuple[str, ...]) -> Object | None:
     return {**part, **{key: obj[key] for key in _TYPE}, "metadata": {**part.get("metadata", {}), **metadata}}
 
 
-def without_defaults(obj: Object, noted: Object) -> Object:
-    """Return an object without the fields that nobody owns: those are defaults of the server.
+def without_defaults(obj: Object, recorded: Object) -> Object:
+    """Return an object without the fields that no manager owns, which are defaults of the server.
 
-    Server-side apply notes exactly what was written. A program that creates an object in any other way owns the
-    defaults, too: nothing tells them from what it wrote, and they stay.
+    For server-side apply, the server records exactly the written fields. A program that creates an object in another
+    way becomes the owner of the defaults too. They can't be distinguished from what it wrote, so they stay.
 
     Args:
         obj: the object; its type and its metadata stay.
-        noted: the same object with its managedFields; where the server noted no owners, all of it stays.
+        recorded: the same object with its managedFields. If they name no owners, the whole object stays.
     """
-    trees: list[Object] = [entry["fieldsV1"] for entry in _entries(noted) if entry.get("fieldsV1")]
+    trees: list[Object] = [entry["fieldsV1"] for entry in _entries(recorded) if entry.get("fieldsV1")]
     tree = reduce(union, trees) if trees else {}
     if not any(key.startswith("f:") and key != "f:metadata" for key in tree):
         return obj
@@ -141,10 +142,10 @@ def without_defaults(obj: Object, noted: Object) -> Object:
 
 
 def union(one: Object, other: Object) -> Object:
-    """Return the union of two sets of fields in the form of `fieldsV1`.
+    """Return the union of two sets of fields in the format of `fieldsV1`.
 
-    An empty map is a field that is owned itself. In a map that isn't empty, `.` says the same of the field, besides
-    those below it.
+    An empty map means that the field itself is owned. In a map that isn't empty, the key `.` means the same; the other
+    keys are the owned fields below it.
     """
     if not one and not other:
         return {}
@@ -156,7 +157,7 @@ def union(one: Object, other: Object) -> Object:
 
 
 def _part(value: Any, fields: Object) -> Any:
-    """Return what of a value a tree of owned fields names; a leaf of the tree is owned with everything below it."""
+    """Return the part of a value that a tree of owned fields names; a leaf of the tree includes everything below it."""
     if not fields:
         return value
     if isinstance(value, dict):

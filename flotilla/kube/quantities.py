@@ -1,7 +1,7 @@
-"""Kubernetes quantities in the form in which API servers hold them ("0.5" is "500m", "2048Mi" is "2Gi").
+"""Kubernetes quantities in the canonical form that API servers store ("0.5" is "500m", "2048Mi" is "2Gi").
 
 The rules are those of k8s.io/apimachinery/pkg/api/resource (Quantity.CanonicalizeBytes). The `kubernetes` package has
-a parser, too; importing it loads the models of the whole API, which takes longer than all else that `status` does.
+a parser too, but importing it loads the models of the whole API, which takes longer than the rest of `status`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def parse_quantity(quantity: str | float | Decimal) -> Decimal:
     """Return a quantity such as 200Mi, 500m or 1e3 as a number.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a quantity.
     """
     if isinstance(quantity, int | float | Decimal):
         return Decimal(quantity)
@@ -42,7 +42,7 @@ def parse_quantity(quantity: str | float | Decimal) -> Decimal:
 
 
 def canonical(quantity: str | float) -> str:
-    """Return a quantity as an API server holds it; what isn't one comes back as it is."""
+    """Return a quantity as an API server stores it; a text that is not a quantity is returned unchanged."""
     text = str(quantity)
     if _EXPONENT.search(text):
         return text  # "1e3" keeps its form
@@ -74,7 +74,7 @@ def _decimal(value: Decimal) -> str:
 
 
 def canonicalized(value: Any) -> Any:
-    """Return the spec of a built-in kind with every quantity in it in its canonical form."""
+    """Return the spec of a built-in kind with all quantities in canonical form."""
     if isinstance(value, list):
         return [canonicalized(entry) for entry in value]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Files of a user as text: regular ones only, of a bounded size, in UTF-8."""
+"""Reads files that a user names: only regular files, of a limited size, in UTF-8."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _KINDS = (
 
 
 class UnreadableFile(FlotillaError):
-    """A file that can't be read as text; `missing`: there is none."""
+    """A file that can't be read as text; `missing` is True if it does not exist."""
 
     def __init__(self, message: str, *, missing: bool = False) -> None:
-        """Keep whether there is no such file: callers may name those that there are."""
+        """Keep whether the file is missing, so that callers can name the files that exist."""
         super().__init__(message)
         self.missing = missing
 
 
 def located(path: str, base: Path | None = None) -> Path:
-    """Return a path as a user writes it (`~` is the home folder), relative to `base`.
+    """Return the path that a user wrote (`~` is the home folder), relative to `base`.
 
     Raises:
-        UnreadableFile: it can't be a path.
+        UnreadableFile: the home folder in the path does not exist.
     """
     try:
         file = Path(path).expanduser()
@@ -41,10 +41,10 @@ def located(path: str, base: Path | None = None) -> Path:
 
 
 def read_bytes(file: Path, *, limit: int = MAX_BYTES) -> bytes:
-    """Return a regular file's content, at most `limit` bytes; nothing else is opened for reading.
+    """Return the content of a regular file of at most `limit` bytes; other kinds of files are not read.
 
     Raises:
-        UnreadableFile: there is no such file, it isn't a regular one, is too large, or may not be read.
+        UnreadableFile: the file does not exist, isn't a regular one, is too large, or may not be read.
     """
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))  # a pipe doesn't block
@@ -70,10 +70,10 @@ def read_bytes(file: Path, *, limit: int = MAX_BYTES) -> bytes:
 
 
 def read_text(file: Path, *, limit: int = MAX_BYTES) -> str:
-    """Return a regular file's text, with its line ends as they are.
+    """Return a regular file's text with its line endings unchanged.
 
     Raises:
-        UnreadableFile: as for `read_bytes`, or it isn't UTF-8.
+        UnreadableFile: as for `read_bytes`, or the content isn't UTF-8.
     """
     content = read_bytes(file, limit=limit)
     try:

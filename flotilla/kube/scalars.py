@@ -1,7 +1,7 @@
-"""What an unquoted word of YAML means to the Kubernetes ecosystem: the rules of sigs.k8s.io/yaml (go-yaml v2).
+"""The values of YAML scalars as Kubernetes tools read them: the rules of sigs.k8s.io/yaml (go-yaml v2).
 
-They are YAML 1.1's booleans, octals and merge keys, but not its times of day and dates, which stay texts. Values are
-those of the JSON that Go writes: whole numbers are integers, however they were written.
+They include the booleans, octal numbers and merge keys of YAML 1.1, but not its times and dates, which stay texts.
+Values are those of the JSON that Go writes: a whole number is an integer, even if it was written as a float.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
 }
 _MEANT = frozenset("0123456789+-.yYnNtTfFoO~")
-"""What a word that isn't a text can begin with."""
+"""The first characters of words that may be something other than texts."""
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _DOT_FLOAT = re.compile(r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+(_[0-9]+)*)?")
 _DATE = re.compile(
@@ -48,19 +48,19 @@ _SMALLEST_PLAIN, _LARGEST_PLAIN = -4, 5
 
 
 class ScalarError(ValueError):
-    """A scalar that its tag, or JSON, has no value for."""
+    """A scalar that does not fit its tag, or that JSON can't represent."""
 
 
 def resolve(word: str, tag: str | None, *, plain: bool) -> Scalar:
-    """Return what a scalar means: a text, an integer, a float (which may be infinite), a boolean or nothing.
+    """Return the value of a scalar: a text, an integer, a float (which may be infinite), a boolean or None.
 
     Args:
-        word: the text as YAML's own escapes and folding leave it.
-        tag: the tag, in full; None where none is written.
-        plain: it is neither quoted nor a block.
+        word: the text after YAML's escapes and folding.
+        tag: the full tag; None if no tag is written.
+        plain: whether the scalar is neither quoted nor a block.
 
     Raises:
-        ScalarError: the tag isn't known or doesn't fit.
+        ScalarError: the tag isn't known or doesn't fit the value.
     """
     if tag is None:
         return _meaning(word) if plain else word
@@ -81,10 +81,10 @@ def resolve(word: str, tag: str | None, *, plain: bool) -> Scalar:
 
 
 def finite(value: float) -> int | float:
-    """Return a number as JSON has it: whole ones as integers.
+    """Return a number as JSON has it: whole numbers as integers.
 
     Raises:
-        ScalarError: it is infinite, or not a number.
+        ScalarError: the value is infinite or NaN.
     """
     if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN differs from itself
         raise ScalarError("infinity or NaN, which JSON has no number for: quote it if it is a text")
@@ -94,10 +94,10 @@ def finite(value: float) -> int | float:
 
 
 def key(value: Scalar) -> str:
-    """Return a scalar as the key that it becomes in JSON.
+    """Return the JSON key for a scalar.
 
     Raises:
-        ScalarError: it can't be one.
+        ScalarError: the scalar can't be a key.
     """
     if isinstance(value, str):
         return value
@@ -113,7 +113,7 @@ def key(value: Scalar) -> str:
 
 
 def _meaning(word: str) -> Scalar:
-    """Return what an unquoted word means; infinite and undefined numbers as floats."""
+    """Return the value of an unquoted word; infinity and NaN are floats."""
     first = word[:1]
     if first and first not in _MEANT:
         return word
@@ -172,7 +172,7 @@ def _short(tag: str) -> str:
 
 
 def _float_key(value: float) -> str:
-    """Return a float key as Go writes one: its shortest digits as a float of 32 bits."""
+    """Return a float key as Go writes it: with the shortest digits of a 32-bit float."""
     if value != value:  # noqa: PLR0124 - NaN differs from itself
         return ".nan"
     try:

@@ -1,9 +1,10 @@
-"""What may be shown of objects and texts: the values of Secrets never are.
+"""Removes secrets from what is printed: the values of Secrets are never shown.
 
-Two nets. Whatever prints a value of an object asks `shown` or `masked`, which know by the object's kind where secrets
-are. Texts of others (an API server's refusal, helm's last line, an exception of a library) may quote any value, so
-they go through `redacted`, which knows the secrets that this process has met: `remember` is called where secrets come
-in (kubeconfigs, decrypted configuration, the state, requests that carry a Secret).
+There are two mechanisms. Code that prints a value of an object calls `shown` or `masked`, which know from the object's
+kind where its secrets are. Texts of other programs (an API server's refusal, helm's last line, a library's exception)
+may quote any value, so they pass through `redacted`, which removes the secrets that this process knows. `remember`
+adds a secret to them; it is called where secrets are read (kubeconfigs, decrypted configuration, the state, requests
+with a Secret).
 """
 
 from __future__ import annotations
@@ -23,38 +24,38 @@ from flotilla.untrusted import one_line
 Object = dict[str, Any]
 
 HIDDEN = "[secret]"
-"""What stands in the place of a secret value."""
+"""The text that replaces a secret value."""
 
 PLACEHOLDERS: Mapping[str, str] = {"data": base64.b64encode(HIDDEN.encode()).decode(), "stringData": HIDDEN}
-"""What stands for an encrypted value in each part of a Secret, where the value is not known."""
+"""The placeholder for an encrypted value in each part of a Secret, if the value can't be decrypted."""
 
 _PARTS = ("data", "stringData")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-"""The annotation in which kubectl keeps the whole of what it was given."""
+"""The annotation in which kubectl stores the complete object that was applied."""
 _OVERRIDES = ("OverridePolicy", "ClusterOverridePolicy")
 _WITH_VALUES = ("plaintext", "fieldOverrider")
-# Every token Secret has these, and they are no secrets: a CA's certificate, and a namespace's name.
+# Every token Secret has these keys, and their values are not secret: a CA's certificate and a namespace's name.
 _PUBLIC = frozenset({"ca.crt", "caBundle", "namespace"})
 _SOUNDS_SECRET = re.compile(r"passw|passphrase|secret|token|credential|key$", re.IGNORECASE)
-# In objects, a `key`, a `topologyKey` and a `secretName` are names that any text about them needs.
+# In objects, the values of `key`, `topologyKey` and `secretName` are names, which texts about the object must show.
 _SOUNDS_SECRET_IN_OBJECTS = re.compile(r"passw|passphrase", re.IGNORECASE)
 _QUOTED = re.compile(r'Invalid value: (?:"(?:[^"\\]|\\.)*"|\S+)')
 _GOT = re.compile(r"(expected [^,]+, got )&?.*", re.DOTALL)
 _USER_INFO = re.compile(r"(?<=://)[^/\s@\"'?#]*:[^/\s@\"']*@")
 _TOKENLIKE = re.compile(r"[A-Za-z0-9_+=.-]{32,}")
 _LONGEST = 500
-# Shorter ones are words of ordinary texts as well ("admin", "true"); within an object they are masked all the same.
+# Shorter secrets also occur as ordinary words ("admin", "true"). They are not remembered, but masked within an object.
 _REMEMBERED = 8
 _WORD = 6
 
 
 def shown(obj: Object, path: tuple[Any, ...], value: Any) -> Any:
-    """Return a value that stands at a path of an object as it may be printed; nothing stays nothing.
+    """Return a value of an object in the form in which it may be printed; None stays None.
 
     Args:
-        obj: the object, at least its kind, and for an OverridePolicy its selectors.
-        path: where in the object.
-        value: what stands there, or what was wanted there.
+        obj: the object; at least its kind, and for an OverridePolicy its selectors.
+        path: the path of the value in the object.
+        value: the current or the wanted value.
     """
     if value is None:
         return None
@@ -65,18 +66,18 @@ def shown(obj: Object, path: tuple[Any, ...], value: Any) -> Any:
             if step in _WITH_VALUES and "value" in path[index + 1 :]:
                 return HIDDEN
         return _without_values(value)
-    # An override of a Secret is for the workload's other objects as well: a ConfigMap may hold a value that is secret.
+    # An override of a Secret applies to the workload's other objects too, so a ConfigMap may contain a secret value.
     return redacted(value) if isinstance(value, str) else masked(value)
 
 
 def masked(value: Any) -> Any:
-    """Return a copy in which every Secret, at any depth (in a List, in a Work), has its keys but no values."""
+    """Return a copy in which every Secret, at any depth (in a List, in a Work), keeps its keys without the values."""
     if isinstance(value, list):
         return [masked(entry) for entry in value]
     if not isinstance(value, dict):
         return value
     result = {key: masked(entry) for key, entry in value.items()}
-    if '"Secret"' in str(result.get(LAST_APPLIED)):  # kubectl keeps the whole object in there
+    if '"Secret"' in str(result.get(LAST_APPLIED)):  # kubectl stores the complete object there
         result[LAST_APPLIED] = HIDDEN
     if value.get("kind") == "Secret":
         for part in _PARTS:
@@ -88,21 +89,21 @@ def masked(value: Any) -> Any:
 
 
 def is_veiled(secret: Object) -> bool:
-    """Tell whether every value of a Secret is a placeholder: its values are encrypted where it is declared.
+    """Return whether every value of a Secret is a placeholder, because its values are encrypted in its file.
 
-    An empty one is no value: SOPS leaves it as it is.
+    Empty values don't count: SOPS does not encrypt them.
     """
     values = [(part, value) for part in PLACEHOLDERS for value in (secret.get(part) or {}).values() if value]
     return bool(values) and all(value == PLACEHOLDERS[part] for part, value in values)
 
 
 def carries_secret(patch_path: str) -> bool:
-    """Tell whether an override's patch of a Secret sets a value of it: its path is in `data` or `stringData`."""
+    """Return whether an override's patch of a Secret sets a secret value: its path is in `data` or `stringData`."""
     return patch_path.strip("/").partition("/")[0] in ("", *_PARTS)
 
 
 def _overrides_secrets(obj: Object) -> bool:
-    """Tell whether an object is an override policy that changes Secrets: one that names them, or no kind at all."""
+    """Return whether an object is an override policy that changes Secrets: it selects Secrets, or names no kind."""
     if obj.get("kind") not in _OVERRIDES:
         return False
     spec = obj.get("spec")
@@ -113,7 +114,7 @@ def _overrides_secrets(obj: Object) -> bool:
 
 
 def _without_values(value: Any, *, within: bool = False) -> Any:
-    """Return override rules without the values that they set by path."""
+    """Return override rules without the values that they set at paths."""
     if isinstance(value, list):
         return [_without_values(entry, within=within) for entry in value]
     if not isinstance(value, dict):
@@ -126,22 +127,23 @@ def _without_values(value: Any, *, within: bool = False) -> Any:
 
 # -- texts ----------------------------------------------------------------------------------------
 
-_met: set[str] = set()
-_met_lock = threading.Lock()
+_known: set[str] = set()
+_known_lock = threading.Lock()
 
 
 def remember(*values: str) -> None:
-    """Remember secret texts, so that `redacted` removes them from texts of other programs; short ones are left out."""
+    """Remember secret texts, so that `redacted` removes them from texts of other programs; short ones are ignored."""
     kept = {value for value in values if len(value) >= _REMEMBERED}
-    if kept - _met:
-        with _met_lock:
-            _met.update(kept)
+    if kept - _known:
+        with _known_lock:
+            _known.update(kept)
 
 
 def remember_value(value: Any) -> None:
-    """Take note of what is secret in a value that is marked as secret as a whole.
+    """Remember the secrets in a value that is marked as secret as a whole.
 
-    A text is; of objects the values of Secrets are; of other maps what its key calls a password, a token or a key.
+    A text is a secret itself. In objects, the values of Secrets are secret; in other maps, the texts whose key says
+    that they are a password, a token or a key.
     """
     if isinstance(value, str):
         remember(value)
@@ -155,15 +157,15 @@ def secret_texts(value: Any) -> set[str]:
 
 
 def named_secrets(value: Any) -> set[str]:
-    """Return the texts that their keys call a password, a token or a key, as in a chart's values.
+    """Return the texts whose keys say that they are a password, a token or a key, as in a chart's values.
 
-    Many of them are only names of Secrets: they are removed from texts about this value alone, and not remembered.
+    Many of them are only names of Secrets. So they are not remembered, but removed only from texts about this value.
     """
     return {text for text in _named_secret(value) if text}
 
 
 def secrets_of_request(path: str, body: Any) -> set[str]:
-    """Return the secret values that a request carries: of the objects in it, or of a patch of a Secret."""
+    """Return the secret values in a request: those of its objects, or of a patch of a Secret."""
     found = secret_texts(body)
     if "/secrets" in path:
         if isinstance(body, dict):
@@ -174,15 +176,15 @@ def secrets_of_request(path: str, body: Any) -> set[str]:
 
 
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return a text of others without secrets: those given, those that were met, and passwords in URLs."""
+    """Return a text of another program without the given secrets, the remembered ones, and passwords in URLs."""
     given = set(secrets)
     for value in sorted(_forms(given), key=len, reverse=True):
         text = _without(text, value)
     if given:
         text = _GOT.sub(rf"\1{HIDDEN}", _QUOTED.sub(f'Invalid value: "{HIDDEN}"', text))
-    with _met_lock:
-        met = tuple(_met)
-    for value in sorted((form for form in _forms(met) if form in text), key=len, reverse=True):
+    with _known_lock:
+        known = tuple(_known)
+    for value in sorted((form for form in _forms(known) if form in text), key=len, reverse=True):
         text = text.replace(value, HIDDEN)
     return without_user_info(text)
 
@@ -194,12 +196,12 @@ def redacted_line(text: str, longest: int, secrets: Iterable[str] = ()) -> str:
 
 
 def plugin_text(text: str) -> str:
-    """Return what a credential plugin wrote, short and without what looks like a token: it may be one just made."""
+    """Return a credential plugin's text, shortened and without anything that looks like a token, which may be new."""
     return _TOKENLIKE.sub(HIDDEN, redacted(text))[:_LONGEST]
 
 
 def without_user_info(text: str) -> str:
-    """Return a text in which URLs have no user name and password."""
+    """Return a text without the user names and passwords in its URLs."""
     return _USER_INFO.sub("", text)
 
 
@@ -210,14 +212,14 @@ def _without(text: str, value: str) -> str:
 
 
 def _forms(values: Iterable[str]) -> Iterator[str]:
-    """Yield how texts may write secrets."""
+    """Yield the forms in which secrets may occur in texts."""
     for value in values:
         yield from _forms_of(value)
 
 
 @lru_cache(maxsize=4096)  # texts are many, secrets are few
 def _forms_of(value: str) -> tuple[str, ...]:
-    """Return a secret as it is, in base64 and out of it, escaped, and line by line."""
+    """Return the forms of a secret: as it is, encoded in and decoded from base64, escaped, and its single lines."""
     plain = _decoded(value)
     forms = [value, base64.b64encode(value.encode()).decode(), plain]
     for text in {value, plain} - {""}:

@@ -1,6 +1,6 @@
-"""One request's attempts: how long each may take, what is sent again, and what the last one comes to.
+"""The attempts of one request: how long each may take, which are repeated, and the result of the last one.
 
-The blocking and the asyncio connection differ in how they send and wait, and in nothing of this.
+The blocking and the asyncio connection share this module; they differ only in how they send and wait.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from flotilla.kube.wire import ATTEMPTS, WHOLE_FACTOR, NotTheApi, Peer, Request,
 
 
 class Trouble(NamedTuple):
-    """What an attempt without an answer says about another one."""
+    """What a failed attempt (one without an answer) means for the next one."""
 
     unsent: bool
-    """The server has certainly not received the request."""
+    """Whether the server has certainly not received the request."""
     passes: bool
-    """Another attempt may succeed."""
+    """Whether another attempt may succeed."""
 
 
 class Late(Exception):
-    """The request's time was over before an answer was there, or the answer was too large."""
+    """The request's time ended before the answer was complete, or the answer was too large."""
 
 
 class Sending:
     """The attempts of one request."""
 
     def __init__(self, peer: Peer, request: Request, answer_seconds: float) -> None:
-        """Begin to count the time."""
+        """Start the request's time."""
         self.value: Any = None
         self.renews_credentials = False
-        """The server refused them: they are to be asked for anew before the next attempt."""
+        """Whether the server refused the credentials, so that they have to be renewed before the next attempt."""
         self._peer, self._request = peer, request
         self._each = request.timeout or answer_seconds
         self.seconds = request.timeout or answer_seconds * WHOLE_FACTOR
-        """For all of it."""
+        """The time for the whole request."""
         self._end = time.monotonic() + self.seconds
         self._attempt = 0
         self._reached = False
@@ -45,7 +45,7 @@ class Sending:
 
     @property
     def left(self) -> float:
-        """Seconds until the whole request's end; never quite 0, which some libraries take for no limit."""
+        """Seconds that are left for the whole request; never 0, which some libraries read as "no limit"."""
         return max(self._end - time.monotonic(), 0.001)
 
     def begin(self) -> float:
@@ -54,13 +54,14 @@ class Sending:
         return min(self._each, self.left)
 
     def failed(self, error: BaseException, trouble: Trouble) -> float:
-        """Return the pause after an attempt without an answer.
+        """Return the pause after a failed attempt.
 
         Raises:
-            Unreachable: there is none: it was the last.
+            Unreachable: it was the last attempt.
         """
         self._reached = self._reached or not trouble.unsent
-        # One that broke before an answer may have been served: every verb of ours is idempotent then, except POST.
+        # If the connection broke before the answer, the server may have carried out the request. All verbs except POST
+        # can be repeated even then.
         again = trouble.passes and (trouble.unsent or self._request.method != "POST")
         pause = back_off(self._attempt)
         if again and self._attempt < ATTEMPTS and pause < self.left:
@@ -70,10 +71,10 @@ class Sending:
         raise found from None
 
     def answered(self, answer: Answer, *, renewable: bool = False) -> float | None:
-        """Return the pause after an answer that is not the last; None where `value` is what was asked for.
+        """Return the pause before the next attempt; None if the answer is final, and `value` is set.
 
         Raises:
-            ApiError: the server refused, or what answered is no API server.
+            ApiError: the server refused the request, or something other than an API server answered.
         """
         self._reached = True
         pause = pause_for(answer.status, answer.headers.get("retry-after"), self._attempt, self._request.method)
@@ -93,10 +94,10 @@ class Sending:
 
 
 def bounded(size: int) -> None:
-    """Refuse an answer that has become too large.
+    """Refuse an answer that is too large.
 
     Raises:
-        Late: it has.
+        Late: `size` is above the limit.
     """
     if size > LARGEST_ANSWER:
         raise Late(f"an answer of more than {LARGEST_ANSWER // 2**20} MiB")

@@ -1,4 +1,4 @@
-"""Objects of one cluster that may be there, of kinds that it may not serve: one, or several with few requests."""
+"""Finds objects that may not exist, of kinds that the cluster may not serve; several objects with few requests."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from flotilla.kube.connection import Connection, KindNotServed
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 _FEW = 2
-"""So many objects of a kind and namespace are read one by one; more of them by one list."""
+"""Up to this number, objects of a kind and namespace are read one by one; more are read with one list."""
 
 
 def find_served(connection: Connection, ref: ObjectRef) -> Object | None:
-    """Return an object; None where it isn't there. A kind that the cluster doesn't serve, or no longer, has none.
+    """Return an object; None if it does not exist, or the cluster does not serve its kind.
 
     Raises:
-        ClusterError: the cluster could not be asked.
+        ClusterError: the cluster did not answer, or refused.
     """
     try:
         return connection.find(ref)
@@ -25,10 +25,10 @@ def find_served(connection: Connection, ref: ObjectRef) -> Object | None:
 
 
 def find_several(connection: Connection, refs: Iterable[ObjectRef]) -> dict[ObjectRef, Object]:
-    """Return those objects that are there. A kind that the cluster doesn't serve has none.
+    """Return the objects that exist. A kind that the cluster does not serve has no objects.
 
     Raises:
-        ClusterError: the cluster could not be asked.
+        ClusterError: the cluster did not answer, or refused.
     """
 
     def where(ref: ObjectRef) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""What is known of the lists within a value: whether their elements have keys, and which fields these are."""
+"""The shape of a value: for each list in it, whether the elements have merge keys, and which fields these are."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ Key = tuple[Any, ...]
 """The values of an element's key fields, in the order of the list's keys."""
 
 _UNFILLED = (None, "", "Cg==")
-"""Nothing, or an empty line in Base64, which stands for it where a value is required."""
+"""Empty values; the last is an empty line in Base64, used as a placeholder where a value is required."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The lists within a map, a list or a plain value; what isn't known of stays out."""
+    """The shape of a map, a list or a plain value; values of unknown shape are left out."""
 
     fields: Mapping[str, Shape] = field(default_factory=dict)
-    """Of a map: its fields."""
+    """For a map: the shapes of its fields."""
     each: Shape | None = None
-    """Of a list: its elements; of a map without `fields`: its values."""
+    """For a list: the shape of its elements; for a map without `fields`: the shape of its values."""
     keys: tuple[str, ...] = ()
-    """Of a list: the fields of an element that are its key."""
+    """For a list: the fields of an element that are its merge key."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    """Of a list with keys: what a key field is where an element leaves it out."""
+    """For a list with keys: the values of key fields that an element does not set."""
     as_set: bool = False
-    """Of a list: elements are there or not, in any order."""
+    """For a list: whether it is a set, in which order has no meaning."""
     filled: bool = False
-    """Of a plain value: others fill it where it is left empty."""
+    """For a plain value: whether another program sets it if it is left empty."""
 
     def of(self, name: str) -> Shape:
         """Return the shape of a map's field."""
@@ -40,11 +40,11 @@ class Shape:
         return self.each or PLAIN
 
     def unfilled(self, value: Any) -> bool:
-        """Tell whether a value is one that others are to fill, and nobody has."""
+        """Return whether another program is expected to set this value, and it is still empty."""
         return self.filled and value in _UNFILLED
 
     def key_of(self, element: Any) -> Key | None:
-        """Return an element's key; None where it has none."""
+        """Return an element's key; None if it has none."""
         if not isinstance(element, dict):
             return None
         key = tuple(element.get(name, self.defaults.get(name)) for name in self.keys)
@@ -52,7 +52,7 @@ class Shape:
         return tuple(_whole(part) for part in key) if plain else None
 
     def by_key(self, elements: list[Any]) -> dict[Key, Any] | None:
-        """Return a list's elements by their keys; None where it has no keys, or one is missing or there twice."""
+        """Return a list's elements by key; None if the list has no keys, or a key is missing or occurs twice."""
         if not self.keys:
             return None
         found = {self.key_of(element): element for element in elements}
@@ -62,9 +62,9 @@ class Shape:
 
 
 def _whole(part: Any) -> Any:
-    """Return a whole number as such: Pulumi's protocol makes 80.0 of 80."""
+    """Return a whole float as an integer: Pulumi's protocol turns 80 into 80.0."""
     return int(part) if isinstance(part, float) and part.is_integer() else part
 
 
 PLAIN = Shape()
-"""Nothing is known: lists are compared as a whole."""
+"""The shape of a value about which nothing is known: its lists have no keys."""

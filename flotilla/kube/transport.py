@@ -1,7 +1,7 @@
-"""What a blocking connection and those derived from it share: sockets, TLS settings, and who the user is.
+"""The sockets, TLS settings and credentials that a blocking connection and those derived from it share.
 
-The `kubernetes` package opens what needs it: auth providers and proxies. Importing it takes longer than everything else
-that a quick verb does, so other kubeconfigs get the same pool of urllib3's without it.
+The `kubernetes` package is used only for auth providers and proxies. Importing it takes longer than everything else
+that a quick verb does, so for other kubeconfigs this module makes the same urllib3 pool itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from flotilla.kube.answers import shortened
 from flotilla.kube.credentials import Credentials, unusable_kubeconfig
 from flotilla.kube.objects import Object
 
-# The package keeps certificates in temporary files that all clients share, without a lock of its own.
+# The package stores certificates in temporary files that all clients share, and has no lock for them.
 MAKING = threading.Lock()
 
 
@@ -36,21 +36,21 @@ class Opened:
     """urllib3.PoolManager, or a ProxyManager."""
     host: str
     settings: Any = None
-    """What the `kubernetes` package knows of the user; None where it was not asked."""
+    """The `kubernetes` package's settings, with the user's credentials; None if the package was not used."""
 
 
 class Transport:
-    """Made when it is needed first. Safe to use from many threads."""
+    """The pool of a connection, opened at the first use. Safe to use from many threads."""
 
     def __init__(self, document: Object, name: str, concurrency: int) -> None:
-        """Take a kubeconfig of one context; nothing of it is read yet."""
+        """Keep a kubeconfig of one context; no file is read yet."""
         self._credentials = Credentials(document, name)
         self._concurrency = concurrency
         self._lock = threading.Lock()
         self._opened: Opened | None = None
 
     def opened(self, name: str) -> Opened:
-        """Return the sockets.
+        """Return the pool; open it at the first call.
 
         Raises:
             ClusterError: the kubeconfig can't be used.
@@ -61,28 +61,28 @@ class Transport:
             return self._opened
 
     def headers(self, name: str) -> dict[str, str]:
-        """Return the headers that identify the user, as they are now.
+        """Return the current headers that identify the user.
 
         Raises:
-            ClusterError: there are none to be had, or they can't be sent.
+            ClusterError: the credentials can't be read, or can't be sent in a header.
         """
         own = self._credentials.headers()
         if own is not None:
             return own
         settings = self.opened(name).settings
         try:
-            found = settings.auth_settings().values()  # runs what renews an auth provider's token
-        except Exception as error:  # noqa: BLE001 - whatever a provider of credentials raises is this cluster's error
+            found = settings.auth_settings().values()  # may renew an auth provider's token
+        except Exception as error:  # noqa: BLE001 - any error of a credentials provider becomes this cluster's error
             raise unusable(name, error) from None
         return {entry["key"]: entry["value"] for entry in found if entry["in"] == "header" and entry["value"]}
 
     @property
     def renewable(self) -> bool:
-        """A plugin can be asked for other credentials."""
+        """Whether a plugin can give new credentials."""
         return self._credentials.runs_a_plugin
 
     def renew(self) -> None:
-        """Ask the plugin again before the next request; it may give another certificate."""
+        """Run the plugin again before the next request; the pool is opened again, since its certificate may change."""
         if self._credentials.renewed():
             with self._lock:
                 self._opened = None
@@ -92,7 +92,7 @@ class Transport:
         check_values(plain, name)
         try:
             opened = (_by_the_package if _needs_the_package(plain) else _directly)(plain, self._concurrency)
-        except Exception as error:  # noqa: BLE001 - the package raises of every kind for values that it doesn't expect
+        except Exception as error:  # noqa: BLE001 - the package raises errors of any type for unexpected values
             raise unusable(name, error) from None
         unreadable = keys.load(opened.pool, plain)
         if unreadable:
@@ -101,11 +101,11 @@ class Transport:
 
 
 def _needs_the_package(document: Object) -> bool:
-    """Tell whether a kubeconfig of one context needs a proxy or an auth provider, which the package knows."""
+    """Return whether a kubeconfig of one context needs a proxy or an auth provider, which the package supports."""
     cluster, user = document["clusters"][0]["cluster"] or {}, document["users"][0]["user"] or {}
     if "proxy-url" in cluster or "auth-provider" in user:
         return True
-    if sys.platform in ("darwin", "win32"):  # proxies may be set for the whole system there
+    if sys.platform in ("darwin", "win32"):  # on these systems, proxies may be set for the whole system
         from urllib.request import getproxies
 
         return bool(getproxies())
@@ -144,10 +144,10 @@ def _by_the_package(document: Object, concurrency: int) -> Opened:
 
 
 def check_values(document: Object, name: str) -> None:
-    """Look whether a kubeconfig's addresses and inline certificates can be read: later the error would say less.
+    """Check that a kubeconfig's addresses and inline certificates can be read; a later error would be less precise.
 
     Raises:
-        ClusterError: one can't.
+        ClusterError: an address or a certificate can't be read.
     """
     cluster, user = document["clusters"][0]["cluster"] or {}, document["users"][0]["user"] or {}
     for key, schemes in (("server", ("https", "http")), ("proxy-url", ("https", "http", "socks5", "socks5h"))):
@@ -166,7 +166,7 @@ def check_values(document: Object, name: str) -> None:
 
 
 def unusable(name: str, error: BaseException | str) -> ClusterError:
-    """Return the error for a kubeconfig that nothing can be sent with."""
+    """Return the error for a kubeconfig with which no request can be sent."""
     return unusable_kubeconfig(name, error if isinstance(error, str) else _reason(error))
 
 

@@ -1,6 +1,6 @@
-"""What is said to an API server and what is made of its answer, without sending anything.
+"""Requests to an API server as values, and the interpretation of its answers; nothing is sent here.
 
-The blocking and the asyncio connection share all of it: requests as values, errors, and what may be sent again.
+The blocking and the asyncio connection share this module: requests, errors, and the rules for repeated attempts.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from flotilla.kube.answers import Answer, Strange, shortened
 from flotilla.kube.objects import Object
 from flotilla.kube.secrecy import redacted, secrets_of_request
 
-# Statuses that say "later", not "no": throttling, an API server or a webhook that is starting or overloaded.
+# Statuses that mean "later", not "no": throttling, or an API server or a webhook that is starting or overloaded.
 _LATER = frozenset({429, 502, 503, 504})
 _BUSY = frozenset({0, 429, 503})
 _UNCERTAIN = frozenset({401, 408, 429})
-# For a request that isn't idempotent these say that it wasn't begun; a 502 or 504 doesn't.
+# These statuses say that the server did not start the request, so that even a POST can be repeated; 502 and 504 don't.
 _NOT_BEGUN = frozenset({429, 503})
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 ATTEMPTS = 5
 CONNECT_SECONDS = 5.0
-"""Until a connection is there, TLS included."""
+"""For opening a connection, including TLS."""
 ANSWER_SECONDS = 30.0
 """For one attempt."""
 WHOLE_FACTOR = 2.0
-"""A request may take this many times an answer's time, with all attempts, the pauses between them, and the wait for
-one of the connection's slots. One that has a time of its own may take that as a whole."""
+"""A request may take this many times the time of one attempt: for all attempts, the pauses between them, and the wait
+for a free slot of the connection. If a request has its own timeout, that bounds the whole request."""
 MEDIA = {
     "merge": "application/merge-patch+json",
     "json": "application/json-patch+json",
@@ -45,12 +45,12 @@ MEDIA = {
 
 
 class ApiError(ClusterError):
-    """An API server's refusal. `status` is the HTTP status (0: no answer), `reason` the machine-readable word."""
+    """An API server's refusal. `status` is the HTTP status (0: no answer), `reason` the machine-readable reason."""
 
     def __init__(
         self, message: str, *, status: int, reason: str = "", details: Object | None = None, hint: str = ""
     ) -> None:
-        """Keep the parts that callers decide on."""
+        """Keep the parts by which callers decide what to do."""
         super().__init__(message, hint=hint)
         self.status = status
         self.reason = reason
@@ -58,41 +58,42 @@ class ApiError(ClusterError):
 
     @property
     def missing(self) -> bool:
-        """The object isn't there (which says nothing about its kind: see `KindNotServed`)."""
+        """Whether the object does not exist (for an unknown kind see `KindNotServed`)."""
         return self.status == HTTPStatus.NOT_FOUND
 
     @property
     def busy(self) -> bool:
-        """The server is busy, or did not answer: whoever waits for something looks again later."""
+        """Whether the server is busy or did not answer, so that a caller that waits should ask again later."""
         return self.status in _BUSY
 
     @property
     def refused(self) -> bool:
-        """The API server itself has refused the request, so that it surely changed nothing.
+        """Whether the API server itself refused the request, so that it certainly changed nothing.
 
-        Not so for 401, which a proxy in between may answer, nor for what asks to come again later, nor for 5xx.
+        False for 401, which a proxy in between may answer, for statuses that ask for a later attempt, and for 5xx.
         """
         certain = HTTPStatus.BAD_REQUEST <= self.status < HTTPStatus.INTERNAL_SERVER_ERROR
         return certain and bool(self.reason) and self.status not in _UNCERTAIN
 
 
 class Unreachable(ApiError):
-    """No answer at all: the cluster's state is unknown, never 'gone'. It may have done what was asked.
+    """No answer: the state of the cluster and its objects is unknown. The server may have carried out the request.
 
-    `nothing_done` is True where no attempt reached a server.
+    `nothing_done` is True if no attempt reached a server.
     """
 
     whole_cluster = True
 
 
 class NotTheApi(Unreachable):
-    """An answer that no API server gives: a login page, a redirect, half a document, another JSON.
+    """An answer that no API server gives: a login page, a redirect, a truncated document, foreign JSON.
 
-    It says nothing about the cluster's objects, whatever its HTTP status; the API server may have done what was asked.
+    Whatever its HTTP status, it says nothing about the cluster's objects. The API server may have carried out the
+    request.
     """
 
     again = False
-    """A document that is damaged may be whole when it is asked for again."""
+    """Whether another attempt may get a complete document."""
 
 
 class KindNotServed(ApiError):
@@ -100,13 +101,13 @@ class KindNotServed(ApiError):
 
     @property
     def missing(self) -> bool:
-        """An unserved kind says nothing about its objects: an aggregated API may just be down."""
+        """Always False: an unserved kind says nothing about its objects, since an aggregated API may just be down."""
         return False
 
 
 @dataclass(frozen=True)
 class Resource:
-    """How a kind is reached: its collection's path segment and its scope."""
+    """The resource of a kind: the path segment of its collection, its scope and its short names."""
 
     api_version: str
     kind: str
@@ -133,37 +134,37 @@ class Request:
     timeout: float | None = None
     """Seconds; the connection's own if None."""
     accept: str = "application/json"
-    """The media type of the answer; what isn't JSON is returned as text."""
+    """The media type of the answer; an answer that isn't JSON is returned as text."""
 
     def url(self, host: str) -> str:
-        """Return the address, with the query's values that are set."""
+        """Return the URL, with the values of the query that are set."""
         wanted = {key: value for key, value in self.query.items() if value is not None}
         return host.rstrip("/") + self.path + (f"?{urlencode(wanted)}" if wanted else "")
 
     def headers(self) -> dict[str, str]:
-        """Return the headers, credentials apart."""
+        """Return the headers without credentials."""
         headers = {"Accept": self.accept, "Accept-Encoding": "gzip", "User-Agent": "flotilla"}
         if self.body is not None:
             headers["Content-Type"] = self.media
         return headers
 
     def content(self) -> bytes | None:
-        """Return what is sent."""
+        """Return the encoded body."""
         return json.dumps(self.body).encode() if self.body is not None else None
 
 
 @dataclass
 class Traffic:
-    """What a connection has sent and received: requests, and bytes of answers as they came over the wire."""
+    """Counts of a connection's requests, and of the bytes of answers as received from the network."""
 
     requests: int = 0
     received_bytes: int = 0
     date: str = ""
-    """The time of the server's last answer by its own clock, as its `Date` header has it; empty where it says none."""
+    """The time of the server's last answer by its own clock (its `Date` header); empty if it sent no such header."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def count(self, *, requests: int = 0, received_bytes: int = 0, date: str = "") -> None:
-        """Add to both counts, and note an answer's time."""
+        """Add to the counts, and keep the time of an answer."""
         with self._lock:
             self.requests += requests
             self.received_bytes += received_bytes
@@ -172,17 +173,17 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Peer:
-    """Whom a connection talks to, as its errors call it."""
+    """The server of a connection, and its name in errors."""
 
     name: str
     server: str
 
     def decode(self, request: Request, answer: Answer) -> Any:
-        """Return an answer's JSON object, or its text where that was asked for.
+        """Return an answer's JSON object, or its text if the request accepts text.
 
         Raises:
-            ApiError: the server refused.
-            NotTheApi: it is no answer of an API server's.
+            ApiError: the server refused the request.
+            NotTheApi: the answer is not from an API server.
         """
         try:
             answers.refuse_redirect(answer)
@@ -194,12 +195,12 @@ class Peer:
         except Strange as strange:
             if secrets_of_request(
                 request.path, request.body
-            ):  # its text is a part of the answer, which may have a part of a secret
+            ):  # the text quotes a part of the answer, which may contain a part of a secret
                 strange = Strange(str(strange).partition(": ")[0], again=strange.again)
             raise self.not_the_api(request.doing, strange, answer.status) from None
 
     def _refuse(self, request: Request, answer: Answer) -> NoReturn:
-        secrets = secrets_of_request(request.path, request.body)  # a server may quote what it refuses
+        secrets = secrets_of_request(request.path, request.body)  # a server may quote a refused value
         what = f"{self.name}: {self.server} refused while {request.doing}"
         try:
             refusal = answers.refusal(answer if answers.is_status(answer) else _redacted_answer(answer, secrets))
@@ -236,7 +237,7 @@ class Peer:
         return KindNotServed(f"{self.name}: {self.server} serves no {kind} in {api_version}", status=404)
 
     def busy(self, doing: str, seconds: float) -> Unreachable:
-        """Return the error for a request that was not sent, since those before it took all the time."""
+        """Return the error for a request that was not sent, because other requests took all of its time."""
         message = f"{self.name}: {self.server} was not asked while {doing}: other requests took all {seconds:.0f} s"
         error = Unreachable(message, status=0)
         error.nothing_done = True
@@ -246,8 +247,8 @@ class Peer:
         """Return one event of a watch.
 
         Raises:
-            ApiError: the server ends the watch; status 410 where the version is too old.
-            NotTheApi: the line is no event.
+            ApiError: the server ended the watch; status 410 if the version is too old.
+            NotTheApi: the line is not an event.
         """
         try:
             event: Object = answers.an_event(line)
@@ -264,12 +265,12 @@ class Peer:
 
 
 def _redacted_answer(answer: Answer, secrets: set[str]) -> Answer:
-    """Return a plain text's answer without secrets, before it is shortened: a part of a secret isn't recognised."""
+    """Return a plain-text answer without secrets; done before it is shortened, since a cut secret isn't recognised."""
     return replace(answer, body=redacted(answer.body.decode("utf-8", "replace"), secrets).encode())
 
 
 def _redacted_details(details: Any, secrets: set[str]) -> Object | None:
-    """Return what a refusal says for machines, which repeats its message."""
+    """Return a refusal's machine-readable details without secrets; their messages repeat the refusal's message."""
     if not isinstance(details, dict):
         return None
     causes = details.get("causes")
@@ -287,9 +288,9 @@ def group_path(api_version: str) -> str:
 
 
 def pause_for(status: int, retry_after: str | None, attempt: int, method: str = "GET") -> float | None:
-    """Return the seconds to wait before an answer's request is sent again; None: it stands.
+    """Return the seconds to wait before the request is sent again; None if the answer is final.
 
-    A POST is sent again only where the answer says that it was not begun: 429, or 503 with a Retry-After.
+    A POST is sent again only if the answer says that the server did not start it: 429, or 503 with a Retry-After.
     """
     if status not in _LATER or attempt >= ATTEMPTS:
         return None

@@ -1,8 +1,8 @@
-"""YAML as kubectl reads it, for every file of a user: plain data or one error with its line, within fixed bounds.
+"""Reads YAML as kubectl does, for all files of a user: the result is plain data, or one error with its line.
 
-libyaml cuts the text into events; everything else is done here, so that a value is what sigs.k8s.io/yaml makes of it,
-a key that occurs twice is refused, and aliases can't make a small file large. Texts that begin with `{` are read as
-JSON first, as kubectl does.
+libyaml parses the text into events. Everything else is done here, so that values are those of sigs.k8s.io/yaml, a
+duplicate key is refused, and aliases can't expand a small file beyond fixed bounds. A text that begins with `{` is
+read as JSON first, as kubectl does.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from yaml import events
 from flotilla.errors import FlotillaError
 from flotilla.kube.scalars import TAGS, Scalar, ScalarError, finite, key, resolve
 
-# A PyYAML without libyaml reads the same, slowly.
+# A PyYAML without libyaml gives the same result, but slowly.
 _Parser: Any = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
 MAX_BYTES = 10 * 1024 * 1024
-"""Of one file. An API server takes no object above 3 MB."""
+"""Of one file. An API server accepts no object larger than 3 MB."""
 MAX_NODES = 500_000
-"""Mappings, lists and values of one file, aliases followed."""
+"""Mappings, lists and values of one file, with aliases expanded."""
 MAX_CHARACTERS = 2 * MAX_BYTES
-"""Of all values of one file, aliases followed."""
+"""Of all values of one file, with aliases expanded."""
 MAX_DEPTH = 100
 MAX_DOCUMENTS = 5_000
 _SHOWN = 40
 _LONG_INTEGER = 20
-"""Digits that may not fit into 64 bits: a float, as in Go."""
+"""A number with this many digits may not fit into 64 bits and becomes a float, as in Go."""
 
 Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where something stands in a text; both count from 1."""
+    """A position in a text; line and column count from 1."""
 
     line: int
     column: int
@@ -47,20 +47,20 @@ class Place:
 
 
 class YamlError(FlotillaError):
-    """A text that isn't YAML, isn't YAML as Kubernetes reads it, or is beyond the bounds."""
+    """A text that isn't YAML, isn't YAML as Kubernetes reads it, or exceeds the bounds."""
 
     def __init__(self, problem: str, place: Place | None = None) -> None:
-        """Keep the problem and its place apart from the sentence of both."""
+        """Keep the problem and its position separately from the message, which contains both."""
         super().__init__(f"{place}: {problem}" if place else problem)
         self.problem = problem
         self.place = place
 
 
 def load(text: str) -> Any:
-    """Return the one document of a text as plain JSON data; None where there is none.
+    """Return the single document of a text as plain JSON data; None if the text has no document.
 
     Raises:
-        YamlError: it isn't YAML, holds a second document, or is beyond the bounds.
+        YamlError: the text isn't YAML, has a second document, or exceeds the bounds.
     """
     documents = _Reading(text, single=True).documents()
     return documents[0] if documents else None
@@ -70,15 +70,15 @@ def load_all(text: str) -> list[Any]:
     """Return all documents of a text as plain JSON data; empty ones are None.
 
     Raises:
-        YamlError: it isn't YAML, or is beyond the bounds.
+        YamlError: the text isn't YAML, or exceeds the bounds.
     """
     return _Reading(text).documents()
 
 
 def place_of(text: str, path: Path, *, document: int = 0) -> Place | None:
-    """Return where a value of a text stands, or the nearest thing around it; None where the text can't be read.
+    """Return the position of a value, or of the nearest value around it; None if the text can't be read.
 
-    The text is read once more for it: values don't carry their places.
+    The text is read once more, since values don't keep their positions.
     """
     reading = _Reading(text, places=True)
     try:
@@ -97,13 +97,13 @@ def place_of(text: str, path: Path, *, document: int = 0) -> Place | None:
 
 
 def escaped(text: str) -> str:
-    """Return a key or name of a file for a message of one line: what isn't printable as Python writes it."""
+    """Return a key or name from a file for a one-line message, with unprintable characters escaped as in Python."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 @dataclass
 class _Anchored:
-    """What an alias stands for, and how much it adds."""
+    """The value of an anchor, and what each alias of it adds to the counts."""
 
     value: Any
     nodes: int
@@ -113,7 +113,7 @@ class _Anchored:
 
 
 class _Open:
-    """A mapping or list whose end is still to come."""
+    """A mapping or list whose end has not been read yet."""
 
     __slots__ = ("anchor", "characters", "height", "key", "merged", "nodes", "value")
 
@@ -153,7 +153,7 @@ class _Reading:
             try:
                 return [from_json(self._text)]
             except ValueError:
-                pass  # flow style, or several documents: YAML says what is wrong
+                pass  # flow style, or several documents: the YAML parser finds the error
         try:
             for event in self._events():
                 self._take(event)
@@ -204,7 +204,7 @@ class _Reading:
             self._add(self._valued(self._resolved(event), event), 0, event)
 
     def _resolved(self, event: Any) -> Scalar:
-        """Return what a scalar means; an anchor stands for the same, as a key or as a value."""
+        """Return a scalar's value, and keep it for its anchor, which may be used as a key or as a value."""
         value: Scalar
         if event.tag is None and not event.implicit[0]:
             value = event.value
@@ -267,24 +267,24 @@ class _Reading:
 
     def _alias(self, event: Any) -> None:
         name = event.anchor
-        held = self._anchors.get(name)
-        if held is None:
+        anchored = self._anchors.get(name)
+        if anchored is None:
             raise YamlError(f"the alias *{name[:_SHOWN]} has no anchor before it", _place(event.start_mark))
-        if not held.closed:
+        if not anchored.closed:
             raise YamlError(f"the anchor &{name[:_SHOWN]} contains itself", _place(event.start_mark))
-        if len(self._stack) + held.height > MAX_DEPTH:
+        if len(self._stack) + anchored.height > MAX_DEPTH:
             raise YamlError(f"it is nested deeper than {MAX_DEPTH} levels", _place(event.start_mark))
-        self._count(event, held.nodes, held.characters)
+        self._count(event, anchored.nodes, anchored.characters)
         frame = self._stack[-1] if self._stack else None
         if frame is not None and frame.key is _NO_KEY and frame.value.__class__ is dict:
-            if isinstance(held.value, dict | list):
+            if isinstance(anchored.value, dict | list):
                 raise YamlError("a key is a mapping or a list", _place(event.start_mark))
-            self._key(frame, held.value, event)
+            self._key(frame, anchored.value, event)
             return
-        self._add(self._valued(_copy(held.value), event), held.height, event)
+        self._add(self._valued(_copy(anchored.value), event), anchored.height, event)
 
     def _add(self, value: Any, height: int, event: Any) -> None:
-        """Put a whole value where it belongs; a list's and a mapping's place is where they begin."""
+        """Add a complete value to its parent; the position of a list or a mapping is where it begins."""
         if not self._stack:
             if self._keeps_places and len(self.tops) <= len(self._documents):
                 self.tops.append(_place(event.start_mark))
@@ -305,7 +305,7 @@ class _Reading:
             frame.key = _NO_KEY
 
     def _first(self, value: Any) -> Place | None:
-        """Return where the first entry of a mapping or list stands."""
+        """Return the position of the first entry of a mapping or list."""
         return next(iter(self.places.get(id(value), {}).values()), None)
 
     def _merge(self, frame: _Open, value: Any, event: Any) -> None:
@@ -340,10 +340,10 @@ class _Reading:
 
 
 def from_json(text: str) -> Any:
-    """Return a JSON text's value by the same rules: no key twice, no NaN, whole numbers as integers, bounds.
+    """Return a JSON text's value by the same rules: no duplicate keys, no NaN, whole numbers as integers, bounds.
 
     Raises:
-        ValueError: it isn't JSON, or not within the bounds.
+        ValueError: the text isn't JSON, or exceeds the bounds.
     """
 
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -370,7 +370,7 @@ def _bounded(value: Any, depth: int = 0) -> int:
     if depth > MAX_DEPTH:
         raise ValueError("it is nested too deeply")
     if isinstance(value, str):
-        value.encode()  # half a surrogate pair is no text
+        value.encode()  # raises ValueError for half a surrogate pair
         return 1
     entries: list[Any] = (
         [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []

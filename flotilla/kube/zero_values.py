@@ -1,8 +1,8 @@
-"""Declared values that an API server doesn't keep: it stores no zero values of most of its own kinds' fields.
+"""Declared values that an API server does not store: the zero values of most fields of the built-in kinds.
 
-`hostNetwork: false` and `initialDelaySeconds: 0` are such (omitempty in Go), and charts write many. What the server has
-answered to our own write tells them from a `false` that it keeps (`automountServiceAccountToken`), and that somebody
-takes away.
+Examples are `hostNetwork: false` and `initialDelaySeconds: 0` (omitempty in Go), and charts write many of them. Other
+zero values are stored (`automountServiceAccountToken: false`), so another program may remove them. The server's
+answer to Flotilla's own write shows which values it stored.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from flotilla.kube.objects import Difference, Object
 
 
 def is_zero(value: Any) -> bool:
-    """Tell whether a value is one that an API server may leave out."""
+    """Return whether a value is a zero value, which an API server may leave out."""
     return value is False or (isinstance(value, int | float) and value == 0) or value == ""
 
 
 def left_out(declared: Object, kept: Object) -> frozenset[str]:
-    """Return where an object has values that the server didn't keep, by their path as text.
+    """Return the paths, as texts, of an object's zero values that the server did not store.
 
     Args:
-        declared: as it was written.
-        kept: the server's answer to it; empty where it isn't known.
+        declared: the object as written.
+        kept: the server's answer to the write; empty if it isn't known.
     """
     if not kept:
         return frozenset()
@@ -32,5 +32,5 @@ def left_out(declared: Object, kept: Object) -> frozenset[str]:
 
 
 def is_left_out(difference: Difference, places: frozenset[str]) -> bool:
-    """Tell whether a difference is that the server still doesn't have what it never kept."""
+    """Return whether a difference is only a zero value that the server never stored."""
     return difference.found is None and difference.text in places

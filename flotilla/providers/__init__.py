@@ -1,4 +1,4 @@
-"""What the engine can deploy, one provider to a file, all behind one small interface."""
+"""The providers of the embedded engine: one to a file, all with the same small interface."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flotilla.state.values import Properties
 
 @dataclass(frozen=True)
 class Live:
-    """What a provider found or made. `id` is empty where there is nothing."""
+    """A resource that a provider found or created. `id` is empty if it does not exist."""
 
     id: str
     outputs: Properties
@@ -24,7 +24,7 @@ class Live:
 
 @contextmanager
 def nothing_done() -> Iterator[None]:
-    """Mark errors of what only looks: nothing was begun yet."""
+    """Mark errors of operations that only read: nothing was changed."""
     try:
         yield
     except FlotillaError as error:
@@ -33,13 +33,13 @@ def nothing_done() -> Iterator[None]:
 
 
 class Provider(Protocol):
-    """Manages resources of one package. Values are plain: secrets revealed, unknowns only in previews.
+    """Manages resources of one package. Values are plain: secrets are revealed, unknowns occur only in previews.
 
-    Every method raises FlotillaError with what was being done.
+    Every method raises FlotillaError, whose message names the operation.
     """
 
     def check(self, urn: str, old: ResourceState | None, inputs: Properties) -> Properties:
-        """Return the inputs with names and defaults that the provider fills in."""
+        """Return the inputs with the names and defaults that the provider adds."""
         ...
 
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
@@ -47,11 +47,11 @@ class Provider(Protocol):
         ...
 
     def dry_run(self, old: ResourceState | None, inputs: Properties) -> str:
-        """Raise what a creation or an update would be refused for, as far as it is known; return a warning, or ''."""
+        """Raise the error with which a creation or an update would be refused, if known; return a warning, or ''."""
         ...
 
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
-        """Create the resource and wait until it is ready; `adopt` is the token of a creation that broke off."""
+        """Create the resource and wait until it is ready; `adopt` is the creation's token (see `creation_token`)."""
         ...
 
     def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:
@@ -63,23 +63,23 @@ class Provider(Protocol):
         ...
 
     def read(self, urn: str, resource_id: str, old: ResourceState | None) -> Live:
-        """Read the resource; an empty id where it is gone."""
+        """Read the resource; the id is empty if it no longer exists."""
         ...
 
     def recover(self, urn: str, inputs: Properties, token: str) -> Live:
-        """Find what a creation that broke off has made; an empty id where it made nothing."""
+        """Find the resource that an interrupted creation made; the id is empty if there is none."""
         ...
 
     def creation_token(self) -> str:
-        """Return what marks objects of the creation that begins now, kept in the state until it is done."""
+        """Return a new token, which marks the objects of one creation; the state keeps it until the creation ends."""
         ...
 
 
 class InitializationError(Exception):
-    """The resource exists but is not ready: the state keeps it, with the reason, and the next run goes on."""
+    """The resource exists but is not ready: the state keeps it, with the reason, and the next run continues."""
 
     def __init__(self, live: Live, reason: str) -> None:
-        """Keep what was made."""
+        """Keep the resource for the state."""
         super().__init__(reason)
         self.live = live
         self.reason = reason

@@ -1,9 +1,9 @@
-"""Taking over an object that exists: what changes of it, who owned its fields, and what can't be changed.
+"""Adopts an existing object: which fields change, who owned them, and which can't be changed.
 
-An adoption is a server-side apply by the resource's own manager, forced. Where another manager owns the same field it
-would own it beside the stack for ever, so that a field which later falls out of the stack would stay in the cluster.
-So the declared fields are taken from the managers that people and tools write with; what they own beyond the declared
-fields stays theirs, and stays in the object (docs/decisions/adoption.md).
+An adoption is a forced server-side apply by the resource's own field manager. Another manager that owns a field with
+the same value would stay its owner too, and the field would stay in the cluster after it is removed from the stack. So
+the declared fields are taken from the managers of people and tools. Their other fields stay theirs, and stay in the
+object (docs/decisions/adoption.md).
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from flotilla.kube.objects import Object, Path, declarable
 from flotilla.kube.wire import ApiError
 from flotilla.providers import Live, nothing_done
 from flotilla.providers.immutable import among
-from flotilla.providers.judging import judged
-from flotilla.providers.objects import as_held, object_id, outputs_of
+from flotilla.providers.judging import dry_run_warning
+from flotilla.providers.objects import object_id, outputs_of, with_live_values
 from flotilla.providers.ownership import CREATORS, PEOPLE, entries_of, is_own
 from flotilla.state.diff import Change, compare
 from flotilla.state.values import Properties, Secret, mask, reveal, seal_at
 from flotilla.untrusted import one_line
 
 _OWN_MARKS = ("pulumi.com/", "flotilla.dev/")
-"""Annotations that begin so tell Pulumi how to wait for an object and how to delete it, and Flotilla who scales it or
-that it stays. Nothing in a cluster reads them: they are no difference between what is declared and what is there."""
+"""Prefixes of annotations that only Pulumi and Flotilla read: how to wait for an object, how to delete it, who scales
+it, or that it stays. Nothing in a cluster reads them, so they don't count as differences."""
 _HIDDEN = ("data", "stringData")
 _DECLARING = (*PEOPLE, *CREATORS)
-"""Managers that declare by server-side apply and give a field up for a stack, by the beginnings of their names."""
+"""Prefixes of managers that use server-side apply, and whose fields an adoption takes all the same."""
 _TRIES = 3
 _STACKS = "pulumi-kubernetes-"
-_REFUSED = "declare it as it is there, give it another name, or delete it there first: what belongs to it goes, too"
+_REFUSED = "declare it as it is there, give it another name, or delete it there first (its dependents are deleted too)"
 
 _Fields = frozenset[tuple[str, ...]]
-"""The paths of fields in the form of `fieldsV1`, such as `("f:spec", "f:replicas")`."""
+"""Paths of fields in the format of `fieldsV1`, such as `("f:spec", "f:replicas")`."""
 
 
 class AlreadyThere(FlotillaError):
-    """What is to be created exists already, and is not this stack's."""
+    """The object to create exists already, and doesn't belong to this stack."""
 
     def __init__(self, cluster: str, found: Object, name: str) -> None:
-        """Keep which object of which cluster it is, and who wrote it.
+        """Keep the object's cluster and name, and who wrote it.
 
         Args:
-            cluster: its name.
+            cluster: the cluster's name.
             found: the object.
-            name: kind, namespace and name.
+            name: the object's kind, namespace and name.
         """
         super().__init__(f"{cluster}: {name} is there already")
         self.cluster = cluster
@@ -57,53 +57,53 @@ class AlreadyThere(FlotillaError):
 
 @dataclass(frozen=True)
 class Existing:
-    """An object that exists, and what an adoption would make of it."""
+    """An existing object, and the result of its adoption."""
 
     live: Object
-    """As it is."""
+    """The object as it is."""
     applied: Properties
-    """What is applied to it: what is declared, without fields that are ignored and that others own."""
+    """The fields to apply: the declared ones, without ignored fields that others own."""
     before: Live
-    """The same as the state would keep it; its inputs are the declared fields with the values that it has."""
+    """The object in the form of the state; its inputs are the declared fields with their current values."""
     after: Live
-    """As it would be."""
+    """The object after the adoption, in the form of the state."""
     changes: tuple[Change, ...] = ()
-    """What differs, marks for Pulumi and Flotilla left out; what isn't known yet counts as different."""
+    """The differences, without annotations for Pulumi and Flotilla; unknown values count as different."""
     note: str = ""
-    """What is to be known of it: who else writes it, what a dry run warned of."""
+    """Remarks for the user: who else writes the object, and the warning of a dry run."""
     refusal: FlotillaError | None = None
-    """Why it can't be taken over."""
+    """Why the object can't be adopted."""
 
 
 def existing(
     live: Object, inputs: Properties, planned: Object | None, manager: str, applied: Properties | None = None
 ) -> Existing:
-    """Compare an object with what is declared.
+    """Compare an object with the declaration.
 
     Args:
         live: the object.
-        inputs: what is declared; what is marked as secret is secret in the changes, on both sides.
-        applied: what is applied of it; None for all of it.
-        planned: what a dry run of the adoption answered; None where there is no answer, such as while not everything
-            is known.
-        manager: who would apply it.
+        inputs: the declaration; values that are marked as secret are secret on both sides of the changes.
+        planned: the answer to a dry run of the adoption; None if there is none, for example while values are unknown.
+        manager: the field manager that would apply it.
+        applied: the part of the declaration that is applied; None for all of it.
     """
     declared, inputs = inputs, reveal(inputs)
     applied = inputs if applied is None else applied
-    held = _marked(as_held(inputs, live), inputs)
+    current = _marked(with_live_values(inputs, live), inputs)
     if planned is None:
-        after, changes = Live(object_id(live), {**live, **inputs}, inputs), compare(as_held(applied, live), applied)
+        after = Live(object_id(live), {**live, **inputs}, inputs)
+        changes = compare(with_live_values(applied, live), applied)
     else:
         after, changes = outputs_of(planned, inputs, manager), compare(declarable(live), declarable(planned))
     shown = as_secret((change for one in changes for change in _without_marks(one)), declared, live)
-    before = replace(outputs_of(live, held, manager), inputs=held)
+    before = replace(outputs_of(live, current, manager), inputs=current)
     return Existing(live, applied, before, after, shown, note_of(live), _another_cluster(live, applied))
 
 
 def _another_cluster(live: Object, applied: Properties) -> EngineError | None:
-    """Return why a Cluster can't be adopted that stands for another cluster than the declared one; else None.
+    """Return why a Cluster can't be adopted: it registers another cluster than the declared one. None if it doesn't.
 
-    The API server would let the UID change: the one cluster would get the other one's workloads.
+    The API server would accept the change of the UID, and then the one cluster would get the other one's workloads.
     """
     if live.get("kind") != "Cluster" or not str(live.get("apiVersion", "")).startswith("cluster.karmada.io/"):
         return None
@@ -120,23 +120,23 @@ def _another_cluster(live: Object, applied: Properties) -> EngineError | None:
 
 
 def not_judged(found: Existing, error: ApiError, name: str, fixed: Iterable[Path]) -> Existing:
-    """Return an object whose adoption a dry run did not allow: it is refused, or there is a warning, or neither.
+    """Return an object whose dry run failed, with a refusal, with a warning, or unchanged.
 
     Args:
         found: the object.
-        error: what the server said.
-        name: cluster, kind, namespace and name.
-        fixed: the fields that the kind doesn't let change.
+        error: the server's answer to the dry run.
+        name: the object's cluster, kind, namespace and name.
+        fixed: the fields of the kind that can't be changed.
     """
     try:
-        warning = judged(error)
+        warning = dry_run_warning(error)
     except ApiError:
         return replace(found, refusal=_refusal(found, error, name, tuple(fixed)))
     return replace(found, note="; ".join(filter(None, (found.note, warning))))
 
 
 def _refusal(found: Existing, error: ApiError, name: str, fixed: tuple[Path, ...]) -> EngineError:
-    """Return why an object can't be taken over, in one line."""
+    """Return the error that says in one line why an object can't be adopted."""
     why = why_refused(found.changes, list(fixed), error.message)
     refusal = EngineError(f"{name} can't be adopted: {why}", hint=_REFUSED)
     refusal.nothing_done = True
@@ -147,9 +147,9 @@ def why_refused(changes: Iterable[Change], fixed: list[Path], message: str) -> s
     """Return in one line why the API doesn't allow some changes of an object.
 
     Args:
-        changes: what would change.
-        fixed: the fields that the kind doesn't let change.
-        message: what the server said.
+        changes: the changes of the object.
+        fixed: the fields of the kind that can't be changed.
+        message: the server's message.
     """
     listed = [change for change in changes if among(change, fixed)]
     differs = ", ".join(f"{c.text} is {_text(c.old)} there and {_text(c.new)} here" for c in listed)
@@ -159,16 +159,17 @@ def why_refused(changes: Iterable[Change], fixed: list[Path], message: str) -> s
 def take_over(
     live: Object, manager: str, apply: Callable[..., Object], transfer: Callable[[Object, list[Object]], Object]
 ) -> Object:
-    """Apply what is declared to an object that exists, and make it the stack's alone; return the object.
+    """Apply the declaration to an existing object, make the stack the only owner of its fields, and return the object.
 
-    The owners are changed first: a run that breaks off in between leaves an object that bears the stack's manager, by
-    which the next run knows it.
+    The owners are changed first. So a run that breaks off in between leaves an object that has the stack's manager, by
+    which the next run recognises it.
 
     Args:
         live: the object as it is.
-        manager: the stack's.
-        apply: applies what is declared, forced; with `dry_run=True` nothing is changed.
-        transfer: writes another `managedFields`, unless the object has changed meanwhile; returns it as it is then.
+        manager: the stack's field manager.
+        apply: applies the declaration, forced; with `dry_run=True` nothing is changed.
+        transfer: writes other `managedFields` and returns the object; if the object has changed in the meantime, it is
+            only returned.
     """
     for _ in range(_TRIES):
         with nothing_done():
@@ -178,20 +179,21 @@ def take_over(
             break
         live = transfer(live, moved)
     live = apply()
-    moved = taken_over(live, live, manager)  # an object that no manager owned gets an owner by its first apply
+    # An object without owners gets one by its first apply, so the owners are checked once more.
+    moved = taken_over(live, live, manager)
     return live if moved is None else transfer(live, moved)
 
 
 def taken_over(live: Object, planned: Object, manager: str) -> list[Object] | None:
-    """Return `managedFields` in which what the stack declares is the stack's alone; None where nothing changes.
+    """Return `managedFields` in which only the stack owns the declared fields; None if nothing changes.
 
-    Managers that apply by themselves, such as a GitOps controller's, keep what they declare: they would take it back.
-    So do writers through a subresource, such as an autoscaler.
+    Managers that apply by themselves, such as a GitOps controller, keep their fields, since they would take them back.
+    Writers through a subresource, such as an autoscaler, keep theirs too.
 
     Args:
         live: the object as it is.
-        planned: the object as a dry run of the apply, or the apply, answered it.
-        manager: the stack's.
+        planned: the answer to the apply, or to a dry run of it.
+        manager: the stack's field manager.
     """
     own = next((entry for entry in entries_of(planned) if is_own(entry, manager)), None)
     if own is None:
@@ -214,13 +216,13 @@ def taken_over(live: Object, planned: Object, manager: str) -> list[Object] | No
 
 
 def writers(obj: Object) -> tuple[str, ...]:
-    """Return who has written an object's fields, its status aside."""
+    """Return the managers that have written an object's fields outside the status."""
     names = {str(entry.get("manager")) for entry in entries_of(obj) if entry.get("subresource") != "status"}
     return tuple(sorted(names))
 
 
 def note_of(live: Object) -> str:
-    """Say who will go on writing the object, or has another claim to it."""
+    """Return a remark on who else applies the object; empty if nobody does."""
     applied = {str(e.get("manager")) for e in entries_of(live) if e.get("operation") == "Apply"}
     stacks = sorted(name for name in applied if name.startswith(_STACKS))
     others = sorted(name for name in applied if not name.startswith(_DECLARING))
@@ -239,7 +241,7 @@ def _gives_up(entry: Object) -> bool:
 
 
 def _paths(fields: Any, path: tuple[str, ...] = ()) -> _Fields:
-    """Return the owned fields of a tree: a field that is empty, and one that has `.` in it."""
+    """Return the owned fields of a `fieldsV1` tree: those whose map is empty or contains `.`."""
     if not isinstance(fields, dict) or not fields:
         return frozenset([path]) if path else frozenset()
     found: set[tuple[str, ...]] = set()
@@ -249,7 +251,7 @@ def _paths(fields: Any, path: tuple[str, ...] = ()) -> _Fields:
 
 
 def _tree(paths: Iterable[tuple[str, ...]]) -> Object:
-    """Return owned fields as a tree in the form of `fieldsV1`."""
+    """Return owned fields as a tree in the format of `fieldsV1`."""
     tree: Object = {}
     for path in sorted(paths):
         place = tree
@@ -265,18 +267,18 @@ def _tree(paths: Iterable[tuple[str, ...]]) -> Object:
     return tree
 
 
-def _marked(held: Properties, inputs: Properties) -> Properties:
-    """Return what an object has with the marks that are declared: they are no difference."""
+def _marked(current: Properties, inputs: Properties) -> Properties:
+    """Return an object's current values with the declared annotations for Pulumi and Flotilla, which don't count."""
     declared = (inputs.get("metadata") or {}).get("annotations")
     marks = {k: v for k, v in declared.items() if k.startswith(_OWN_MARKS)} if isinstance(declared, dict) else {}
     if not marks:
-        return held
-    metadata = held.get("metadata") or {}
-    return {**held, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), **marks}}}
+        return current
+    metadata = current.get("metadata") or {}
+    return {**current, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), **marks}}}
 
 
 def _without_marks(change: Change) -> list[Change]:
-    """Leave marks out of a change."""
+    """Return a change without annotations for Pulumi and Flotilla; empty if nothing remains."""
     if change.path[:2] == ("metadata", "annotations") and len(change.path) > 2:  # noqa: PLR2004 - a path's length
         return [] if str(change.path[2]).startswith(_OWN_MARKS) else [change]
     if change.path == ("metadata", "annotations") and isinstance(change.new, dict):
@@ -286,7 +288,7 @@ def _without_marks(change: Change) -> list[Change]:
 
 
 def as_secret(changes: Iterable[Change], declared: Properties, live: Object) -> tuple[Change, ...]:
-    """Return changes of an object whose values are as secret as what is declared, and as a Secret's content."""
+    """Return changes of an object, with values marked as secret that are so in the declaration or in a Secret."""
     return tuple(
         _hidden(
             replace(

@@ -1,4 +1,4 @@
-"""When an object counts as ready: the waits of Pulumi's Kubernetes provider that programs here rely on."""
+"""Waits until an object is ready or deleted, by those rules of Pulumi's Kubernetes provider that programs here need."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ TIMEOUT = "pulumi.com/timeoutSeconds"
 DEFAULT_SECONDS = 600.0
 _FIRST_POLL = 0.05
 _LONGEST_POLL = 1.0
-"""Of waits that take seconds; hundreds that take minutes would keep a small API server busy at that pace."""
+"""For waits of seconds. Long waits poll more rarely, since hundreds of them would overload a small API server."""
 SILENCE_SECONDS = 60.0
-"""How long a wait goes on without an answer from the API server."""
+"""How long a wait continues without an answer from the API server."""
 FINALIZER_SECONDS = 60.0
-"""How long a deletion waits while only finalizers of unknown controllers stay, and none of them goes."""
+"""How long a deletion waits while only finalizers of unknown controllers remain and none of them is removed."""
 _KNOWN_FINALIZERS = ("foregroundDeletion", "orphan")
 _KNOWN_DOMAINS = ("kubernetes.io", "k8s.io", "karmada.io")
 
 Reason = str
 Check = Callable[[Object], Reason]
-"""Says what an object still waits for; empty once it is ready."""
+"""Returns the reason why an object is not ready; empty if it is."""
 
 
 class NotReady(FlotillaError):
-    """An object was made but is not ready in time; `live` is how it was last seen."""
+    """An object was created but not ready in time; `live` is its last known state."""
 
     def __init__(self, message: str, live: Object) -> None:
-        """Keep the object, for the state."""
+        """Keep the object for the state."""
         super().__init__(message)
         self.live = live
 
@@ -49,7 +49,7 @@ def annotation(obj: Object, key: str) -> str:
 
 
 def seconds_for(obj: Object, timeout: float | None) -> float:
-    """Return how long to wait: the resource's own timeout, its annotation, or ten minutes."""
+    """Return how many seconds to wait: the resource's timeout, its annotation, or ten minutes."""
     if timeout:
         return timeout
     text = annotation(obj, TIMEOUT)
@@ -57,10 +57,10 @@ def seconds_for(obj: Object, timeout: float | None) -> float:
 
 
 def await_ready(connection: Connection, live: Object, timeout: float | None) -> Object:
-    """Wait until an object is ready and return it as it is then.
+    """Wait until an object is ready, and return its state at that time.
 
     Raises:
-        NotReady: it wasn't in time; says what it still waits for.
+        NotReady: the object was not ready in time; the message says why.
     """
     check = check_for(live)
     if check is None:
@@ -85,13 +85,13 @@ def await_ready(connection: Connection, live: Object, timeout: float | None) -> 
 
 
 def await_gone(connection: Connection, live: Object, timeout: float | None) -> None:
-    """Wait until an object is gone, or another one has taken its name.
+    """Wait until an object no longer exists, or another object has its name.
 
-    Where finalizers hold it that no controller of Kubernetes or Karmada serves, and none of them goes for a minute, it
-    is not waited for any longer, unless a timeout says how long.
+    If the only remaining finalizers don't belong to controllers of Kubernetes or Karmada, and none of them is removed
+    for a minute, the wait ends early, unless a timeout is set.
 
     Raises:
-        NotReady: it wasn't in time; names the finalizers that hold it.
+        NotReady: the object still exists; the message names its finalizers.
     """
     ref = ref_of(live)
     limit = seconds_for(live, timeout)
@@ -129,17 +129,17 @@ def _is_known(finalizer: str) -> bool:
 
 
 class _Reads:
-    """Reads an object again and again; an API server that doesn't answer is given a minute."""
+    """Reads an object repeatedly, and tolerates an API server that doesn't answer for a minute."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._silent_since: float | None = None
 
     def find(self, ref: ObjectRef, last: Object) -> Object | None:
-        """Return the object as it is now, or as it was last seen where the API server doesn't say; None: it is gone.
+        """Return the current object, or `last` if the API server doesn't answer; None if it no longer exists.
 
         Raises:
-            ApiError: the API server refuses, or hasn't answered for a minute.
+            ApiError: the API server refuses the request, or hasn't answered for a minute.
         """
         try:
             found = find_live(self._connection, ref)
@@ -156,10 +156,10 @@ class _Reads:
 
 
 def find_live(connection: Connection, ref: ObjectRef) -> Object | None:
-    """Return an object as it is now; None where it is gone, by itself or with the definition of its kind.
+    """Return the current object; None if it no longer exists, alone or together with the definition of its kind.
 
     Raises:
-        ApiError: the API server refuses, or it is not certain that the kind has gone.
+        ApiError: the API server refuses the request, or it is not certain that the kind no longer exists.
     """
     try:
         return connection.find(ref)
@@ -170,13 +170,13 @@ def find_live(connection: Connection, ref: ObjectRef) -> Object | None:
 
 
 def _is_passing(error: ApiError) -> bool:
-    """Tell whether an error is temporary (another attempt may succeed) rather than a refusal."""
+    """Return whether an error is temporary (another attempt may succeed) and not a refusal."""
     unavailable = error.status in (0, HTTPStatus.TOO_MANY_REQUESTS)
     return unavailable or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _pauses() -> Iterator[float]:
-    """Yield the pauses between looks, in seconds: growing up to one, and later to a twentieth of the whole wait."""
+    """Yield the pauses between polls in seconds: they grow to one second, and later to a twentieth of the wait."""
     pause, waited = _FIRST_POLL, 0.0
     while True:
         yield pause
@@ -185,7 +185,7 @@ def _pauses() -> Iterator[float]:
 
 
 def check_for(obj: Object) -> Check | None:
-    """Return the check of an object's readiness; None for kinds that are ready once they exist."""
+    """Return the check of an object's readiness; None for kinds that are ready as soon as they exist."""
     if annotation(obj, SKIP_AWAIT).lower() == "true":
         return None
     wanted = annotation(obj, WAIT_FOR)
@@ -258,7 +258,7 @@ _BY_KIND: dict[str, Check] = {
 
 
 def _waits_for(text: str) -> Check:
-    """Read `pulumi.com/waitFor`: `condition=T[=S]`, `jsonpath={path}[=value]`, or a JSON list of these."""
+    """Parse `pulumi.com/waitFor`: `condition=T[=S]`, `jsonpath={path}[=value]`, or a JSON list of these."""
     parts = json.loads(text) if text.startswith("[") else [text]
     checks = [_one_wait(part) for part in parts]
 
@@ -273,17 +273,17 @@ def _one_wait(text: str) -> Check:
     if kind == "condition":
         name, _, status = rest.partition("=")
         return _condition_wait(name, status or "True")
-    found = re.fullmatch(r"\{?\.?([^}=]+)\}?(?:=(.*))?", rest)
-    if kind != "jsonpath" or not found:
+    match = re.fullmatch(r"\{?\.?([^}=]+)\}?(?:=(.*))?", rest)
+    if kind != "jsonpath" or not match:
         raise FlotillaError(f"{WAIT_FOR}: {text!r} is neither condition=... nor jsonpath=...")
-    path, value = found[1].split("."), found[2]
+    path, value = match[1].split("."), match[2]
 
     def check(obj: Object) -> Reason:
-        held: Any = obj
+        found: Any = obj
         for step in path:
-            held = held.get(step) if isinstance(held, dict) else None
-        if held is None or (value is not None and str(held) != value):
-            return f"{'.'.join(path)} is {held!r}, not {value or 'set'}"
+            found = found.get(step) if isinstance(found, dict) else None
+        if found is None or (value is not None and str(found) != value):
+            return f"{'.'.join(path)} is {found!r}, not {value or 'set'}"
         return ""
 
     return check

@@ -1,7 +1,8 @@
-"""Dynamic resources, in this process: the provider objects of the program that runs, or of classes known by name.
+"""Dynamic resources, in this process: by provider objects of the running program, or by classes registered by name.
 
-A state holds each resource's provider as a pickle, which Pulumi's CLI loads. This engine writes it as the program sends
-it, so that the CLI can take the stack over, and never loads one: whoever can write a state could have any code run.
+A state contains each resource's provider as a pickle, which Pulumi's CLI loads. This engine writes the pickle that the
+program sends, so that the CLI can continue with the stack, but never loads one: anybody who can write a state could
+otherwise run any code.
 """
 
 from __future__ import annotations
@@ -25,31 +26,31 @@ from flotilla.state.urns import DYNAMIC_PREFIX, own_type
 from flotilla.state.values import Properties, has_unknown, reveal
 
 ENTRY_POINTS = Group.DYNAMIC_PROVIDERS
-"""The group of entry points that make providers known by name: each is a mapping of type tokens without
+"""The group of entry points that register providers by name: each is a mapping of type tokens without
 `pulumi-python:` (`dynamic/flotilla:Rollout`) to classes (`package.module:Class`)."""
 
 BY_ITS_JUDGEMENT = Change((), ChangeKind.UPDATE, "as found", "as declared")
-"""What a provider calls a change although no property shows any."""
+"""The change to report if a provider says that a resource differs, but no property does."""
 
 _PROVIDER_KEY = "__provider"
 _registered: dict[str, str | Callable[[], Any]] = {}
 _projects: list[Path] = []
-_taking: ContextVar[Callable[[str, Any], None] | None] = ContextVar("taking", default=None)
+_capture: ContextVar[Callable[[str, Any], None] | None] = ContextVar("capture", default=None)
 
 
 def register(token: str, provider: str | Callable[[], Any]) -> None:
-    """Make a provider known by name in this process, for resources that no running program declares.
+    """Register a provider by name in this process, for resources that no running program declares.
 
     Args:
         token: the resource's type without `pulumi-python:`, as `dynamic/module:Name`.
-        provider: its class, as `package.module:Class` or itself.
+        provider: the class, as `package.module:Class` or as an object.
     """
     _registered[token] = provider
     _named.cache_clear()
 
 
 def register_project(folder: Path) -> None:
-    """Make the providers known that a project's own `pyproject.toml` names; they are imported when one is needed."""
+    """Register the providers that a project's `pyproject.toml` names; they are imported when they are needed."""
     if folder not in _projects:
         _projects.append(folder)
         _announced.cache_clear()
@@ -58,10 +59,10 @@ def register_project(folder: Path) -> None:
 
 @cache
 def _announced(project: Path | None) -> Mapping[str, str]:
-    """Return the providers that entry points name: of installed packages, and of a project.
+    """Return the providers that entry points of installed packages or of a project name.
 
     Raises:
-        PluginError: one of them can't be used.
+        PluginError: an entry point can't be used.
     """
     found: dict[str, str] = {}
     for plugin in plugins(ENTRY_POINTS, project).values():
@@ -74,7 +75,7 @@ def _announced(project: Path | None) -> Mapping[str, str]:
 
 @cache
 def _named(token: str) -> Any:
-    """Return the provider that is known by a type's name; None where none is."""
+    """Return the provider that is registered for a type; None if there is none."""
     if token in _registered:
         return _made(_registered[token], None)
     for project in (None, *_projects):
@@ -93,42 +94,42 @@ def _made(target: str | Callable[[], Any], project: Path | None) -> Any:
 
 
 @contextmanager
-def taking(take: Callable[[str, Any], None]) -> Iterator[None]:
-    """Give every provider object that a program declares a resource with to `take`, by the text that the SDK sends.
+def capturing(capture: Callable[[str, Any], None]) -> Iterator[None]:
+    """Pass each provider object of the program to `capture`, with its pickle as the SDK sends it.
 
-    The SDK has no such seam: its function that makes the text is wrapped, once a process. Programs that run side by
-    side, each in a context of its own, are kept apart.
+    The SDK offers no hook for this, so its function that makes the pickle is wrapped, once per process. Programs that
+    run in parallel have separate contexts, and so separate `capture` functions.
     """
     from pulumi.dynamic import dynamic
 
     keep_pickler()
     original = dynamic.serialize_provider
-    if not hasattr(original, "taken_by_flotilla"):
+    if not hasattr(original, "captured_by_flotilla"):
 
         def serialize_provider(provider: Any) -> str:
             text = str(original(provider))
-            take_one = _taking.get()
-            if take_one is not None:
-                take_one(text, provider)
+            capture_one = _capture.get()
+            if capture_one is not None:
+                capture_one(text, provider)
             return text
 
-        serialize_provider.taken_by_flotilla = True  # type: ignore[attr-defined]
+        serialize_provider.captured_by_flotilla = True  # type: ignore[attr-defined]
         serialize_provider.keeps_the_pickler = True  # type: ignore[attr-defined]
         dynamic.serialize_provider = serialize_provider
-    token = _taking.set(take)
+    token = _capture.set(capture)
     try:
         yield
     finally:
-        _taking.reset(token)
+        _capture.reset(token)
 
 
 def differing(old: ResourceState, inputs: Properties, replaces: list[str]) -> list[Change]:
-    """Return what differs, for a dynamic provider itself only tells that something does, and what asks for another.
+    """Return the changes of a resource whose dynamic provider only reports that it differs, and what needs replacement.
 
-    It compares the inputs, or after a refresh what was found instead of them.
+    The inputs are compared; if they are equal, the outputs, which a refresh may have changed.
     """
-    held, wanted = reveal(old.outputs), reveal(inputs)
-    changed = compare(reveal(old.inputs), wanted) or compare({key: held.get(key) for key in wanted}, wanted)
+    outputs, wanted = reveal(old.outputs), reveal(inputs)
+    changed = compare(reveal(old.inputs), wanted) or compare({key: outputs.get(key) for key in wanted}, wanted)
     paths = [parse_path(text) for text in replaces]
     changes = [
         Change(c.path, c.kind, c.old, c.new, replaces=any(c.path[: len(p)] == p for p in paths)) for c in changed
@@ -139,7 +140,7 @@ def differing(old: ResourceState, inputs: Properties, replaces: list[str]) -> li
 
 @contextmanager
 def _kept(inputs: Properties) -> Iterator[None]:
-    """Keep a resource in the state that exists but isn't complete."""
+    """Turn the error of an incomplete resource into the one by which the state keeps the resource."""
     try:
         yield
     except NotDone as error:
@@ -149,7 +150,7 @@ def _kept(inputs: Properties) -> Iterator[None]:
 
 
 def _own(values: Properties) -> Properties:
-    """Return properties without the marks of secrets, as a copy: a program's provider may change what it gets."""
+    """Return a copy of properties without the marks of secrets; a program's provider may change its arguments."""
     plain: Properties = copied(reveal(values))
     return plain
 
@@ -158,16 +159,16 @@ class DynamicProvider:
     """Calls `pulumi.dynamic.ResourceProvider` objects as the SDK's own plugin does."""
 
     def __init__(self) -> None:
-        """Begin with no program running."""
+        """Start without providers of a program."""
         self._by_text: dict[str, Any] = {}
         self._by_urn: dict[str, Any] = {}
 
     def take(self, text: str, provider: Any) -> None:
-        """Take a provider object of the program that runs, with the text that the SDK has made of it."""
+        """Store a provider object of the running program, with the pickle that the SDK made of it."""
         self._by_text[text] = provider
 
     def check(self, urn: str, old: ResourceState | None, inputs: Properties) -> Properties:
-        """Let the provider check; its failures are bad input."""
+        """Call the provider's `check`; its failures mean invalid inputs."""
         provider = self._by_text.get(str(inputs.get(_PROVIDER_KEY)))
         if provider is not None:
             self._by_urn[urn] = provider
@@ -181,7 +182,7 @@ class DynamicProvider:
         return {**result.inputs, _PROVIDER_KEY: inputs[_PROVIDER_KEY]}
 
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
-        """Let the provider compare; unknowns count as changes."""
+        """Call the provider's `diff`; unknowns count as changes."""
         result = self._call(
             old.urn,
             "comparing",
@@ -196,17 +197,17 @@ class DynamicProvider:
         return Diff(tuple(changes), bool(result.delete_before_replace))
 
     def dry_run(self, old: ResourceState | None, inputs: Properties) -> str:
-        """Have nobody to ask."""
+        """Return no warning: dynamic providers have no dry run."""
         return ""
 
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
-        """Let the provider create."""
+        """Call the provider's `create`."""
         with _kept(inputs):
             result = self._call(urn, "creating", lambda: self._provider(urn, inputs).create(copied(inputs)))
         return Live(str(result.id), {**(result.outs or {}), _PROVIDER_KEY: inputs[_PROVIDER_KEY]})
 
     def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:
-        """Let the provider update."""
+        """Call the provider's `update`."""
         with _kept(inputs):
             result = self._call(
                 old.urn,
@@ -216,12 +217,12 @@ class DynamicProvider:
         return Live(old.id, {**(result.outs or {}), _PROVIDER_KEY: inputs[_PROVIDER_KEY]})
 
     def delete(self, old: ResourceState, *, timeout: float | None) -> None:
-        """Let the provider delete."""
+        """Call the provider's `delete`."""
         props = _own(old.outputs)
         self._call(old.urn, "deleting", lambda: self._provider(old.urn, props).delete(old.id, props))
 
     def read(self, urn: str, resource_id: str, old: ResourceState | None) -> Live:
-        """Let the provider read."""
+        """Call the provider's `read`."""
         props = _own(old.outputs) if old else {}
         inputs = _own(old.inputs) if old else {}
         result = self._call(urn, "reading", lambda: self._provider(urn, props).read(resource_id, copied(props)))
@@ -229,20 +230,20 @@ class DynamicProvider:
         return Live(str(result.id or ""), outs, getattr(result, "inputs", None) or inputs)
 
     def recover(self, urn: str, inputs: Properties, token: str) -> Live:
-        """Find nothing: dynamic providers have no way to tell, so that the creation is begun again."""
+        """Find nothing: dynamic providers can't look for a resource without its ID, so the creation is repeated."""
         return Live("", {})
 
     def creation_token(self) -> str:
-        """Return none: see `recover`."""
+        """Return no token: see `recover`."""
         return ""
 
     def _provider(self, urn: str, props: Properties) -> Any:
-        """Return the provider of a resource: the running program's own, else the one that is known by its type.
+        """Return the provider of a resource: the running program's, otherwise the one that is registered for its type.
 
-        The text only chooses among objects that the program has made in this run; it is never loaded.
+        The pickle only selects one of the objects that the program has created in this run; it is never loaded.
 
         Raises:
-            EngineError: it is neither.
+            EngineError: there is neither.
         """
         text = props.get(_PROVIDER_KEY)
         found = self._by_text.get(text) if isinstance(text, str) else None
@@ -262,5 +263,5 @@ class DynamicProvider:
             return action()
         except FlotillaError:
             raise
-        except Exception as error:  # a program's provider may raise anything
+        except Exception as error:  # a program's provider may raise any error
             raise EngineError(f"{doing} {urn}: {type(error).__name__}: {error}") from error

@@ -41,14 +41,14 @@ _OF_CHART = ("version", "keyring")
 
 
 class HelmProvider:
-    """Releases in one cluster. Values and credentials go through files of their own, never through arguments."""
+    """Releases in one cluster. Values and credentials are passed in private files, never as arguments."""
 
     def __init__(self, kubeconfig: Callable[[], str]) -> None:
-        """Take how to get the kubeconfig: in a preview it may be unknown, and isn't asked for."""
+        """Keep the function that returns the kubeconfig; in a preview, where it may be unknown, it isn't called."""
         self._kubeconfig = kubeconfig
 
     def check(self, urn: str, old: ResourceState | None, inputs: Properties) -> Properties:
-        """Name the release where the program doesn't, as the provider does; refuse options that aren't known here."""
+        """Generate a name if the program gives none, as Pulumi's provider does; refuse unsupported options."""
         if inputs.get("chart") in (None, ""):
             raise EngineError(f"{urn}: chart is required", hint="give a chart's name, path or oci:// reference")
         unknown = sorted(key for key, value in inputs.items() if key not in KNOWN and value)
@@ -59,15 +59,15 @@ class HelmProvider:
             raise EngineError(
                 f"{urn}: the embedded engine doesn't know {', '.join(unknown)} of a Release", hint="use --engine pulumi"
             )
-        held = reveal(old.inputs) if old else {}
-        name = inputs.get("name") or held.get("name") or f"{name_of(urn)}-{secrets.token_hex(4)}"
+        before = reveal(old.inputs) if old else {}
+        name = inputs.get("name") or before.get("name") or f"{name_of(urn)}-{secrets.token_hex(4)}"
         whole = completed({**inputs, "name": name})
         return whole if has_unknown(inputs) else {**whole, "version": self._version(whole)}
 
     def _version(self, inputs: Properties) -> str:
-        """Return the version of the chart that is asked for, which may be a range, or none.
+        """Return the version of the requested chart; the input may be a range of versions, or empty.
 
-        Where the chart can't be had it is as given: a preview does without, and an `up` fails at the chart itself.
+        If the chart can't be read, the input is returned: a preview works without it, and `up` fails at the chart.
         """
         program = shutil.which("helm")
         if program is None:
@@ -79,25 +79,25 @@ class HelmProvider:
 
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
         """Compare inputs; a release can't be renamed or moved."""
-        held, wanted = completed(reveal(old.inputs)), completed(inputs)
-        # A state of before may not say which version it was; a plan without the chart can't say which it would be.
-        version = held["version"] or (reveal(old.outputs).get("status") or {}).get("version", "")
-        changes = compare({**held, "version": version}, {**wanted, "version": wanted["version"] or version})
+        before, wanted = completed(reveal(old.inputs)), completed(inputs)
+        # An older state may lack the version in its inputs, and a plan that can't read the chart has no new version.
+        version = before["version"] or (reveal(old.outputs).get("status") or {}).get("version", "")
+        changes = compare({**before, "version": version}, {**wanted, "version": wanted["version"] or version})
         marked = [Change(c.path, c.kind, c.old, c.new, replaces=c.path[0] in _REPLACES) for c in changes]
         return Diff(tuple(marked))
 
     def dry_run(self, old: ResourceState | None, inputs: Properties) -> str:
-        """Have nobody to ask."""
+        """Return no warning: helm isn't asked in a preview."""
         return ""
 
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
-        """Install the release; one that is there already is refused by helm itself."""
+        """Install the release; helm itself refuses a release that exists already."""
         with self._session(inputs) as helm:
             helm.run("install", *_arguments(inputs, timeout), "--labels", f"{_LABEL}={adopt}")
             return helm.live(inputs)
 
     def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:
-        """Upgrade the release; one that a broken-off run left halfway is brought back to where it began first."""
+        """Upgrade the release; if an interrupted run left it in the middle of an operation, roll that back first."""
         with self._session(inputs) as helm:
             status = helm.status() or {}
             if str((status.get("info") or {}).get("status", "")).startswith("pending"):
@@ -118,7 +118,7 @@ class HelmProvider:
                 helm.run("uninstall", str(inputs["name"]), "--wait", f"--timeout={seconds}s")
 
     def read(self, urn: str, resource_id: str, old: ResourceState | None) -> Live:
-        """Ask helm; inputs hold the values and the chart's version that are deployed now."""
+        """Read the release from helm; the inputs get the values and the chart's version that are deployed now."""
         if old is None:
             raise EngineError(f"{urn}: a release that the state doesn't have can't be read", hint="use --engine pulumi")
         inputs = completed(reveal(old.inputs))
@@ -129,14 +129,14 @@ class HelmProvider:
             return helm.live(inputs, deployed=found)
 
     def recover(self, urn: str, inputs: Properties, token: str) -> Live:
-        """Find the release of a creation that broke off, by the label that it was given."""
+        """Find the release of an interrupted creation, by its label."""
         with self._session(inputs) as helm:
             if not helm.bears(f"{_LABEL}={token}"):
                 return Live("", {})
             return helm.live(inputs)
 
     def creation_token(self) -> str:
-        """Return a label's value by which a broken-off creation is recognised."""
+        """Return the value of a label by which an interrupted creation is recognised."""
         return f"flotilla-{secrets.token_hex(6)}"
 
     @contextmanager
@@ -149,7 +149,7 @@ class HelmProvider:
 
 
 class _Session:
-    """One release, for as long as its files are there."""
+    """One release, for as long as its temporary files exist."""
 
     def __init__(self, program: str, folder: Path, kubeconfig: str, inputs: Properties) -> None:
         self._program = program
@@ -160,7 +160,7 @@ class _Session:
         self._values = _private(folder / "values.yaml", safe_dump(inputs.get("values") or {}))
 
     def run(self, verb: str, *arguments: str) -> str:
-        """Run helm; its last words become the error."""
+        """Run helm; if it fails, the error contains its last line."""
         command = [self._program, verb, *arguments, f"--namespace={self._namespace}"]
         if verb in ("install", "upgrade"):
             command.append(f"--values={self._values}")
@@ -171,7 +171,7 @@ class _Session:
         return done.stdout
 
     def status(self) -> Properties | None:
-        """Return what helm knows of the release; None where there is none."""
+        """Return helm's status of the release; None if the release does not exist."""
         try:
             found: Properties = json.loads(self.run("status", self._name, "--output=json"))
         except EngineError as error:
@@ -181,7 +181,7 @@ class _Session:
         return found
 
     def bears(self, label: str) -> bool:
-        """Tell whether the release has a label."""
+        """Return whether the release has a label."""
         listed = self.run("list", "--all", f"--selector={label}", f"--filter=^{self._name}$", "--output=json")
         return bool(json.loads(listed))
 
@@ -189,8 +189,8 @@ class _Session:
         """Return the release as a resource.
 
         Args:
-            inputs: what was asked for.
-            deployed: what helm said of it: its values and version go into the inputs, where they differ.
+            inputs: the declared inputs.
+            deployed: helm's status; the deployed values and version replace differing inputs.
         """
         found = deployed or self.status() or {}
         listed = json.loads(self.run("list", "--all", f"--filter=^{self._name}$", "--output=json"))
@@ -214,7 +214,7 @@ def _private(file: Path, text: str) -> Path:
 
 
 def _arguments(inputs: Properties, timeout: float | None, *, upgrade: bool = False) -> list[str]:
-    """Return helm's arguments for an installation or an upgrade; secrets are not among them."""
+    """Return helm's arguments for an installation or an upgrade, which contain no secrets."""
     given: list[str] = [str(inputs["name"]), str(inputs["chart"])]
     given += [flag for key, flag in FLAGS.items() if inputs.get(key)]
     given += [f"{flag}={inputs[key]}" for key, flag in TEXTS.items() if inputs.get(key) and key not in _OF_CHART]
@@ -228,7 +228,7 @@ def _arguments(inputs: Properties, timeout: float | None, *, upgrade: bool = Fal
 
 
 def _chart_arguments(inputs: Properties) -> list[str]:
-    """Return helm's arguments that say which chart is meant, and where it is."""
+    """Return helm's arguments for the chart's version and repository."""
     repository: dict[str, Any] = inputs.get("repositoryOpts") or {}
     given = [f"{TEXTS[key]}={inputs[key]}" for key in _OF_CHART if inputs.get(key)]
     return [*given, *(f"{flag}={repository[key]}" for key, flag in REPOSITORY.items() if repository.get(key))]

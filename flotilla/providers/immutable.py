@@ -1,4 +1,4 @@
-"""What the API doesn't let change of an object, by its kind. A dry run finds what isn't listed here."""
+"""The fields that can't be changed after an object's creation, by kind. A dry run finds those that are not listed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _ALWAYS = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
 
 
 def fixed_paths(kind: str) -> list[Path]:
-    """Return the paths of the fields that can't change; of any kind its names are."""
+    """Return the paths of the fields of a kind that can't be changed; for any kind they include its names."""
     return [parse_path(path) for path in (*_ALWAYS, *_BY_KIND.get(kind, ()))]
 
 
 def among(change: Change, paths: list[Path]) -> bool:
-    """Tell whether a change is at one of some paths, or above or below it."""
+    """Return whether a change is at one of some paths, or above or below it."""
     return any(path_matches(path, change.path) or path_matches(change.path, path) for path in paths)

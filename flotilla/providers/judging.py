@@ -1,4 +1,4 @@
-"""What an API server's refusal of an object means: whether `up` would get it, too, and what to do about it."""
+"""Interprets an API server's refusal of an object: whether `up` would be refused too, and what the user can do."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _NO_JUDGEMENT = frozenset(
     {
         0,  # no answer
         HTTPStatus.UNAUTHORIZED,
-        HTTPStatus.FORBIDDEN,  # no right to ask; or the object's namespace is about to go
-        HTTPStatus.NOT_FOUND,  # a namespace that the same run makes
+        HTTPStatus.FORBIDDEN,  # the user has no right to ask, or the object's namespace is being deleted
+        HTTPStatus.NOT_FOUND,  # the same run creates the namespace
         HTTPStatus.TOO_MANY_REQUESTS,
         HTTPStatus.BAD_GATEWAY,
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -25,7 +25,7 @@ _NO_JUDGEMENT = frozenset(
 """Statuses that say nothing about the object itself."""
 
 _WRONG_TYPE = "failed to create typed patch object"
-"""What a server-side apply of a value with the wrong type is refused with: a fault of the object, with HTTP 500."""
+"""The refusal of a server-side apply with a value of the wrong type: an error in the object, but with HTTP 500."""
 
 _FIELD_OWNER = (
     "another manager owns the field: leave it to them (ignore_changes), "
@@ -34,21 +34,21 @@ _FIELD_OWNER = (
 _SET_BY_SERVER = "the manifest sets metadata.{}, which only the API server sets: take it out"
 
 
-def judged(error: ApiError) -> str:
-    """Return what a preview says of a dry run that failed: '' where the server didn't judge the object, or a warning.
+def dry_run_warning(error: ApiError) -> str:
+    """Return the warning of a preview for a failed dry run; '' if the server didn't judge the object.
 
     Raises:
-        ApiError: the object is refused, by a dry run as by `up`.
+        ApiError: the object was refused; `up` would be refused too.
     """
     if error.status in _NO_JUDGEMENT or "dry run" in error.message:
         return ""
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and _WRONG_TYPE not in error.message:
-        return error.message  # a webhook that doesn't answer, for one: it may do so by the time of `up`
+        return error.message  # such as a webhook that doesn't answer: it may answer by the time of `up`
     raise error
 
 
 def hint_for(error: ApiError, inputs: Properties) -> str:
-    """Return what can be done about a refusal, where that is known."""
+    """Return the remedy for a refusal, if one is known."""
     if field_conflicts(error):
         return _FIELD_OWNER
     if error.status == HTTPStatus.CONFLICT:

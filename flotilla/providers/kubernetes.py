@@ -1,4 +1,4 @@
-"""Kubernetes objects of any group and kind: server-side apply, with what Pulumi's own provider keeps in the state."""
+"""Kubernetes objects of any group and kind: server-side apply, with the state of Pulumi's own provider."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from flotilla.providers import InitializationError, Live, nothing_done
 from flotilla.providers.adoption import AlreadyThere, Existing, existing, not_judged, take_over
 from flotilla.providers.awaits import NotReady, annotation, await_gone, await_ready, find_live
 from flotilla.providers.immutable import among, fixed_paths
-from flotilla.providers.judging import PATCH_FORCE, hint_for, judged
-from flotilla.providers.objects import FIELD_MANAGER, OWN_KEYS, as_held, normalized, outputs_of
+from flotilla.providers.judging import PATCH_FORCE, dry_run_warning, hint_for
+from flotilla.providers.objects import FIELD_MANAGER, OWN_KEYS, normalized, outputs_of, with_live_values
 from flotilla.providers.ownership import field_conflicts, gives_way, left_to_others, managers, transferred
 from flotilla.state.checkpoint import ResourceState
 from flotilla.state.diff import Change, Diff, compare, parse_path
@@ -33,12 +33,12 @@ _AUTONAMED = "pulumi.com/autonamed"
 
 _DATA = ("data", "binaryData", "stringData")
 _ONLY_NEW = "1"
-"""A `resourceVersion` that no object has: an apply with it creates an object, and is refused where there is one."""
+"""A `resourceVersion` that no object has: an apply with it creates an object, and is refused if the object exists."""
 _TRIES = 3
 
 
 class KubernetesProvider:
-    """One cluster, as one `pulumi:providers:kubernetes` resource configures it."""
+    """The provider for one cluster, configured by a `pulumi:providers:kubernetes` resource."""
 
     def __init__(
         self,
@@ -48,14 +48,14 @@ class KubernetesProvider:
         upsert: bool = False,
         mutable: frozenset[str] = frozenset(),
     ) -> None:
-        """Take how to connect.
+        """Keep the configuration; the connection is opened later.
 
         Args:
-            connection: connects when first needed: in a preview the kubeconfig may be unknown.
-            force: take over fields that other managers own (`enablePatchForce`).
-            upsert: create over objects that exist (`upsertExistingObjects`).
-            mutable: which of Secret and ConfigMap change in place (`enableSecretMutable`, `enableConfigMapMutable`);
-                by the provider's default they are replaced.
+            connection: opens the connection when it is first needed; in a preview, the kubeconfig may be unknown.
+            force: whether fields of other managers are taken over (`enablePatchForce`).
+            upsert: whether a creation may write to an existing object (`upsertExistingObjects`).
+            mutable: which of Secret and ConfigMap are changed in place (`enableSecretMutable`,
+                `enableConfigMapMutable`); by default, they are replaced.
         """
         self._connect = connection
         self._force = force
@@ -65,23 +65,23 @@ class KubernetesProvider:
         self._reachable: bool | None = None
 
     def check(self, urn: str, old: ResourceState | None, inputs: Properties) -> Properties:
-        """Name the object where the program doesn't, as the provider does: the resource's name and a random part."""
+        """Generate a name if the program gives none, as Pulumi's provider does: the resource's name and a suffix."""
         for key in ("apiVersion", "kind"):
             if not isinstance(inputs.get(key), str):
                 raise EngineError(f"{urn}: {key} must be a text")
         inputs = normalized(inputs)
         metadata = inputs.get("metadata") or {}
         if isinstance(metadata, dict) and not metadata.get("name") and not metadata.get("generateName"):
-            held = reveal(old.inputs).get("metadata", {}) if old else {}
-            was_autonamed = (held.get("annotations") or {}).get(_AUTONAMED) == "true"
-            name = held["name"] if was_autonamed else f"{name_of(urn)}-{secrets.token_hex(4)}"
+            before = reveal(old.inputs).get("metadata", {}) if old else {}
+            was_autonamed = (before.get("annotations") or {}).get(_AUTONAMED) == "true"
+            name = before["name"] if was_autonamed else f"{name_of(urn)}-{secrets.token_hex(4)}"
             annotations = {**(metadata.get("annotations") or {}), _AUTONAMED: "true"}
             return {**inputs, "metadata": {**metadata, "name": name, "annotations": annotations}}
         return inputs
 
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
-        """Compare inputs; where they differ, a dry run tells whether the server lets the change be made in place."""
-        # What the state has is in that form already, but in a state of before.
+        """Compare inputs; if they differ, find out by a dry run whether the server allows the change in place."""
+        # The inputs of the state are normalized already, except in older states.
         changes = compare(old.plain, inputs) and compare(normalized(old.plain), normalized(inputs))
         if not changes:
             return Diff()
@@ -92,24 +92,24 @@ class KubernetesProvider:
         marked += [change for change in changes if _same_group(change)]
         if not any(c.replaces for c in marked) and not has_unknown(inputs) and self._refused(old, inputs):
             marked = [Change(c.path, c.kind, c.old, c.new, replaces=True) for c in marked]
-        # Two objects of one name can't exist side by side, unless the name itself is what changes.
+        # The old and the new object can exist at the same time only if the name changes.
         renamed = any(c.path[:2] in (("metadata", "name"), ("metadata", "namespace")) for c in marked if c.replaces)
         autonamed = annotation(inputs, _AUTONAMED) == "true"
         return Diff(tuple(marked), delete_before_replace=not renamed and not autonamed)
 
     def _refused(self, old: ResourceState, inputs: Properties) -> bool:
         try:
-            # Forced, for whoever owns the fields: a conflict would hide that one of them can't change at all.
+            # Forced, whoever owns the fields: a conflict would hide that one of them can't be changed at all.
             self._apply(inputs, _manager(old), dry_run=True, force=True)
         except ApiError as error:
             return error.status == HTTPStatus.UNPROCESSABLE_ENTITY and "immutable" in error.message
         return False
 
     def dry_run(self, old: ResourceState | None, inputs: Properties) -> str:
-        """Let the server judge what a preview would apply, where it can be asked and everything is known.
+        """Let the server check the object by a dry run, if the server answers and all values are known.
 
         Raises:
-            AlreadyThere: what is to be created exists.
+            AlreadyThere: the object to create exists already.
         """
         if not self._answers():
             return ""
@@ -121,21 +121,21 @@ class KubernetesProvider:
             if old is not None:
                 self._apply_over(self._left_to_others(old, inputs), _manager(old), dry_run=True)
             else:
-                # Fields of an object that is to be adopted are no conflict of a creation.
+                # Forced, so that a field conflict with an existing object does not hide that the object exists.
                 self._apply(inputs, self.creation_token(), dry_run=True, force=True, only_new=not self._upsert)
         except KindNotServed:
-            return ""  # its definition may be made by the very same run
+            return ""  # the same run may create the definition of the kind
         except ApiError as error:
             if old is None and error.status == HTTPStatus.CONFLICT and self._refuse_existing(inputs):
                 return ""
-            return judged(error)
+            return dry_run_warning(error)
         return ""
 
     def _refuse_existing(self, inputs: Properties) -> bool:
-        """Look for an object of that name; False where there is none, True for one that `up` waits for, as it leaves.
+        """Refuse an object whose name is taken; return True if the existing one is being deleted, as `up` waits for it.
 
         Raises:
-            AlreadyThere: there is one.
+            AlreadyThere: an object of that name exists, and is not being deleted.
         """
         found = self._found(inputs)
         if found is not None and not _is_leaving(found):
@@ -143,12 +143,12 @@ class KubernetesProvider:
         return found is not None
 
     def existing(self, inputs: Properties, manager: str, ignored: tuple[str, ...] = ()) -> Existing | None:
-        """Return the object of that name and what an adoption would make of it; None where there is none.
+        """Return the existing object of that name and the result of its adoption; None if there is none.
 
         Args:
-            inputs: what is declared, its secrets marked.
-            manager: who would apply it.
-            ignored: paths of fields that are left to whoever has written them.
+            inputs: the declaration, with marked secrets.
+            manager: the field manager that would apply it.
+            ignored: paths of ignored fields, which stay with their owners.
         """
         declared, inputs = inputs, reveal(inputs)
         live = self._found(inputs) if self._answers() else None
@@ -167,19 +167,19 @@ class KubernetesProvider:
         return existing(live, declared, planned, manager, applied)
 
     def adopt(self, found: Existing, inputs: Properties, manager: str, *, timeout: float | None) -> Live:
-        """Take an object over: its declared fields become the stack's alone, and have the declared values.
+        """Adopt an object: only the stack owns its declared fields then, and they have the declared values.
 
         Args:
             found: the object, as `existing` returned it.
-            inputs: what is declared.
-            manager: who applies it from now on.
-            timeout: seconds to wait until it is ready.
+            inputs: the declaration.
+            manager: the field manager that applies it from now on.
+            timeout: seconds to wait until the object is ready.
         """
         apply = partial(self._apply, found.applied, manager, force=True, uid=found.live["metadata"]["uid"])
         return self._ready(take_over(found.live, manager, apply, self._transfer), inputs, manager, timeout)
 
     def _found(self, inputs: Properties) -> Object | None:
-        """Return the object of that name; None where there is none, none that can be read, or the name isn't known."""
+        """Return the object of that name; None if it does not exist, can't be read, or the name is unknown."""
         metadata = inputs.get("metadata")
         if not isinstance(metadata, dict) or any(has_unknown(metadata.get(key)) for key in ("name", "namespace")):
             return None
@@ -194,25 +194,25 @@ class KubernetesProvider:
         """Ask the cluster for its version.
 
         Raises:
-            ClusterError: it does not answer, or another cluster does.
+            ClusterError: the cluster does not answer, or another cluster answers.
         """
         self._connect().request("GET", "/version", doing="asking for its version", timeout=PROBE_SECONDS)
 
     def _answers(self) -> bool:
-        """Tell whether the cluster can be asked; found out once."""
+        """Return whether the cluster answers; it is asked only once."""
         with self._asking:
             if self._reachable is None:
                 try:
                     self.reach()
                     self._reachable = True
                 except FlotillaError:
-                    self._reachable = False  # a preview does without
+                    self._reachable = False  # a preview works without it
             return self._reachable
 
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
-        """Create the object; one that is there already is refused, unless this creation made it and broke off.
+        """Create the object; an existing one is refused, unless an interrupted attempt of this creation made it.
 
-        One that is on its way out is waited for: its name is free as soon as it has gone.
+        If the existing object is being deleted, wait until its name is free.
         """
         manager = adopt or self.creation_token()
         return self._ready(self._created(inputs, manager, timeout), inputs, manager, timeout)
@@ -230,7 +230,7 @@ class KubernetesProvider:
             with nothing_done():
                 await_gone(self._connect(), found, timeout)
             return self._apply(inputs, manager, only_new=True)
-        if manager in managers(found):  # by the run before, or by a request whose answer got lost
+        if manager in managers(found):  # made by an interrupted run, or by a request whose answer was lost
             return self._apply(inputs, manager)
         error = EngineError(
             f"{self._connect().name}: {ref_of(inputs)} already exists and is not this stack's",
@@ -240,9 +240,9 @@ class KubernetesProvider:
         raise error
 
     def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:
-        """Apply the change; fields that fell out of the inputs are given up, and so removed.
+        """Apply the change; fields that are no longer in the inputs are removed.
 
-        Ignored fields (`ignore_changes`) are left to whoever has written them, as Pulumi's own provider does.
+        Ignored fields (`ignore_changes`) stay with their owners, as in Pulumi's own provider.
         """
         manager = _manager(old)
         applied = self._left_to_others(old, inputs)
@@ -253,18 +253,18 @@ class KubernetesProvider:
                 break
             live = self._transfer(live, moved)
             if transferred(live, manager) is None:
-                live = self._apply(applied, manager)  # now what was dropped is dropped
+                live = self._apply(applied, manager)  # removes the dropped fields, now that the stack owns them
         return self._ready(live, inputs, manager, timeout)
 
     def _left_to_others(self, old: ResourceState, inputs: Properties) -> Properties:
-        """Return what is applied where fields are ignored: what the object has now, or nothing that others own."""
+        """Return the inputs to apply: ignored fields have their current values, or are left out if others own them."""
         if not old.ignore_changes:
             return inputs
         live = self._connect().find(ref_of(inputs))
         return left_to_others(inputs, live, _manager(old), old.ignore_changes) if live is not None else inputs
 
     def _transfer(self, live: Object, moved: list[Object]) -> Object:
-        """Write other owners of an object's fields; where it has changed meanwhile, return it as it is now instead."""
+        """Write other owners of an object's fields; if the object has changed in the meantime, only return it."""
         connection, ref = self._connect(), ref_of(live)
         version = live["metadata"]["resourceVersion"]
         patch = [
@@ -279,7 +279,7 @@ class KubernetesProvider:
             return connection.get(ref)
 
     def _apply_over(self, inputs: Properties, manager: str, *, dry_run: bool = False) -> Object:
-        """Apply to an object that exists, taking over fields whose owners give way."""
+        """Apply to an existing object; fields of managers that give way are taken over."""
         try:
             return self._apply(inputs, manager, dry_run=dry_run)
         except ApiError as error:
@@ -292,7 +292,7 @@ class KubernetesProvider:
         if all(gives_way(owner) for owner in owners):
             return True
         found = self._found(inputs)
-        return found is not None and not managers(found)  # made before the server kept owners
+        return found is not None and not managers(found)  # created before the server recorded owners
 
     def _apply(
         self,
@@ -310,7 +310,7 @@ class KubernetesProvider:
         body = _bare(inputs)
         if only_new:
             body["metadata"] = {**body["metadata"], "resourceVersion": _ONLY_NEW}
-        if uid:  # this very object, and none that took its place
+        if uid:  # only this object, and not another one with its name
             body["metadata"] = {**body["metadata"], "uid": uid}
         try:
             return connection.apply(body, field_manager=manager, force=force, dry_run=dry_run)
@@ -324,7 +324,7 @@ class KubernetesProvider:
             live = await_ready(self._connect(), live, timeout)
         except NotReady as error:
             raise InitializationError(outputs_of(error.live, inputs, manager), error.message) from None
-        except FlotillaError as error:  # the object is there, whatever its later reads are answered with
+        except FlotillaError as error:  # the object exists, even if reading it fails
             raise InitializationError(outputs_of(live, inputs, manager), error.message) from None
         return outputs_of(live, inputs, manager)
 
@@ -338,7 +338,7 @@ class KubernetesProvider:
             return
         known = (outputs.get("metadata") or {}).get("uid")
         if known and live["metadata"]["uid"] != known:
-            return  # ours is gone; this one of the same name is somebody else's
+            return  # the stack's object is gone; this one only has the same name
         propagation = {"background": "Background", "orphan": "Orphan"}.get(
             annotation(outputs, _PROPAGATION).lower(), "Foreground"
         )
@@ -352,9 +352,9 @@ class KubernetesProvider:
             raise EngineError(error.message, hint="run it again once its finalizers can be served") from None
 
     def read(self, urn: str, resource_id: str, old: ResourceState | None) -> Live:
-        """Read the object; its inputs are the old ones' fields with the values that the server has now.
+        """Read the object; its inputs are the fields of the old inputs with their current values.
 
-        A Job whose time to live is over stays as the state has it: it has run, and isn't to run again.
+        A Job that was deleted after its time to live stays as in the state: it has run, and must not run again.
         """
         if old is None:
             raise EngineError(f"{urn}: an object is read by its type, which isn't given")
@@ -363,24 +363,25 @@ class KubernetesProvider:
             return Live(resource_id, reveal(old.outputs), reveal(old.inputs))
         if live is None:
             return Live("", {})
-        if not old.inputs:  # the program doesn't manage it: what it declares of it is nothing
+        if not old.inputs:  # the program only reads it, and declares none of its fields
             return replace(outputs_of(live, declarable(live), _manager(old)), inputs={})
-        return outputs_of(live, as_held(normalized(reveal(old.inputs)), live, reveal(old.outputs)), _manager(old))
+        inputs = with_live_values(normalized(reveal(old.inputs)), live, reveal(old.outputs))
+        return outputs_of(live, inputs, _manager(old))
 
     def recover(self, urn: str, inputs: Properties, token: str) -> Live:
-        """Find the object of a broken-off creation: the name alone isn't enough, its field manager must be ours."""
+        """Find the object of an interrupted creation, by its name and by the creation's field manager."""
         live = self._connect().find(ref_of(inputs))
         if live is None or token not in managers(live):
             return Live("", {})
         return outputs_of(live, inputs, token)
 
     def creation_token(self) -> str:
-        """Return a field manager of its own, by which a broken-off creation is recognised."""
+        """Return a new name of a field manager, by which an interrupted creation is recognised."""
         return f"pulumi-kubernetes-{secrets.token_hex(4)}"
 
 
 def _same_group(change: Change) -> bool:
-    """Tell whether a change is another version of the same group: the API server's object stays the same one."""
+    """Return whether a change is only another version of the same group, so that the object stays the same one."""
     if change.path != ("apiVersion",) or not (isinstance(change.old, str) and isinstance(change.new, str)):
         return False
     return change.old.rpartition("/")[0] == change.new.rpartition("/")[0]
@@ -410,6 +411,6 @@ def _ref_of_state(old: ResourceState) -> ObjectRef:
 
 
 def _named_by(type_: str) -> tuple[str, str]:
-    """Read a type token: `kubernetes:core/v1:ConfigMap` is the ConfigMap of v1."""
+    """Return apiVersion and kind of a type token: `kubernetes:core/v1:ConfigMap` is the ConfigMap of v1."""
     _, group_version, kind = type_.split(":")
     return group_version.removeprefix("core/"), kind

@@ -1,6 +1,6 @@
-"""How the state keeps an object: inputs in their canonical form, outputs with what only the server knows.
+"""The form of an object in the state: inputs in canonical form, outputs with the fields that the server sets.
 
-The forms are those of Pulumi's own provider, which reads the same state.
+The formats are those of Pulumi's own provider, which reads the same state.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ OWN_KEYS = (FIELD_MANAGER, INITIAL_API_VERSION, INPUTS_KEY)
 
 
 def object_id(obj: Object) -> str:
-    """Return the resource ID of an object, as the provider has it: `namespace/name` or `name`."""
+    """Return the resource ID of an object, as in Pulumi's provider: `namespace/name` or `name`."""
     metadata = obj["metadata"]
     return f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else str(metadata["name"])
 
 
 def normalized(inputs: Properties) -> Properties:
-    """Return inputs in the form in which Pulumi's provider keeps them: quantities canonical, a Secret's text as data.
+    """Return inputs as Pulumi's provider stores them: quantities in canonical form, a Secret's stringData as data.
 
-    With something unknown in them they stay as they are, as there.
+    Inputs with unknown values are not changed, as in Pulumi's provider.
     """
     if has_unknown(inputs) or not _built_in(str(inputs.get("apiVersion"))):
         return inputs
@@ -45,7 +45,7 @@ def normalized(inputs: Properties) -> Properties:
 
 
 def secret_places(inputs: Properties) -> Properties:
-    """Return inputs whose marks of secrets stand where `normalized` moves the values to."""
+    """Return inputs with the marks of secrets at the paths to which `normalized` moves the values."""
     text, data = inputs.get("stringData"), inputs.get("data") or {}
     if inputs.get("kind") != "Secret" or text is None:
         return inputs
@@ -60,12 +60,12 @@ def _built_in(api_version: str) -> bool:
 
 
 def secret_outputs(outputs: Properties) -> tuple[str, ...]:
-    """Return the properties that are secret by their kind alone."""
+    """Return the properties that are always secret for the object's kind."""
     return ("data", "stringData") if outputs.get("kind") == "Secret" else ()
 
 
 def preview_outputs(inputs: Properties) -> Properties:
-    """Return what is known of an object before it is made."""
+    """Return the outputs of an object that are known before it is created."""
     metadata = (
         {**(inputs.get("metadata") or {}), "uid": UNKNOWN} if isinstance(inputs.get("metadata"), dict) else UNKNOWN
     )
@@ -76,55 +76,56 @@ def preview_outputs(inputs: Properties) -> Properties:
 
 
 def preview_update(outputs: Properties, inputs: Properties) -> Properties:
-    """Return what is known of an object before it is changed: what the server gave it, and the new inputs over it."""
-    predicted: Properties = _laid_over(outputs, inputs)
+    """Return the outputs of an object that are known before an update: the old ones with the new inputs merged in."""
+    predicted: Properties = _merged(outputs, inputs)
     return predicted
 
 
-def _laid_over(old: Any, new: Any) -> Any:
-    """Return `new` laid over `old`, map by map."""
+def _merged(old: Any, new: Any) -> Any:
+    """Return `new` merged into `old`, map by map."""
     if isinstance(old, dict) and isinstance(new, dict):
-        return {**old, **{key: _laid_over(old.get(key), value) for key, value in new.items()}}
+        return {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
     return new
 
 
-def as_held(wanted: Object, actual: Object, before: Object | None = None) -> Object:
-    """Return what is wanted of an object with the values that the server has now: the same where nobody changed any.
+def with_live_values(wanted: Object, actual: Object, before: Object | None = None) -> Object:
+    """Return the declared fields of an object with their current values; the same object if none has changed.
 
-    Elements that others have added to lists with keys are theirs, and stay out. Values that the server never kept stay.
+    Elements that others have added to lists with keys are left out. Zero values that the server never stored stay.
 
     Args:
-        wanted: what was declared.
-        actual: what the server has now.
-        before: what it had when we wrote it last; None where that isn't known.
+        wanted: the declared object.
+        actual: the current object.
+        before: the server's answer to the last write of the stack; None if it isn't known.
     """
     shape = shape_of(wanted)
     if not differences(wanted, actual, shape=shape):
         return wanted
-    held: Object = _as_held(wanted, actual, shape, left_out(wanted, before or {}), ())
-    return held
+    result: Object = _with_live_values(wanted, actual, shape, left_out(wanted, before or {}), ())
+    return result
 
 
-def _as_held(wanted: Any, actual: Any, shape: Shape, places: frozenset[str], path: KeyedPath) -> Any:
+def _with_live_values(wanted: Any, actual: Any, shape: Shape, places: frozenset[str], path: KeyedPath) -> Any:
     if isinstance(wanted, dict) and isinstance(actual or {}, dict):
-        there = actual or {}
-        if not there and not any(place.startswith(path_text(path)) for place in places):
+        current = actual or {}
+        if not current and not any(place.startswith(path_text(path)) for place in places):
             return wanted if not differences(wanted, actual, shape=shape) else actual
         return {
-            key: _as_held(value, there.get(key), shape.of(key), places, (*path, key)) for key, value in wanted.items()
+            key: _with_live_values(value, current.get(key), shape.of(key), places, (*path, key))
+            for key, value in wanted.items()
         }
     if isinstance(wanted, list) and isinstance(actual, list):
         keyed = shape.by_key(wanted)
         if keyed is not None:
             found = {shape.key_of(element): element for element in reversed(actual)}
             return [
-                _as_held(one, found[key], shape.elements, places, (*path, Item(0, key_text(key))))
+                _with_live_values(one, found[key], shape.elements, places, (*path, Item(0, key_text(key))))
                 for key, one in keyed.items()
                 if key in found
             ]
         if len(wanted) == len(actual) and not shape.as_set:
             return [
-                _as_held(one, other, shape.elements, places, (*path, number))
+                _with_live_values(one, other, shape.elements, places, (*path, number))
                 for number, (one, other) in enumerate(zip(wanted, actual, strict=True))
             ]
     if actual is None and path_text(path) in places:
@@ -133,7 +134,7 @@ def _as_held(wanted: Any, actual: Any, shape: Shape, places: frozenset[str], pat
 
 
 def outputs_of(live: Object, inputs: Properties, manager: str) -> Live:
-    """Return an object as the state keeps it: what the server has, the inputs, and who applies them."""
+    """Return an object in the form of the state: the server's fields, the inputs, and the field manager."""
     metadata = {key: value for key, value in live["metadata"].items() if key != "managedFields"}
     kept = {INPUTS_KEY: inputs, INITIAL_API_VERSION: inputs.get("apiVersion"), FIELD_MANAGER: manager}
     return Live(object_id(live), {**live, "metadata": metadata, **kept}, inputs)

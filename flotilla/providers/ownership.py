@@ -1,9 +1,9 @@
-"""Who owns an object's fields, read from `metadata.managedFields`, and which of them a stack may take over.
+"""The owners of an object's fields (`metadata.managedFields`), and which fields a stack may take over.
 
-Pulumi's provider creates objects without server-side apply since 4.29: what it created is owned by a manager of its
-own, `pulumi-kubernetes` with the operation Update. Server-side apply counts that as somebody else, so that it refuses
-a change of these fields, and doesn't remove those that the program has dropped. They become the stack's before an
-object is updated (docs/decisions/creation-and-ownership.md).
+Since 4.29, Pulumi's provider creates objects without server-side apply. Their fields are owned by a separate manager,
+`pulumi-kubernetes` with the operation Update. For server-side apply that is another owner: it refuses changes of these
+fields, and doesn't remove fields that the program has dropped. So the fields are transferred to the stack's manager
+before an object is updated (docs/decisions/creation-and-ownership.md).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from flotilla.kube.wire import ApiError
 from flotilla.state.diff import parse_path
 
 CREATORS = ("pulumi-kubernetes", "pulumi-resource-kubernetes")
-"""Managers of what Pulumi's provider creates, by the beginnings of their names; their operation is Update."""
+"""Prefixes of the managers with which Pulumi's provider creates objects; their operation is Update."""
 
 PEOPLE = ("kubectl", "before-first-apply")
-"""Managers whose fields an update takes over where they are in its way, as Pulumi's provider does."""
+"""Prefixes of managers whose fields an update takes over on a conflict, as Pulumi's provider does."""
 
 _CONFLICT = "FieldManagerConflict"
 _QUOTED = re.compile(r'"([^"]*)"')
@@ -33,9 +33,9 @@ def managers(obj: Object) -> set[str]:
 
 
 def field_conflicts(error: ApiError) -> set[str]:
-    """Return the managers that own fields which an apply would change; empty where that isn't what was refused.
+    """Return the managers that own the fields of a refused apply; empty if the refusal was no field conflict.
 
-    One that owns them through a subresource, as `kubectl scale` does, is called `kubectl/scale`.
+    A manager that owns them through a subresource, as `kubectl scale` does, is named `kubectl/scale`.
     """
     causes = error.details.get("causes") or []
     texts = [str(cause.get("message")) for cause in causes if cause.get("reason") == _CONFLICT]
@@ -43,12 +43,12 @@ def field_conflicts(error: ApiError) -> set[str]:
 
 
 def gives_way(manager: str) -> bool:
-    """Tell whether a manager's fields are taken over where they are in the way of an update."""
+    """Return whether an update takes over a manager's fields on a conflict."""
     return manager.startswith((*CREATORS, *PEOPLE)) and "/" not in manager
 
 
 def transferred(obj: Object, manager: str) -> list[Object] | None:
-    """Return `managedFields` in which the fields of the creation belong to `manager`; None where nothing changes."""
+    """Return `managedFields` in which `manager` owns the fields of the creation; None if nothing changes."""
     moved = [entry for entry in entries_of(obj) if _is_creation(entry)]
     if not moved:
         return None
@@ -61,27 +61,27 @@ def transferred(obj: Object, manager: str) -> list[Object] | None:
 
 
 def left_to_others(inputs: Object, live: Object, manager: str, paths: Iterable[str]) -> Object:
-    """Return inputs as they are applied where some fields are ignored (upstream: handleSSAIgnoreFields, await.go).
+    """Return the inputs to apply if some fields are ignored (upstream: handleSSAIgnoreFields, await.go).
 
-    A field that only others own is not sent, so that it stays theirs. Any other is sent as the object has it now: left
-    out, it would be removed.
+    An ignored field that only others own is not sent, so that it stays theirs. Any other ignored field is sent with its
+    current value, because the server would remove it if it were left out.
 
     Args:
-        inputs: as declared.
+        inputs: the declaration.
         live: the object as it is.
-        manager: who applies.
-        paths: of the ignored fields, as Pulumi writes them.
+        manager: the field manager that applies.
+        paths: the paths of the ignored fields, as Pulumi writes them.
     """
     entries = entries_of(live)
     ours = [entry for entry in entries if is_own(entry, manager) or _is_creation(entry)]
     theirs = [entry for entry in entries if entry not in ours]
     result = inputs
     for path in map(parse_path, paths):
-        held = _value(live, path)
+        current = _value(live, path)
         if _owns(theirs, path) and not _owns(ours, path):
             result = _put(result, path, None)
-        elif held is not None:
-            result = _put(result, path, held)
+        elif current is not None:
+            result = _put(result, path, current)
     return result
 
 
@@ -90,14 +90,14 @@ def _owns(entries: list[Any], path: Path) -> bool:
 
 
 def _value(value: Any, path: Path) -> Any:
-    """Follow names through maps; None where one is missing. What is in a list is nobody's by its place."""
+    """Follow a path through maps; None if a key is missing. Paths through lists are not followed."""
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
     return value
 
 
 def _put(value: Any, path: Path, new: Any) -> Any:
-    """Return a map with another value at a path; None takes it out. A path through a list changes nothing."""
+    """Return a map with a new value at a path; None removes the key. A path through a list changes nothing."""
     step, rest = path[0], path[1:]
     if not isinstance(value, dict) or (new is None and step not in value):
         return value
@@ -106,7 +106,7 @@ def _put(value: Any, path: Path, new: Any) -> Any:
 
 
 def entries_of(obj: Object) -> list[Any]:
-    """Return what the server has noted of who owns which fields."""
+    """Return the server's record of who owns which fields."""
     return obj["metadata"].get("managedFields") or []
 
 
@@ -116,5 +116,5 @@ def _is_creation(entry: Object) -> bool:
 
 
 def is_own(entry: Object, manager: str) -> bool:
-    """Tell whether an entry is of what a manager has applied."""
+    """Return whether an entry lists the fields that a manager has applied."""
     return entry.get("manager") == manager and entry.get("operation") == "Apply" and not entry.get("subresource")

@@ -1,6 +1,6 @@
-"""How the state keeps a Helm release: every option with its default, and what helm made of it.
+"""The form of a Helm release in the state: all options with their defaults, and the deployed result.
 
-The forms are those of Pulumi's own provider, which reads the same state.
+The formats are those of Pulumi's own provider, which reads the same state.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ KNOWN = frozenset(
     {*FLAGS, *UPGRADE_FLAGS, *TEXTS, *_NOT_KEPT, "name", "namespace", "chart", "values", "timeout", "skipAwait"}
     | {"maxHistory", "repositoryOpts", "allowNullValues"}
 )
-"""Options that this engine gives to helm, or can do without."""
+"""Options that this engine passes to helm, or may ignore."""
 
 
 def completed(inputs: Properties) -> Properties:
-    """Return a release's inputs with the defaults of all options, and without those that are no longer kept."""
+    """Return a release's inputs with the defaults of all options, and without options that the state no longer has."""
     flags = dict.fromkeys((*FLAGS, *UPGRADE_FLAGS, *_UNUSED_FLAGS), False)
     texts = dict.fromkeys((*TEXTS, *_UNUSED_TEXTS), "")
     given = {key: value for key, value in inputs.items() if value is not None and key not in _NOT_KEPT}
@@ -61,8 +61,8 @@ def outputs_of(inputs: Properties, found: Properties, chart: Properties) -> Prop
     """Return the outputs of a release.
 
     Args:
-        inputs: what was asked for, with what is deployed instead where that differs.
-        found: what `helm status` says of it.
+        inputs: the declared inputs, with the deployed values if they differ.
+        found: the output of `helm status`.
         chart: name, version and appVersion of the deployed chart.
     """
     status = {
@@ -79,7 +79,7 @@ def outputs_of(inputs: Properties, found: Properties, chart: Properties) -> Prop
 
 
 def resource_names(manifest: str) -> dict[str, list[str]]:
-    """Return the names of a manifest's objects by their kind, as `Deployment.apps/apps/v1`."""
+    """Return the names of a manifest's objects by kind, such as `Deployment.apps/apps/v1`."""
     found: dict[str, set[str]] = {}
     try:
         objects = yaml.load_all(manifest)
@@ -96,5 +96,5 @@ def resource_names(manifest: str) -> dict[str, list[str]]:
 
 
 def preview_outputs(inputs: Properties) -> Properties:
-    """Return what is known of a release before it is installed."""
+    """Return the outputs of a release that are known before it is installed."""
     return {**inputs, "resourceNames": UNKNOWN, "status": UNKNOWN}

@@ -1,4 +1,4 @@
-"""References to other stacks (`pulumi:pulumi:StackReference`): their outputs, read from the same backend."""
+"""References to other stacks (`pulumi:pulumi:StackReference`), whose outputs are read from the same backend."""
 
 from __future__ import annotations
 
@@ -13,56 +13,57 @@ from flotilla.state.values import Properties, has_secret
 STACK_REFERENCE = "pulumi:pulumi:StackReference"
 
 ReadStack = Callable[[str], Properties]
-"""Returns a stack's outputs by its full name (`organization/project/stack`), secrets sealed; EngineError if none."""
+"""Returns a stack's outputs by its full name (`organization/project/stack`), with secrets marked; raises EngineError if
+the stack has none."""
 
 
 def no_stacks(name: str) -> Properties:
-    """Know of no other stack."""
+    """Raise the error for a stack that does not exist; for runs without a backend."""
     raise EngineError(f"there is no stack {name} here")
 
 
 class StackReferences:
-    """Reads; there is nothing to manage."""
+    """The provider of stack references, which are read and not managed."""
 
     def __init__(self, read_stack: ReadStack) -> None:
-        """Take how a stack is read."""
+        """Keep the function that reads a stack."""
         self._read_stack = read_stack
 
     def read(self, urn: str, resource_id: str, old: ResourceState | None) -> Live:
-        """Return the stack's outputs, in the form in which Pulumi's own provider gives them."""
+        """Return the stack's outputs, in the format of Pulumi's own provider."""
         outputs = self._read_stack(resource_id)
         secret = sorted(key for key, value in outputs.items() if has_secret(value))
         return Live(resource_id, {"name": resource_id, "outputs": outputs, "secretOutputNames": secret})
 
     def diff(self, old: ResourceState, inputs: Properties) -> Diff:
-        """See no difference: what another stack has is no drift of this one."""
+        """Return no difference: changes of another stack are no drift of this one."""
         return Diff()
 
     def check(self, urn: str, old: ResourceState | None, inputs: Properties) -> Properties:
-        """Refuse to manage one."""
+        """Refuse to manage a stack reference."""
         raise self._unmanaged(urn)
 
     def dry_run(self, old: ResourceState | None, inputs: Properties) -> str:
-        """Refuse to manage one."""
+        """Refuse to manage a stack reference."""
         raise self._unmanaged(old.urn if old else STACK_REFERENCE)
 
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
-        """Refuse to manage one."""
+        """Refuse to manage a stack reference."""
         raise self._unmanaged(urn)
 
     def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:
-        """Refuse to manage one."""
+        """Refuse to manage a stack reference."""
         raise self._unmanaged(old.urn)
 
     def delete(self, old: ResourceState, *, timeout: float | None) -> None:
-        """Have nothing to delete."""
+        """Do nothing: there is nothing to delete."""
 
     def recover(self, urn: str, inputs: Properties, token: str) -> Live:
-        """Have nothing to recover."""
+        """Find nothing: there is nothing to recover."""
         return Live("", {})
 
     def creation_token(self) -> str:
-        """Return none."""
+        """Return no token."""
         return ""
 
     @staticmethod

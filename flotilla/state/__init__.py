@@ -1,1 +1,1 @@
-"""A stack's state in Pulumi's formats, for both engines: values, URNs, the checkpoint, its secrets, its files."""
+"""A stack's state in Pulumi's formats, for both engines: values, URNs, the checkpoint, its secrets and its files."""

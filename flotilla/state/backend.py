@@ -1,6 +1,6 @@
-"""Where state lives: the layout, locks, history and backups of Pulumi's self-managed backend on files.
+"""The files of a stack: the layout, locks, history and backups of Pulumi's self-managed backend on a file system.
 
-Source: pkg/backend/diy (store.go, lock.go, state.go) of Pulumi 3.259; the CLI reads and writes the same folder.
+Source: pkg/backend/diy (store.go, lock.go, state.go) of Pulumi 3.259. The CLI reads and writes the same folder.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from flotilla.state.reading import StateError, parse, snapshot_of
 from flotilla.state.values import Properties
 
 OWN = "flotilla"
-"""The key of what the embedded engine adds to an entry of the history; Pulumi's CLI passes over it."""
+"""The key under which the embedded engine adds data to an entry of the history; Pulumi's CLI ignores it."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class StackFiles:
 
     @property
     def qualified(self) -> str:
-        """The stack's full name; self-managed backends have one organization."""
+        """The stack's full name; in self-managed backends there is only one organization."""
         return f"organization/{self.project}/{self.stack}"
 
     @property
     def checkpoint(self) -> Path:
-        """The state itself."""
+        """The file with the state."""
         return self._folder("stacks") / f"{self.stack}.json"
 
     @property
@@ -58,36 +58,36 @@ class StackFiles:
 
     @property
     def backups(self) -> Path:
-        """The folder of backups: the state before each of the last updates."""
+        """The folder of backups, which contain the state before each of the last updates."""
         return self._folder("backups") / self.stack
 
     @property
     def history(self) -> Path:
-        """The folder of the stack's history: what each update did, and the state that it left."""
+        """The folder of the stack's history: a record of each update, and the state after it."""
         return self._folder("history") / self.stack
 
     @property
     def begun(self) -> Path:
-        """What the run under way does, which stays where it is killed: it writes no entry of the history then."""
+        """The record of the current run. It remains if the run is killed, which then has no entry in the history."""
         return self.backups / f"{self.stack}.begun"
 
     @property
     def bak(self) -> Path:
-        """The newest backup's copy beside the state, as the CLI keeps one."""
+        """The copy of the newest backup next to the state, which the CLI keeps too."""
         return self.checkpoint.with_name(self.checkpoint.name + ".bak")
 
     def exists(self) -> bool:
-        """Tell whether there is a state, readable or not."""
+        """Return whether the stack has a state, readable or not."""
         try:
             return self.read() is not None
         except StateError:
             return True
 
     def read(self) -> bytes | None:
-        """Return the checkpoint's content; None for a stack that doesn't exist yet.
+        """Return the checkpoint's content; None if the stack doesn't exist yet.
 
         Raises:
-            StateError: it is there but can't be read, or it is kept in a form that this engine doesn't read.
+            StateError: the checkpoint exists but can't be read, or is in a format that this engine doesn't read.
         """
         try:
             return unpacked(read_file(self.checkpoint))
@@ -112,9 +112,9 @@ class StackFiles:
         """Replace the checkpoint, atomically and durably; a failure leaves the old one and no other file.
 
         Raises:
-            EngineError: it can't be written: the disk is full, or the folder can't be written to.
+            EngineError: the checkpoint can't be written: the disk is full, or the folder is not writable.
         """
-        with written(self.checkpoint):
+        with write_errors(self.checkpoint):
             self._ensure_meta()
             self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
             write_whole(self.checkpoint, text)
@@ -126,16 +126,16 @@ class StackFiles:
                 os.close(folder)
 
     def back_up(self, opened: OpenStack) -> None:
-        """Keep the state as it is now, as the CLI does before every update: the newest `backups.KEPT` stay.
+        """Copy the current state to the backups, as the CLI does before every update; the newest `backups.KEPT` stay.
 
-        A state without resources is nothing to go back to, and takes no backup's place.
+        A state without resources is not copied, since nobody needs to restore it.
 
         Raises:
-            EngineError: it can't be written.
+            EngineError: the backup can't be written.
         """
         if not opened.snapshot.resources:
             return
-        with written(self.backups):
+        with write_errors(self.backups):
             self.backups.mkdir(parents=True, exist_ok=True)
             kept = self.backups / f"{self.stack}.{time.time_ns()}.json{ENDING}"
             write_bytes_whole(kept, compressed(opened.text))
@@ -144,16 +144,16 @@ class StackFiles:
             prune(self.backups, self.stack, suffix=".json")
 
     def begin(self, kind: str, back_to: int = 0) -> None:
-        """Note what a run is about to change, until it has its entry in the history.
+        """Record that a run begins to change the stack; the record stays until the run's entry is in the history.
 
         Args:
-            kind: as in the history.
-            back_to: the update whose declaration it restores; 0 for none.
+            kind: the kind of the update, as in the history.
+            back_to: the number of the update whose declaration the run restores; 0 for none.
 
         Raises:
-            EngineError: it can't be written.
+            EngineError: the record can't be written.
         """
-        with written(self.begun):
+        with write_errors(self.begun):
             self.backups.mkdir(parents=True, exist_ok=True)
             write_whole(self.begun, json.dumps({"kind": kind, "backTo": back_to, "time": time.time_ns()}))
 
@@ -167,18 +167,18 @@ class StackFiles:
         message: str = "",
         own: Properties | None = None,
     ) -> None:
-        """Add an update to the stack's history, with the state that it left.
+        """Add an update to the stack's history, with the state after it.
 
         Args:
-            kind: what was done.
-            started: when, in seconds since 1970.
+            kind: the kind of the update, such as `update` or `destroy`.
+            started: its start, in seconds since 1970.
             result: `succeeded` or `failed`.
-            changes: how many steps there were of each operation.
-            message: what the history says of it.
-            own: what this engine keeps besides (`flotilla.state.history`).
+            changes: the number of steps of each operation.
+            message: the entry's message.
+            own: the data that this engine adds (`flotilla.state.history`).
 
         Raises:
-            EngineError: it can't be written.
+            EngineError: the entry can't be written.
         """
         stem = f"{self.stack}-{time.time_ns()}"
         entry = {
@@ -192,7 +192,7 @@ class StackFiles:
             "resourceChanges": changes,
             **({OWN: own} if own else {}),
         }
-        with written(self.history):
+        with write_errors(self.history):
             self.history.mkdir(parents=True, exist_ok=True)
             write_whole(self.history / f"{stem}.history.json", json.dumps(entry))
             if self.checkpoint.exists():
@@ -202,7 +202,7 @@ class StackFiles:
             prune(self.history, self.stack, suffix=".checkpoint.json")
 
     def copies(self) -> list[Path]:
-        """Return the copies of the state that there are, good or not, the newest first."""
+        """Return all copies of the state, valid or not, the newest first."""
         return candidates(self.backups, self.bak, self.history)
 
     def remove(self) -> None:
@@ -219,17 +219,17 @@ class StackFiles:
             write_whole(meta, "version: 1\n", mode=0o644)
 
     @contextmanager
-    def locked(self, tell: Callable[[str], None]) -> Iterator[Path]:
-        """Lock the stack against other runs, the CLI's too, and return the lock's file.
+    def locked(self, report: Callable[[str], None]) -> Iterator[Path]:
+        """Lock the stack against other runs, including the CLI's, and yield the lock file.
 
-        A dead process's lock is taken over, with a message.
+        The lock of a process that no longer runs is removed, with a message.
 
         Raises:
-            EngineError: another process has the lock, or a lock's file doesn't say whose it is.
+            EngineError: another process has the lock, or a lock file doesn't name its process.
         """
-        with written(self.locks):
+        with write_errors(self.locks):
             self._ensure_meta()
-            # Ours first, then a look at the others': of two that start at once, at least one sees the other.
+            # Our lock is written before the others are read: if two runs start together, at least one sees the other.
             own = write_lock(self.locks)
         try:
             for other in found_in(self.locks):
@@ -237,7 +237,7 @@ class StackFiles:
                     continue
                 if other.holder is not Holder.GONE:
                     raise refusal(other, self.stack)
-                tell(f"taking over the lock of {other.text}: that process is gone")
+                report(f"taking over the lock of {other.text}: that process is gone")
                 other.remove()
             yield own
         finally:
@@ -245,8 +245,8 @@ class StackFiles:
 
 
 @contextmanager
-def written(place: Path) -> Iterator[None]:
-    """Turn what the operating system says of a failed write into one line."""
+def write_errors(place: Path) -> Iterator[None]:
+    """Turn the operating system's error of a failed write into one line."""
     try:
         yield
     except OSError as error:
@@ -257,11 +257,11 @@ def written(place: Path) -> Iterator[None]:
 
 
 def read_file(file: Path) -> bytes:
-    """Return the content of a state, or of a copy as it is kept: `unpacked` reads a compressed one.
+    """Return the raw content of a state or of a copy; a compressed one has to be read with `unpacked`.
 
     Raises:
-        FileNotFoundError: it isn't there.
-        StateError: it is no file, or can't be read.
+        FileNotFoundError: the file does not exist.
+        StateError: it isn't a regular file, or can't be read.
     """
     try:
         if file.exists() and not file.is_file():
@@ -275,32 +275,32 @@ def read_file(file: Path) -> bytes:
 
 @dataclass(frozen=True)
 class OpenStack:
-    """A stack's files with the key to its secrets."""
+    """A stack that was read: its files, its state, and the key to its secrets."""
 
     files: StackFiles
     crypter: PassphraseCrypter
     snapshot: Snapshot
     text: str
-    """The file's content; empty for a stack that doesn't exist yet."""
+    """The content of the state's file; empty for a stack that doesn't exist yet."""
     salted: bool = True
-    """The key's salt is one that the state or the stack file has; else it is a random one of this run."""
+    """Whether the key's salt comes from the state or the stack file; otherwise it is a random one of this run."""
 
     @property
     def exists(self) -> bool:
-        """Whether there is a state, be it one without resources."""
+        """Whether the stack has a state, possibly one without resources."""
         return bool(self.text)
 
 
 def open_stack(files: StackFiles, passphrase: str, config_salt: str | None) -> OpenStack:
-    """Read a stack; one that doesn't exist yet is empty.
+    """Read a stack; a stack that doesn't exist yet is empty.
 
     Args:
-        files: where it is.
-        passphrase: the key to its secrets.
-        config_salt: the stack file's `encryptionsalt`, which a new state takes over.
+        files: the stack's files.
+        passphrase: the passphrase of its secrets.
+        config_salt: the stack file's `encryptionsalt`, which a new state uses.
 
     Raises:
-        EngineError: the passphrase is wrong, or the state can't be used: says why, and which backup is good.
+        EngineError: the passphrase is wrong, or the state can't be used; the message says why and names a valid backup.
     """
     try:
         data = files.read()
@@ -316,9 +316,9 @@ def open_copy(files: StackFiles, file: Path, passphrase: str) -> Backup:
     """Read a copy of a stack's state.
 
     Raises:
-        StateError: it can't be used.
+        StateError: the copy can't be used.
         EngineError: the passphrase is wrong.
-        FileNotFoundError: it isn't there.
+        FileNotFoundError: the copy does not exist.
     """
     found = _opened(files, unpacked(read_file(file)), passphrase, None)
     return Backup(file, found.snapshot, found.text)
@@ -332,7 +332,7 @@ def _opened(files: StackFiles, data: bytes, passphrase: str, config_salt: str | 
 
 
 def unusable(files: StackFiles, error: StateError, passphrase: str) -> EngineError:
-    """Return the error for a state that can't be used: the file, what is wrong, the newest good backup, the way out."""
+    """Return the error for a state that can't be used: the file, the problem, the newest valid backup, the remedy."""
     wrong = f"the state of stack {files.stack} can't be used: {files.checkpoint} {error.message}"
     good = newest_good(files.copies(), lambda file: open_copy(files, file, passphrase))
     if good is None:

@@ -1,4 +1,4 @@
-"""Copies of a stack's state: where they are, which of them are good, and how many are kept."""
+"""Copies of a stack's state: where they are, which of them are valid, and how many are kept."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from flotilla.state.checksums import remove_file
 from flotilla.state.compression import ENDING
 
 KEPT = 20
-"""Backups of a stack that are kept, and states in its history; older ones are removed."""
+"""How many backups of a stack are kept, and how many states in its history; older ones are removed."""
 
 
 @dataclass(frozen=True)
 class Backup:
-    """A copy of a state that reads as a whole."""
+    """A valid copy of a state."""
 
     file: Path
     snapshot: Snapshot
@@ -36,12 +36,12 @@ class Backup:
 
 
 def candidates(backups: Path, beside: Path, history: Path) -> list[Path]:
-    """Return the copies that there are, the newest first.
+    """Return all existing copies, the newest first.
 
     Args:
         backups: the folder of backups.
-        beside: the copy beside the state.
-        history: the folder of the stack's history, which keeps the state after each update.
+        beside: the copy next to the state.
+        history: the folder of the stack's history, which contains the state after each update.
     """
     folders = ((backups, "*.json"), (history, "*.checkpoint.json"))
     files = [file for folder, named in folders for ending in ("", ENDING) for file in folder.glob(named + ending)]
@@ -50,7 +50,7 @@ def candidates(backups: Path, beside: Path, history: Path) -> list[Path]:
 
 
 def newest_good(files: list[Path], read: Callable[[Path], Backup]) -> Backup | None:
-    """Return the newest of some copies that reads as a whole; None where none does."""
+    """Return the first valid one of some copies; None if there is none."""
     for file in files:
         with suppress(FlotillaError):
             return read(file)
@@ -58,9 +58,9 @@ def newest_good(files: list[Path], read: Callable[[Path], Backup]) -> Backup | N
 
 
 def prune(folder: Path, stack: str, *, suffix: str) -> None:
-    """Remove all but the newest copies that a stack's runs have put into a folder; others' files stay.
+    """Remove all but the newest copies that a stack's runs have put into a folder; other files stay.
 
-    Copies of earlier versions are not compressed; they count with the others.
+    Copies of earlier versions are not compressed; they are counted too.
     """
     ours = re.compile(rf"{re.escape(stack)}[.-](\d+){re.escape(suffix)}(?:{re.escape(ENDING)})?")
     numbered = [(int(found[1]), file) for file in folder.iterdir() if (found := ours.fullmatch(file.name))]
@@ -69,5 +69,5 @@ def prune(folder: Path, stack: str, *, suffix: str) -> None:
 
 
 def time_of(file: Path) -> str:
-    """Return when a file was written, RFC 3339, UTC."""
+    """Return the time of a file's last write, in RFC 3339 and UTC."""
     return dt.datetime.fromtimestamp(file.stat().st_mtime, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""A stack's state: resources and pending operations, as Pulumi's checkpoint (version 3) has them."""
+"""A stack's state: resources and pending operations, in the format of Pulumi's checkpoint (version 3)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from flotilla.state.crypto import PassphraseCrypter
 from flotilla.state.values import Properties, from_state, reveal, to_state
 
 ENGINE_VERSION = "v3.259.0"
-"""The Pulumi version whose checkpoint this is."""
+"""The Pulumi version whose format is written."""
 
 _VALUES = ("inputs", "outputs")
 VERSION = 3
-"""The checkpoint's version."""
+"""The version of the checkpoint format."""
 
 
 @dataclass(frozen=True)
 class ResourceState:
-    """One resource, as apitype.ResourceV3; absent fields keep their defaults and are not written."""
+    """One resource (apitype.ResourceV3); fields with their default value are not written."""
 
     urn: str
     custom: bool
@@ -60,7 +60,7 @@ class ResourceState:
 
     @cached_property
     def plain(self) -> Properties:
-        """The inputs without the marks of secrets: to be read, not to be changed."""
+        """The inputs without the marks of secrets; they must not be changed."""
         found: Properties = reveal(self.inputs)
         return found
 
@@ -76,7 +76,7 @@ class ResourceState:
         return urns - {self.urn}
 
     def to_json(self, crypter: PassphraseCrypter | None) -> Properties:
-        """Return the checkpoint's form: secrets encrypted (in plain text without `crypter`), defaults left out."""
+        """Return the resource as in a checkpoint: secrets encrypted (plain without `crypter`), defaults left out."""
         body: Properties = {}
         for part in fields(self):
             value = getattr(self, part.name)
@@ -89,7 +89,7 @@ class ResourceState:
 
     @classmethod
     def from_json(cls, body: Properties, decrypt: Callable[[str], str]) -> ResourceState:
-        """Read the checkpoint's form."""
+        """Read a resource of a checkpoint."""
         known: Properties = {}
         rest = dict(body)
         for part in fields(cls):
@@ -98,7 +98,7 @@ class ResourceState:
                 continue
             value = rest.pop(key)
             if value is None:
-                continue  # as absent
+                continue  # treated as absent
             if part.name in _VALUES:
                 value = from_state(value, decrypt)
             if part.name == "property_dependencies":
@@ -108,7 +108,7 @@ class ResourceState:
 
 
 def renamed(resource: ResourceState, moved: dict[str, str]) -> ResourceState:
-    """Return a resource whose references follow those that have another URN now."""
+    """Return a resource whose references are updated to the new URNs in `moved` (old to new)."""
     urn, separator, id_ = resource.provider.rpartition("::")
     return replace(
         resource,
@@ -123,7 +123,7 @@ def renamed(resource: ResourceState, moved: dict[str, str]) -> ResourceState:
 
 
 def without_references(resource: ResourceState, gone: set[str]) -> ResourceState:
-    """Return a resource that no longer depends on those that are gone."""
+    """Return a resource without its dependencies on some URNs."""
     if not gone & resource.depends_on():
         return resource
     return replace(
@@ -146,7 +146,7 @@ def _camel(name: str) -> str:
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation that had begun when the state was written: creating, updating, deleting, reading or importing."""
+    """An operation in progress when the state was written: creating, updating, deleting, reading or importing."""
 
     resource: ResourceState
     type: str
@@ -154,13 +154,13 @@ class Operation:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A stack's whole state. Resources stand after everything that they depend on."""
+    """A stack's whole state. Each resource comes after the resources that it depends on."""
 
     resources: tuple[ResourceState, ...] = ()
     pending: tuple[Operation, ...] = ()
 
     def check(self) -> None:
-        """Refuse a state that has a resource before something that it depends on (as the CLI does)."""
+        """Refuse a state in which a resource comes before one that it depends on (as the CLI does)."""
         seen: set[str] = set()
         for resource in self.resources:
             missing = resource.depends_on() - seen
@@ -170,7 +170,7 @@ class Snapshot:
 
 
 def below(resources: Iterable[ResourceState], root: str) -> list[ResourceState]:
-    """Return the resource with a URN and all that belongs to it, in their order, in which parents come first."""
+    """Return the resource with a URN and all its descendants, in their order, in which parents come first."""
     inside, found = {root}, []
     for resource in resources:
         if resource.urn in inside or resource.parent in inside:
@@ -180,9 +180,9 @@ def below(resources: Iterable[ResourceState], root: str) -> list[ResourceState]:
 
 
 def without(snapshot: Snapshot, urns: set[str]) -> Snapshot:
-    """Return a state without some resources; the others no longer depend on them.
+    """Return a state without some resources, and without dependencies on them.
 
-    What had begun by them as providers goes along: without them nobody could settle it.
+    Pending operations of providers among them are removed as well: without the provider, no run could settle them.
     """
     kept = (without_references(r, urns) for r in snapshot.resources if r.urn not in urns)
     return Snapshot(tuple(kept), tuple(left for op in snapshot.pending for left in _without(op, urns)))
@@ -196,10 +196,10 @@ def _without(operation: Operation, urns: set[str]) -> Iterator[Operation]:
 
 
 class Encoder:
-    """Turns snapshots into checkpoint text; a resource that didn't change is encoded once."""
+    """Turns snapshots into the text of a checkpoint; an unchanged resource is encoded only once."""
 
     def __init__(self, crypter: PassphraseCrypter, stack: str) -> None:
-        """Name the stack in full: `organization/project/stack`."""
+        """Keep the stack's full name, `organization/project/stack`."""
         self._crypter = crypter
         self._stack = stack
         self._texts: dict[int, tuple[ResourceState, str]] = {}
@@ -209,11 +209,11 @@ class Encoder:
         alive = {}
         texts = []
         for resource in snapshot.resources:
-            held = self._texts.get(id(resource))
-            if held is None:
-                held = (resource, json.dumps(resource.to_json(self._crypter)))
-            alive[id(resource)] = held
-            texts.append(held[1])
+            encoded = self._texts.get(id(resource))
+            if encoded is None:
+                encoded = (resource, json.dumps(resource.to_json(self._crypter)))
+            alive[id(resource)] = encoded
+            texts.append(encoded[1])
         self._texts = alive
         latest: Properties = {
             "manifest": manifest(),
@@ -224,23 +224,23 @@ class Encoder:
             latest["pending_operations"] = [
                 {"resource": op.resource.to_json(self._crypter), "type": op.type} for op in snapshot.pending
             ]
-        # Resources are spliced in as text, so that a checkpoint of a large fleet costs what changed in it.
+        # Resources are inserted as text, so that only changed ones are encoded, even for a large fleet.
         head = json.dumps(latest)[:-1]
         resources = f', "resources": [{", ".join(texts)}]' if texts else ""
         return f'{{"version": 3, "checkpoint": {{"stack": {json.dumps(self._stack)}, "latest": {head}{resources}}}}}}}'
 
 
 def decode(document: Properties, crypter: PassphraseCrypter) -> Snapshot:
-    """Read a checkpoint that has the right shape (`flotilla.state.reading`).
+    """Read a checkpoint whose shape was checked (`flotilla.state.reading`).
 
     Raises:
-        EngineError: it has secrets of another passphrase.
+        EngineError: it has secrets that were encrypted with another passphrase.
     """
     return _snapshot(document["checkpoint"].get("latest") or {}, crypter.decrypt)
 
 
 def from_export(deployment: Properties) -> Snapshot:
-    """Read what `pulumi stack export --show-secrets` gives: the same resources, their secrets in plain text."""
+    """Read the output of `pulumi stack export --show-secrets`, in which secrets are plain text."""
 
     def refuse(_ciphertext: str) -> str:
         raise EngineError("the exported state has secrets that are not shown", hint="export it with --show-secrets")
@@ -249,11 +249,11 @@ def from_export(deployment: Properties) -> Snapshot:
 
 
 def to_export(snapshot: Snapshot, deployment: Properties) -> Properties:
-    """Return what `pulumi stack import` takes: a state in the place of an exported one, its secrets in plain text.
+    """Return the input for `pulumi stack import`: an exported document with another state, its secrets in plain text.
 
     Args:
         snapshot: the state.
-        deployment: what was exported, which says how the stack's secrets are encrypted.
+        deployment: the exported document, which says how the stack's secrets are encrypted.
     """
     resources = [resource.to_json(None) for resource in snapshot.resources]
     pending = [{"resource": op.resource.to_json(None), "type": op.type} for op in snapshot.pending]
@@ -261,7 +261,7 @@ def to_export(snapshot: Snapshot, deployment: Properties) -> Properties:
 
 
 def _snapshot(latest: Properties, decrypt: Callable[[str], str]) -> Snapshot:
-    """Read the part of a checkpoint, and of an export, that lists resources and what had begun."""
+    """Read the resources and pending operations from the part that checkpoints and exports have in common."""
     resources = tuple(ResourceState.from_json(body, decrypt) for body in latest.get("resources") or [])
     pending = tuple(
         Operation(ResourceState.from_json(op["resource"], decrypt), op["type"])
@@ -271,10 +271,10 @@ def _snapshot(latest: Properties, decrypt: Callable[[str], str]) -> Snapshot:
 
 
 def secrets_salt(document: Properties) -> str | None:
-    """Return the salt that a checkpoint's secrets are under; None where it has none yet.
+    """Return the salt of a checkpoint's secrets; None if the checkpoint has none yet.
 
     Raises:
-        EngineError: another secrets provider than the passphrase one.
+        EngineError: the secrets provider is not the passphrase provider.
     """
     latest = document["checkpoint"].get("latest") or {}
     providers = latest.get("secrets_providers")
@@ -289,13 +289,13 @@ def secrets_salt(document: Properties) -> str | None:
 
 
 def manifest() -> Properties:
-    """Return what a checkpoint says of its writer."""
+    """Return a checkpoint's manifest, which describes its writer."""
     magic = hashlib.sha256(ENGINE_VERSION.encode()).hexdigest()
     return {"time": timestamp(), "magic": magic, "version": ENGINE_VERSION}
 
 
 def timestamp() -> str:
-    """Return the time as checkpoints have it."""
+    """Return the current time in the format of checkpoints."""
     return dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
 
 

@@ -1,4 +1,4 @@
-"""Files of the state's store: the CLI keeps a checksum beside each, which must not outlive what it was made of."""
+"""Removes files of the backend with their checksums: the CLI keeps a checksum file next to each, which must match."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 
 def remove_file(file: Path) -> None:
-    """Remove a file of the store with its checksum; it may be gone already."""
+    """Remove a file of the backend and its checksum; the file may be missing."""
     file.unlink(missing_ok=True)
     remove_checksum(file)
 
 
 def remove_checksum(file: Path) -> None:
-    """Remove the checksum of a file that was written anew."""
+    """Remove the checksum of a file that was written again."""
     file.with_name(f"{file.name}.attrs").unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Copies of states are kept compressed, as Pulumi's CLI can keep them: by gzip, with the ending `.gz`.
+"""Compresses copies of states with gzip and the ending `.gz`, as Pulumi's CLI can do.
 
-The CLI goes by a file's first bytes, not by its name, whatever it is set to write (sdk/go/common/encoding), and so does
-this. What the CLI writes compressed (`PULUMI_DIY_BACKEND_GZIP`) and what it doesn't is read alike.
+To recognise a compressed file, the CLI looks at the first bytes and not at the name (sdk/go/common/encoding), and so
+does this module. So the CLI's files are read whether it compressed them (`PULUMI_DIY_BACKEND_GZIP`) or not.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from flotilla.state.reading import StateError
 ENDING = ".gz"
 _MAGIC = b"\x1f\x8b"
 _MOST_BYTES = 1 << 30
-"""Of a state, unpacked: a small file may not fill the memory."""
+"""The largest uncompressed state; it keeps a small file from filling the memory."""
 
 
 def compressed(text: str) -> bytes:
-    """Return a text compressed; the same text gives the same bytes."""
+    """Return a compressed text; equal texts give equal bytes."""
     return gzip.compress(text.encode(), mtime=0)
 
 
 def unpacked(data: bytes) -> bytes:
-    """Return what a file holds, compressed or not.
+    """Return the uncompressed content of a file, which may be compressed or not.
 
     Raises:
-        StateError: it is broken, or larger than 1 GiB when it is unpacked.
+        StateError: the content is broken, or larger than 1 GiB when it is unpacked.
     """
     if not data.startswith(_MAGIC):
         return data

@@ -1,4 +1,4 @@
-"""A stack's configuration as the program gets it: the project's defaults, the stack file, secrets decrypted."""
+"""A stack's configuration as the program receives it: the project's defaults, the stack file, secrets decrypted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DISABLED_DEFAULTS = "pulumi:disable-default-providers"
 
 @dataclass(frozen=True)
 class Project:
-    """The project file, as far as the engine needs it."""
+    """The parts of the project file that the engine needs."""
 
     name: str
     folder: Path
@@ -33,7 +33,7 @@ class Project:
         """Read `Pulumi.yaml`.
 
         Raises:
-            EngineError: there is none, or it isn't one.
+            EngineError: the file does not exist, or isn't a project file.
         """
         file = folder / "Pulumi.yaml"
         try:
@@ -56,20 +56,20 @@ class Project:
         return cls(name, folder, folder / (config_folder or "."), settings)
 
     def stack_file(self, stack: str) -> Path:
-        """Return where a stack's configuration is."""
+        """Return the path of a stack's file."""
         return self.config_folder / f"Pulumi.{stack}.yaml"
 
 
 @dataclass(frozen=True)
 class StackConfig:
-    """A stack file's content, with the project's defaults under it."""
+    """A stack file's content, merged over the project's defaults."""
 
     values: dict[str, Any]
     salt: str | None
 
     @classmethod
     def load(cls, project: Project, stack: str, config_file: Path | None = None) -> StackConfig:
-        """Read the stack file, or another in its place; a stack without one has the project's defaults only."""
+        """Read the stack file, or `config_file` instead; a stack without a file has only the project's defaults."""
         file = config_file or project.stack_file(stack)
         document = read_stack_file(file) if file.exists() else {}
         provider = document.get("secretsprovider")
@@ -89,12 +89,12 @@ class StackConfig:
         return cls({**defaults, **(document.get("config") or {})}, document.get("encryptionsalt"))
 
     def decrypted(self, crypter: PassphraseCrypter) -> tuple[dict[str, str], list[str]]:
-        """Return the values as texts (JSON for objects), and the keys that hold secrets."""
+        """Return the values as texts (JSON for objects), and the keys whose values are secrets."""
         texts, secret = {}, []
         for key, value in self.values.items():
             plain, is_secret = _decrypt(value, crypter)
             if plain is None:
-                continue  # as if it were not there
+                continue  # treated as absent
             if isinstance(plain, bool):
                 texts[key] = "true" if plain else "false"
             else:

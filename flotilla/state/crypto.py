@@ -29,10 +29,10 @@ _FILE_VARIABLE = "PULUMI_CONFIG_PASSPHRASE_FILE"
 
 
 class PassphraseCrypter:
-    """Encrypts and decrypts under a passphrase. The same plaintext keeps its ciphertext within a run."""
+    """Encrypts and decrypts with a passphrase. Within a run, equal plaintexts get equal ciphertexts."""
 
     def __init__(self, passphrase: str, state: str | None = None) -> None:
-        """Derive the key; `state` is an existing salt with its probe, checked against the passphrase.
+        """Derive the key; `state` is an existing salt with its probe, with which the passphrase is checked.
 
         Raises:
             EngineError: the passphrase is wrong.
@@ -58,7 +58,7 @@ class PassphraseCrypter:
             )
 
     def encrypt(self, plaintext: str) -> str:
-        """Return `v1:nonce:ciphertext`, both base64."""
+        """Return `v1:nonce:ciphertext`, with nonce and ciphertext in base64."""
         if plaintext not in self._known:
             nonce = secrets.token_bytes(_NONCE_BYTES)
             sealed = self._cipher.encrypt(nonce, plaintext.encode(), None)
@@ -69,7 +69,7 @@ class PassphraseCrypter:
         """Return the plaintext of `v1:nonce:ciphertext`.
 
         Raises:
-            EngineError: it was not encrypted under this passphrase.
+            EngineError: it was not encrypted with this passphrase.
         """
         try:
             _, nonce, sealed = ciphertext.split(":")
@@ -82,40 +82,40 @@ class PassphraseCrypter:
 
 @cache
 def _key(passphrase: str, salt: bytes) -> bytes:
-    """Derive the key, once a process: a million rounds take a third of a second, by design."""
+    """Derive the key, once per process: a million rounds take a third of a second, by design."""
     derivation = PBKDF2HMAC(algorithm=hashes.SHA256(), length=_KEY_BYTES, salt=salt, iterations=_ITERATIONS)
     return derivation.derive(passphrase.encode())
 
 
 def derived_key(passphrase: str, state: str | None, purpose: str) -> bytes:
-    """Return a key for one purpose, 32 bytes: whoever has it knows nothing of the passphrase or of other keys.
+    """Return a key of 32 bytes for one purpose, which reveals neither the passphrase nor other keys.
 
     Args:
-        passphrase: the stack's.
-        state: the salt with its probe, as the state has it; without one the purpose is the salt.
-        purpose: what the key is for, and of which stack.
+        passphrase: the stack's passphrase.
+        state: the salt with its probe, from the state; without it, the salt is derived from the purpose.
+        purpose: the purpose of the key, with the name of the stack.
     """
     salt = base64.b64decode(state.split(":")[1]) if state else hashlib.sha256(purpose.encode()).digest()[:_SALT_BYTES]
     return hmac.digest(_key(passphrase, salt), purpose.encode(), "sha256")
 
 
 def passphrase_is_named() -> bool:
-    """Tell whether the user has named a passphrase by one of Pulumi's variables; else it is the generated one."""
+    """Return whether the user sets a passphrase with one of Pulumi's variables; otherwise the generated one is used."""
     return any(os.environ.get(name) is not None for name in (_VARIABLE, _FILE_VARIABLE))
 
 
 def passphrase(default_file: Path, *, salted: str = "") -> str:
-    """Return the stack's passphrase: from Pulumi's variables, else from a generated file with mode 0600.
+    """Return the stack's passphrase: from Pulumi's variables, otherwise from a generated file with mode 0600.
 
-    The file is generated once, by the first run that needs it; of several that start at once all use the same.
+    The first run that needs the file generates it. If several runs start together, they all use the same file.
 
     Args:
         default_file: the generated file, in the backend's folder.
-        salted: what is encrypted under a passphrase already apart from the states beside the file, for the message:
-            a stack file with an `encryptionsalt`. Another passphrase could not open it.
+        salted: the name of a stack file with an `encryptionsalt`, for the message. It is already encrypted with a
+            passphrase, like the states next to the file, and a new passphrase could not decrypt it.
 
     Raises:
-        EngineError: the passphrase is missing although something is encrypted under it, or can't be read.
+        EngineError: the passphrase is missing although something is encrypted with it, or it can't be read.
     """
     if os.environ.get(_VARIABLE) is not None:
         return os.environ[_VARIABLE]
@@ -124,7 +124,8 @@ def passphrase(default_file: Path, *, salted: str = "") -> str:
         if not Path(named).exists():
             raise EngineError(f"{_FILE_VARIABLE} names {named}, which isn't there")
         return _text_of(Path(named))
-    # States are looked for before the file: a passphrase is always there before the first state that it encrypts.
+    # The states are checked before the file. Otherwise, another run could create the file and its first state between
+    # the two checks, and the passphrase would be reported as missing.
     needed_by = _state_beside(default_file) or salted
     if not default_file.exists():
         if needed_by:
@@ -143,13 +144,13 @@ def passphrase(default_file: Path, *, salted: str = "") -> str:
 
 
 def _state_beside(file: Path) -> str:
-    """Return a state in the backend's folder that the file belongs to; empty where there is none."""
+    """Return a state in the backend's folder, which the file belongs to; empty if there is none."""
     found = (file.parent / ".pulumi" / "stacks").glob("*/*.json*")
     return next((str(state) for state in sorted(found)), "")
 
 
 def _generate(file: Path) -> None:
-    """Make the file aside and link it into place: exactly one of several processes does, and none sees half of it."""
+    """Write a temporary file and link it to the final name, so that only one process succeeds and none reads a part."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")  # mode 0600

@@ -1,4 +1,4 @@
-"""Differences between property values, by path, as Pulumi's detailed diff has them."""
+"""Differences between property values, by path, as in Pulumi's detailed diff."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flotilla.state.values import UNKNOWN, Secret
 
 
 class ChangeKind(StrEnum):
-    """What happens to a property (plugin.DiffKind)."""
+    """The kind of a property's change (plugin.DiffKind)."""
 
     ADD = "add"
     UPDATE = "update"
@@ -22,7 +22,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One property that changes."""
+    """The change of one property."""
 
     path: Path
     kind: ChangeKind
@@ -38,21 +38,21 @@ class Change:
 
 @dataclass(frozen=True)
 class Diff:
-    """What an update would change; a replacement where any change needs one."""
+    """The changes of an update; it is a replacement if any change requires one."""
 
     changes: tuple[Change, ...] = ()
     delete_before_replace: bool = False
     moved: bool = False
-    """It belongs to another provider now, so to another place."""
+    """Whether the resource belongs to another provider now, and so to another cluster."""
 
     @property
     def replaces(self) -> bool:
-        """Tell whether the resource can't be changed in place."""
+        """Return whether the resource can't be changed in place."""
         return self.moved or any(change.replaces for change in self.changes)
 
 
 def parse_path(text: str) -> Path:
-    """Read a path as Pulumi's options take it: dots, brackets, quoted keys, `*` for any."""
+    """Parse a path in the format of Pulumi's options: dots, brackets, quoted keys, `*` for any step."""
     steps: list[str | int] = []
     for quoted, index, name in re.findall(r'\["([^"]*)"\]|\[(\d+|\*)\]|([^.\[\]]+)', text):
         steps.append(quoted or (int(index) if index.isdigit() else index) if (quoted or index) else name)
@@ -60,14 +60,14 @@ def parse_path(text: str) -> Path:
 
 
 def path_matches(pattern: Path, path: Path) -> bool:
-    """Tell whether a pattern covers a path: it is the same or leads to it, `*` standing for any step."""
+    """Return whether a pattern equals a path or a prefix of it; `*` matches any step."""
     if len(pattern) > len(path):
         return False
     return all(p in ("*", step) for p, step in zip(pattern, path, strict=False))
 
 
 def compare(old: Any, new: Any, path: Path = ()) -> list[Change]:
-    """Return the changes from old to new. A secret's content is compared, its mark isn't a change."""
+    """Return the changes from old to new. The content of secrets is compared; the mark alone isn't a change."""
     if not path and _identical(old, new):
         return []
     one = old.value if isinstance(old, Secret) else old
@@ -88,9 +88,9 @@ def compare(old: Any, new: Any, path: Path = ()) -> list[Change]:
 
 
 def _identical(old: Any, new: Any) -> bool:
-    """Tell whether two values are the same plain data, as their JSON says: most are, and this is found out fast.
+    """Return whether two values have equal JSON. It is a fast check, and most values are equal.
 
-    What has marks in it has no JSON. Other forms of one number, 1 and 1.0, are for the long way.
+    Values with marks have no JSON, and numbers such as 1 and 1.0 differ in it; those need the full comparison.
     """
     if old.__class__ is not dict or new.__class__ is not dict or len(old) != len(new):
         return False
@@ -111,7 +111,7 @@ def _compare_entry(one: dict[Any, Any], other: dict[Any, Any], key: Any, path: P
 
 
 def _sealed(changes: list[Change], old: Any, new: Any) -> list[Change]:
-    """Keep what was inside a secret a secret in the changes, too."""
+    """Mark the values of the changes as secret if they were inside a secret."""
     if not isinstance(old, Secret) and not isinstance(new, Secret):
         return changes
     return [Change(c.path, c.kind, _seal_one(c.old), _seal_one(c.new), c.replaces) for c in changes]

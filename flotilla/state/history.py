@@ -1,8 +1,8 @@
-"""A stack's history: what each update did, whether it ended well, what it declared, and the state that it left.
+"""A stack's history: for each update its changes, its result, its declaration, and the state after it.
 
-An entry is apitype's UpdateInfo as Pulumi's self-managed backend writes it. Pulumi's CLI keeps the configuration of an
-update in `config`, its secrets encrypted. The embedded engine keeps it under a key of its own, encrypted as a whole:
-what stands in clear text in a stack file needn't stand so in the backend.
+An entry is apitype's UpdateInfo as Pulumi's self-managed backend writes it. Pulumi's CLI stores the configuration of an
+update in `config`, with encrypted secrets. The embedded engine stores it under its own key and encrypts it as a whole,
+since plain text of a stack file should not appear unencrypted in the backend.
 """
 
 from __future__ import annotations
@@ -37,61 +37,61 @@ class Update:
     """One entry of the history."""
 
     number: int
-    """Its place in the history, counted from 1: entries are never removed, so that it stays."""
+    """The position in the history, counted from 1; it never changes, since entries are never removed."""
     file: Path
     kind: str = ""
-    """`update` for an `up`, `refresh`, `destroy`, ..., as Pulumi calls them."""
+    """`update` for an `up`, `refresh`, `destroy`, ..., as in Pulumi."""
     ended: int = 0
-    """When, in seconds since 1970."""
+    """The end of the update, in seconds since 1970."""
     result: str = ""
     changes: Mapping[str, int] = field(default_factory=dict)
     message: str = ""
     back_to: int = 0
     """The number of the update whose declaration it restored; 0 for an update that is no rollback."""
     config: Properties = field(default_factory=dict)
-    """The stack's configuration by key, as Pulumi's CLI keeps it; empty where the embedded engine wrote the entry."""
+    """The stack's configuration by key, as Pulumi's CLI stores it; empty if the embedded engine wrote the entry."""
     sealed: str = ""
-    """The stack's configuration as the embedded engine keeps it."""
+    """The stack's configuration as the embedded engine stores it, encrypted."""
     problem: str = ""
-    """Why the entry can't be read; nothing but its number and its file is known then."""
+    """Why the entry can't be read; then only its number and its file are known."""
 
     @property
     def stamp(self) -> int:
-        """When the entry was written, in nanoseconds since 1970."""
+        """The time of the entry, in nanoseconds since 1970."""
         return int(self.file.name.partition(".history.json")[0].rpartition("-")[2])
 
     @property
     def declares(self) -> bool:
-        """Whether it ran the program: a refresh, for one, declares nothing."""
+        """Whether the update ran the program; a refresh, for example, did not."""
         return self.kind == UPDATE
 
     @property
     def good(self) -> bool:
-        """Whether everything that it declared was done."""
+        """Whether the update carried out its whole declaration."""
         return self.declares and self.result == SUCCEEDED
 
     @property
     def keeps(self) -> bool:
-        """Whether what it declared is kept: its configuration, and the state that it left."""
+        """Whether its declaration is still stored: its configuration, and the state after it."""
         return bool(self.config or self.sealed) and self.checkpoint() is not None
 
     @property
     def time(self) -> str:
-        """When it ended, RFC 3339, UTC."""
+        """The end of the update, in RFC 3339 and UTC."""
         return dt.datetime.fromtimestamp(self.ended, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def checkpoint(self) -> Path | None:
-        """Return the copy of the state that it left; None where none is kept any more."""
+        """Return the copy of the state after the update; None if it is no longer kept."""
         stem = self.file.name.partition(".history.json")[0]
         named = (self.file.with_name(f"{stem}.checkpoint.json{form}") for form in (*_FORMS, _UNREAD_FORM))
         return next((file for file in named if file.exists()), None)
 
 
 def updates(files: StackFiles) -> list[Update]:
-    """Return a stack's history, the oldest entry first. One that can't be read says why.
+    """Return a stack's history, the oldest entry first. An entry that can't be read has a `problem`.
 
     Raises:
-        EngineError: its folder can't be read.
+        EngineError: the folder of the history can't be read.
     """
     named = re.compile(rf"{re.escape(files.stack)}-(\d+)\.history\.json(?:\.gz|\.zst)?")
     try:
@@ -104,21 +104,21 @@ def updates(files: StackFiles) -> list[Update]:
 
 @dataclass(frozen=True)
 class BrokenOff:
-    """A run that was killed, or ended by an error of the program, after the newest entry."""
+    """A run after the newest entry that was killed, or that an error of the program ended."""
 
     back_to: int = 0
-    """The update whose declaration it was restoring; 0 for none."""
+    """The number of the update whose declaration it was restoring; 0 for none."""
 
 
 def broken_off(files: StackFiles, history: list[Update]) -> BrokenOff | None:
-    """Return what broke off since the newest entry; None where nothing did, as far as the embedded engine knows."""
+    """Return the run of the embedded engine that broke off after the newest entry; None if there was none."""
     try:
         kept = json.loads(read_file(files.begun).decode())
         began, back_to = int(kept["time"]), int(kept["backTo"])
     except FileNotFoundError:
         return None
     except (StateError, ValueError, TypeError, KeyError, RecursionError):
-        return BrokenOff()  # it had begun: that much is certain
+        return BrokenOff()  # the record exists, so a run had certainly begun
     return BrokenOff(back_to) if not history or began > history[-1].stamp else None
 
 
@@ -161,16 +161,16 @@ def _entry(number: int, file: Path, data: bytes) -> Update:
 
 
 _LATEST = 253_402_300_800
-"""The year 10000, the first that no timestamp can name."""
+"""The start of the year 10000, which timestamps can't represent."""
 
 
 def own_part(config: StackConfig, crypter: PassphraseCrypter, back_to: int = 0) -> Properties:
-    """Return what the embedded engine keeps of an update.
+    """Return the data that the embedded engine adds to the entry of an update.
 
     Args:
-        config: what it ran with.
-        crypter: of the state, which encrypts it.
-        back_to: the update whose declaration it restored; 0 for none.
+        config: the configuration of the update.
+        crypter: the crypter of the state, which encrypts the configuration.
+        back_to: the number of the update whose declaration it restored; 0 for none.
     """
     text = json.dumps({"values": config.values, "salt": config.salt})
     sealed = crypter.encrypt(base64.b64encode(compressed(text)).decode())
@@ -178,14 +178,14 @@ def own_part(config: StackConfig, crypter: PassphraseCrypter, back_to: int = 0) 
 
 
 def config_of(update: Update, crypter: PassphraseCrypter) -> StackConfig | None:
-    """Return the configuration that an update ran with, its secrets encrypted; None where none was kept.
+    """Return the configuration of an update, with its secrets encrypted; None if it is not stored.
 
     Args:
         update: an entry.
-        crypter: of the state that it left.
+        crypter: the crypter of the state after the update.
 
     Raises:
-        StateError: it can't be read.
+        StateError: the configuration can't be read.
     """
     if not update.sealed:
         return StackConfig(dict(update.config), None) if update.config else None

@@ -1,8 +1,8 @@
-"""Locks of a stack: who has one, whether that process still runs, and taking one over.
+"""Locks of a stack: which process has one, and whether that process still runs.
 
-The files are those of Pulumi's self-managed backend (pkg/backend/diy/lock.go of 3.259): a JSON file each, which the CLI
-reads and writes as well. Fields that the CLI doesn't know say which process it was, so that a number that was given to
-another program later is not taken for it.
+The files are those of Pulumi's self-managed backend (pkg/backend/diy/lock.go of 3.259): one JSON file for each lock,
+which the CLI reads and writes too. Additional fields, which the CLI doesn't use, identify the process, so that another
+process that later gets the same number is not mistaken for it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from flotilla.state.checksums import remove_file
 _PROC = Path("/proc")
 _STATE_FIELD = 0
 _START_FIELD = 19
-"""Of what follows the command's name in /proc/PID/stat: the state, and the start in clock ticks since the boot."""
+"""The fields after the command's name in /proc/PID/stat: the state, and the start in clock ticks since the boot."""
 
 
 class Holder(StrEnum):
@@ -37,34 +37,34 @@ class Holder(StrEnum):
     LIVE = "live"
     GONE = "gone"
     UNKNOWN = "unknown"
-    """It ran on another host, or in another container of this one, or the lock doesn't say."""
+    """It runs on another host or in another container of this one, or the lock doesn't name it."""
 
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock file, as far as it can be read."""
+    """A lock file; fields that can't be read are empty."""
 
     file: Path
     pid: int = 0
     user: str = ""
     host: str = ""
     since: str = ""
-    """RFC 3339."""
+    """The time of the lock, in RFC 3339."""
     started: str = ""
-    """When the process started, in clock ticks since the host's boot; empty where the lock doesn't say."""
+    """The start of the process, in clock ticks since the host's boot; empty if the lock doesn't contain it."""
     boot: str = ""
-    """The host's boot."""
+    """The ID of the host's boot."""
     namespace: str = ""
-    """The namespace in which the process has its number."""
+    """The PID namespace of the process."""
     problem: str = ""
-    """Why the file can't be read; empty where it can."""
+    """Why the file can't be read; empty if it can."""
 
     @classmethod
     def read(cls, file: Path) -> Lock:
-        """Read a lock file; one that can't be read says so.
+        """Read a lock file; if it can't be read, `problem` says why.
 
         Raises:
-            FileNotFoundError: its process has released it.
+            FileNotFoundError: the process has released the lock.
         """
         content = b""
         try:
@@ -94,7 +94,7 @@ class Lock:
 
     @property
     def holder(self) -> Holder:
-        """Whether its process still runs."""
+        """Whether the process that has the lock still runs."""
         if self.problem or self.host != socket.gethostname():
             return Holder.UNKNOWN
         if self.boot and self.boot != _boot():
@@ -107,7 +107,7 @@ class Lock:
 
     @property
     def seconds(self) -> float:
-        """How long it has been there, in seconds."""
+        """The age of the lock, in seconds."""
         try:
             since = dt.datetime.fromisoformat(self.since).timestamp()
         except ValueError:
@@ -116,14 +116,14 @@ class Lock:
 
     @property
     def text(self) -> str:
-        """A description: who has it, since when and for how long."""
+        """A description: who has the lock, since when and for how long."""
         if self.problem:
             return f"a lock file that doesn't say whose it is ({self.file}: {self.problem})"
         since = f"since {self.since} " if self.since else ""
         return f"process {self.pid} of {self.user or 'an unknown user'} on {self.host} {since}({age(self.seconds)})"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the lock for machines."""
+        """Return the lock as JSON data."""
         return {
             "file": str(self.file),
             "pid": self.pid,
@@ -136,12 +136,12 @@ class Lock:
         }
 
     def remove(self) -> None:
-        """Remove the file, with the checksum that the CLI's store keeps beside it."""
+        """Remove the file and the checksum that the CLI keeps next to it."""
         remove_file(self.file)
 
 
 def found_in(folder: Path) -> list[Lock]:
-    """Return the locks in a folder, without those that are released meanwhile."""
+    """Return the locks in a folder, without those that are released while they are read."""
     found = []
     for file in sorted(folder.glob("*.json")):
         with suppress(FileNotFoundError):
@@ -153,7 +153,7 @@ def write_lock(folder: Path) -> Path:
     """Write this process's lock into a folder, and return its file.
 
     Raises:
-        OSError: it can't be written.
+        OSError: the file can't be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{uuid.uuid4()}.json"
@@ -169,7 +169,7 @@ def write_lock(folder: Path) -> Path:
 
 
 def refusal(lock: Lock, stack: str) -> EngineError:
-    """Return the error of a run that found the stack locked."""
+    """Return the error for a run that finds the stack locked."""
     return EngineError(
         f"stack {stack} is locked by {lock.text}; nothing was changed",
         hint="wait until it is done; if it can't be running any more, "
@@ -187,7 +187,7 @@ def age(seconds: float) -> str:
 
 
 def user_name() -> str:
-    """Return who runs this process; its number where it has no name, as in many containers."""
+    """Return the name of this process's user; the user's number if it has no name, as in many containers."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -201,7 +201,8 @@ def _alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return _stat(pid)[_STATE_FIELD : _STATE_FIELD + 1] not in (["Z"], ["X"])  # ended, but nobody has waited for it
+    # Z is a zombie: the process has ended, but its parent has not waited for it.
+    return _stat(pid)[_STATE_FIELD : _STATE_FIELD + 1] not in (["Z"], ["X"])
 
 
 def _started(pid: int) -> str:
@@ -210,7 +211,7 @@ def _started(pid: int) -> str:
 
 
 def _stat(pid: int) -> list[str]:
-    """Return the fields of /proc/PID/stat after the command's name; none where there is no /proc."""
+    """Return the fields of /proc/PID/stat after the command's name; empty on systems without /proc."""
     try:
         return (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:

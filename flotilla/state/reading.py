@@ -1,6 +1,6 @@
-"""Reads a checkpoint file's content, and says what is wrong with one that can't be used.
+"""Reads the content of a checkpoint file, or says why it can't be used.
 
-A file is either read as a whole or refused; none is ever taken for an empty stack.
+A file is either read as a whole or refused; a broken file is never treated as an empty stack.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _SHOWN = 60
 
 
 class StateError(EngineError):
-    """A checkpoint file that can't be used: says what is wrong with its content."""
+    """A checkpoint file that can't be used; the message completes the sentence that begins with the file's name."""
 
 
 def parse(data: bytes, project: str, stack: str) -> Properties:
-    """Return a checkpoint as plain data, secrets still encrypted, once all of it has the shape that it must have.
+    """Return a checkpoint as plain data, with secrets still encrypted, after checking its shape.
 
     Raises:
-        StateError: it is empty, broken, of another version, of another stack, or its resources contradict each other.
+        StateError: the checkpoint is empty, broken, of another version or of another stack.
     """
     document = _document(data)
     version = document.get("version")
@@ -55,10 +55,10 @@ def parse(data: bytes, project: str, stack: str) -> Properties:
 
 
 def snapshot_of(document: Properties, crypter: PassphraseCrypter) -> Snapshot:
-    """Return the state that a checkpoint holds.
+    """Return the state that a checkpoint contains.
 
     Raises:
-        StateError: a secret in it can't be decrypted, or its resources contradict each other.
+        StateError: a secret can't be decrypted, or the resources contradict each other.
     """
     try:
         snapshot = decode(document, crypter)
@@ -71,7 +71,7 @@ def snapshot_of(document: Properties, crypter: PassphraseCrypter) -> Snapshot:
 
 
 def count_of(document: Properties) -> int:
-    """Return how many resources a checkpoint has."""
+    """Return the number of resources in a checkpoint."""
     return len((document["checkpoint"].get("latest") or {}).get("resources") or [])
 
 
@@ -100,7 +100,7 @@ def _no_number(text: str) -> Any:
 
 
 def _check_stack(name: Any, project: str, stack: str) -> None:
-    """Refuse another stack's state; the CLI has written full names only since it knows projects in its folders."""
+    """Refuse another stack's state. Older CLIs, without projects in the backend, wrote only the stack's short name."""
     if name is None or name == "":
         return
     parts = _of(str, name, "checkpoint.stack").split("/")
@@ -113,7 +113,7 @@ def _check_secrets(provider: Any) -> None:
         return
     kind = _of(str, _of(dict, provider, "secrets_providers").get("type"), "secrets_providers.type")
     if kind != "passphrase":
-        return  # refused as a whole where the salt is looked for, with the way out
+        return  # `secrets_salt` refuses it, with a hint
     state = _of(dict, provider.get("state"), "secrets_providers.state")
     if not _SALT.fullmatch(_of(str, state.get("salt"), "secrets_providers.state.salt")):
         raise StateError("has a salt that is not valid (secrets_providers.state.salt): its secrets can't be read")
@@ -142,7 +142,7 @@ def _check_resource(body: Any, where: str, project: str, stack: str) -> None:
 
 
 def _check_order(resources: tuple[ResourceState, ...]) -> None:
-    """Refuse resources that stand twice, or before one that they depend on: deleting them would go wrong."""
+    """Refuse resources that occur twice, or before one that they depend on: deletions would fail or do harm."""
     every = {resource.urn for resource in resources if not resource.delete}
     seen: set[str] = set()
     for resource in resources:
@@ -157,7 +157,7 @@ def _check_order(resources: tuple[ResourceState, ...]) -> None:
 
 
 def _of(kind: type, value: Any, where: str) -> Any:
-    """Return a value that has the expected type; raise where it doesn't."""
+    """Return a value if it has the expected type; otherwise raise an error."""
     if not isinstance(value, kind):
         raise StateError(f"is not a state of Pulumi: {where} is {_kind(value)}, not {_NAMES[kind]}")
     return value

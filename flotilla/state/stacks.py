@@ -1,4 +1,4 @@
-"""Which stacks there are: those that have a state, and those that have only a stack file yet."""
+"""Lists a project's stacks: those that have a state, and those that only have a stack file."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from flotilla.state.config import Project
 
 
 def known_stacks(files: StackFiles, project: Project) -> list[str]:
-    """Return the stacks of a project, by their states and by their files."""
+    """Return the names of a project's stacks, from their states and their files."""
     named = {file.stem.removeprefix("Pulumi.") for file in project.config_folder.glob("Pulumi.*.yaml")}
     stored = {file.stem for file in files.checkpoint.parent.glob("*.json") if is_stack_name(file.stem)}
     return sorted(named | {name for name in stored if not name.startswith(".")})
 
 
 def refuse_unknown(files: StackFiles, project: Project, *, new: bool = False) -> None:
-    """Refuse a stack that has neither a state nor a stack file: its name is mistyped.
+    """Refuse a stack that has neither a state nor a stack file, since its name is probably mistyped.
 
     Args:
-        files: where its state would be.
-        project: the project that it would belong to.
-        new: it may be made without a stack file, by a program that is given in its place.
+        files: the stack's files.
+        project: the stack's project.
+        new: whether the stack may be created without a stack file, by a program or a configuration that is given.
 
     Raises:
-        EngineError: it isn't there; lists those that are.
+        EngineError: the stack does not exist; the hint lists the existing ones.
     """
     if not is_stack_name(files.stack):
         raise EngineError(

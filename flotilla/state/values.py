@@ -1,4 +1,4 @@
-"""Property values: as plain data with two marks, secret and unknown; on the wire of the SDK; and in a checkpoint.
+"""Property values in three forms: plain data with two marks (secret, unknown), the SDK's messages, and checkpoints.
 
 Signatures and encodings are Pulumi's (sdk/go/common/resource/properties.go, plugin/rpc.go and stack/deployment.go).
 """
@@ -23,14 +23,14 @@ _ASSETS = frozenset({"c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5e
 _OUTPUT_VALUE = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 INPUTS_KEY = "__inputs"
-"""Where the Kubernetes provider keeps a copy of the inputs among the outputs: it compares with nothing else."""
+"""The output in which the Kubernetes provider keeps a copy of the inputs; it compares only with this copy."""
 
 Properties = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A value that is encrypted at rest and never shown."""
+    """A value that is stored encrypted and never shown."""
 
     value: Any
 
@@ -39,7 +39,7 @@ class Secret:
 
 
 class _Unknown:
-    """A value that only the deployment will tell."""
+    """A value that is known only after the deployment."""
 
     def __repr__(self) -> str:
         return "[unknown]"
@@ -52,7 +52,7 @@ UNKNOWN = _Unknown()
 
 
 def from_struct(struct: struct_pb2.Struct) -> Properties:
-    """Read properties off the wire."""
+    """Convert properties from the SDK's message."""
     return {key: _from_value(value) for key, value in sorted(struct.fields.items(), key=_key)}
 
 
@@ -79,7 +79,7 @@ def _from_signed(struct: struct_pb2.Struct) -> Any:
     signature = struct.fields[SIGNATURE_KEY].string_value if SIGNATURE_KEY in struct.fields else ""
     if signature == _SECRET:
         inner = _from_value(struct.fields["value"])
-        return inner if inner is UNKNOWN else _met(inner)
+        return inner if inner is UNKNOWN else _incoming_secret(inner)
     if signature == _OUTPUT_VALUE:
         return _from_value(struct.fields["value"]) if "value" in struct.fields else UNKNOWN
     if signature in _ASSETS:
@@ -88,8 +88,8 @@ def _from_signed(struct: struct_pb2.Struct) -> Any:
 
 
 def to_struct(properties: Properties) -> struct_pb2.Struct:
-    """Write properties to the wire."""
-    from google.protobuf import struct_pb2  # takes a while to load, and a look at a fleet writes nothing
+    """Convert properties to the SDK's message."""
+    from google.protobuf import struct_pb2  # slow to load, and commands that only read a fleet don't need it
 
     struct = struct_pb2.Struct()
     for key, value in properties.items():
@@ -98,7 +98,7 @@ def to_struct(properties: Properties) -> struct_pb2.Struct:
 
 
 def _fill(target: struct_pb2.Value, value: Any) -> None:
-    """Write a value where it belongs: one that is put together elsewhere is copied once for each level above it."""
+    """Write a value directly into its target; a message that is assigned would be copied once for each level above."""
     if value is None:
         from google.protobuf import struct_pb2
 
@@ -126,7 +126,7 @@ def _fill(target: struct_pb2.Value, value: Any) -> None:
 
 
 def to_state(value: Any, encrypt: Callable[[str], str] | None) -> Any:
-    """Write a value for the checkpoint: secrets as ciphertext of their JSON, or the JSON itself without `encrypt`."""
+    """Convert a value for the checkpoint: secrets become ciphertext of their JSON, or the JSON without `encrypt`."""
     if isinstance(value, Secret):
         plaintext = json.dumps(reveal(value), separators=(",", ":"), sort_keys=True)
         return {SIGNATURE_KEY: _SECRET, **({"ciphertext": encrypt(plaintext)} if encrypt else {"plaintext": plaintext})}
@@ -140,20 +140,20 @@ def to_state(value: Any, encrypt: Callable[[str], str] | None) -> Any:
 
 
 def from_state(value: Any, decrypt: Callable[[str], str]) -> Any:
-    """Read a value of a checkpoint; what has no secret in it is not copied."""
+    """Convert a value from a checkpoint; values without secrets are not copied."""
     if isinstance(value, dict):
         if value.get(SIGNATURE_KEY) == _SECRET:
             if "ciphertext" in value:
-                return _met(json.loads(decrypt(value["ciphertext"])))
-            return _met(json.loads(value["plaintext"]))
+                return _incoming_secret(json.loads(decrypt(value["ciphertext"])))
+            return _incoming_secret(json.loads(value["plaintext"]))
         return _changed(value, value.items(), lambda entry: from_state(entry, decrypt))
     if isinstance(value, list):
         return _changed(value, enumerate(value), lambda entry: from_state(entry, decrypt))
     return value
 
 
-def _met(value: Any) -> Secret:
-    """Mark an incoming value as secret, and remember it, so that it is removed from texts that may quote it."""
+def _incoming_secret(value: Any) -> Secret:
+    """Mark a received value as secret, and remember it, so that it is removed from texts that may quote it."""
     remember_value(reveal(value))
     return Secret(value)
 
@@ -161,7 +161,7 @@ def _met(value: Any) -> Secret:
 def reveal(value: Any) -> Any:
     """Return a value without the marks of secrets; unknowns stay.
 
-    What holds no mark is not copied: whoever changes the result has to copy it first.
+    Values without marks are not copied, so a caller that changes the result has to copy it first.
     """
     if isinstance(value, Secret):
         return reveal(value.value)
@@ -173,10 +173,10 @@ def reveal(value: Any) -> Any:
 
 
 def _changed(whole: Any, entries: Iterable[tuple[Any, Any]], change: Callable[[Any], Any]) -> Any:
-    """Return a map or list with each of its entries changed: itself, where none of them is another one then."""
+    """Return a map or list with `change` applied to its entries; the same object if no entry changes."""
     result = whole
-    for key, entry in entries:  # of the whole as it is: changes go into a copy
-        # Most entries are plain: they are recognised here, since a chart has hundreds of thousands.
+    for key, entry in entries:  # iterates over the original, while changes go into a copy
+        # Most entries are scalars: they are recognised without a call, since a chart has hundreds of thousands.
         if entry.__class__ in PLAIN_TYPES:
             continue
         new = change(entry)
@@ -187,7 +187,7 @@ def _changed(whole: Any, entries: Iterable[tuple[Any, Any]], change: Callable[[A
 
 
 def mask(value: Any) -> Any:
-    """Return a copy for people: secrets and unknowns as Pulumi shows them, URLs without user name and password."""
+    """Return a copy for display: secrets and unknowns as Pulumi shows them, URLs without user name and password."""
     if isinstance(value, Secret):
         return HIDDEN
     if isinstance(value, str):
@@ -202,17 +202,17 @@ def mask(value: Any) -> Any:
 
 
 def has_unknown(value: Any) -> bool:
-    """Tell whether there is an unknown anywhere in a value."""
+    """Return whether a value contains an unknown at any depth."""
     return value is UNKNOWN or any(has_unknown(entry) for entry in _within(value))
 
 
 def has_secret(value: Any) -> bool:
-    """Tell whether there is a secret at any depth."""
+    """Return whether a value contains a secret at any depth."""
     return isinstance(value, Secret) or any(has_secret(entry) for entry in _within(value))
 
 
 def _within(value: Any) -> list[Any]:
-    """Return the entries of a value in which marks may be: those that are no plain texts, numbers and the like."""
+    """Return the entries of a value that may contain marks: all except texts, numbers and other scalars."""
     if isinstance(value, Secret):
         return [value.value]
     entries = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -220,7 +220,7 @@ def _within(value: Any) -> list[Any]:
 
 
 def seal(value: Any, like: Any) -> Any:
-    """Mark as secret in `value` whatever is secret at the same place in `like`; itself where nothing is."""
+    """Mark the parts of `value` as secret that are secret at the same path in `like`."""
     return _sealed(value, like) if has_secret(like) else value
 
 
@@ -231,12 +231,12 @@ def _sealed(value: Any, like: Any) -> Any:
         return {key: _sealed(entry, like.get(key)) for key, entry in value.items()}
     if isinstance(value, list) and isinstance(like, list) and len(value) == len(like):
         return [_sealed(entry, other) for entry, other in zip(value, like, strict=True)]
-    # Of another shape, so that no place says which part of it is the secret.
+    # The shapes differ, so no path says which part is the secret.
     return Secret(value) if value is not None and has_secret(like) else value
 
 
 def seal_outputs(outputs: Properties, inputs: Properties) -> Properties:
-    """Mark as secret in a resource's outputs what is secret in its inputs, in the copy of them among it, too."""
+    """Mark outputs as secret that are secret in the inputs, also in the copy of the inputs among the outputs."""
     if not outputs or not has_secret(inputs):
         return outputs
     sealed: Properties = seal(outputs, {**inputs, INPUTS_KEY: inputs})
@@ -244,15 +244,15 @@ def seal_outputs(outputs: Properties, inputs: Properties) -> Properties:
 
 
 def seal_at(value: Any, path: tuple[str | int, ...], like: Properties) -> Any:
-    """Mark a value that stands at `path` as secret where it is, or is inside, a secret of `like`."""
-    held: Any = like
+    """Mark the value at `path` as secret if `like` has a secret at this path or above it."""
+    found: Any = like
     for step in path:
-        if isinstance(held, dict):
-            held = held.get(str(step))
-        elif isinstance(held, list) and isinstance(step, int) and step < len(held):
-            held = held[step]
+        if isinstance(found, dict):
+            found = found.get(str(step))
+        elif isinstance(found, list) and isinstance(step, int) and step < len(found):
+            found = found[step]
         else:
             break
-    if isinstance(held, Secret):
+    if isinstance(found, Secret):
         return value if value is None or isinstance(value, Secret) else Secret(value)
-    return seal(value, held)
+    return seal(value, found)

@@ -11,10 +11,9 @@ from flotilla.state.checkpoint import Encoder, Snapshot
 
 
 class StateWriter:
-    """Writes every change of the state, durably, before the change counts as made.
+    """Writes the state to the disk after every change; a change counts as made only after the write.
 
-    Changes that come while a write is under way share the next one: with many resources in flight the disk is not
-    what they wait for.
+    Changes that arrive during a write share the next write, so that many parallel resources don't wait for the disk.
     """
 
     def __init__(
@@ -24,13 +23,13 @@ class StateWriter:
         current: Callable[[], Snapshot],
         on_error: Callable[[], None] = lambda: None,
     ) -> None:
-        """Start with nothing to write.
+        """Start the writing thread; nothing is written yet.
 
         Args:
-            files: where the state is.
-            encoder: turns it into text.
-            current: gives the state at the moment of a write.
-            on_error: is called once a write has failed: nothing more may be begun.
+            files: the stack's files.
+            encoder: encodes the state as text.
+            current: returns the state at the moment of a write.
+            on_error: called when a write has failed; then no further operation may begin.
         """
         self._files = files
         self._encoder = encoder
@@ -46,22 +45,22 @@ class StateWriter:
 
     @property
     def failed(self) -> bool:
-        """Whether a write has failed: nothing is written any more, until `close` tries once again."""
+        """Whether a write has failed; then nothing more is written until `close` tries once again."""
         return self._error is not None
 
     def save(self) -> None:
-        """Wait until the current state is on disk.
+        """Wait until the current state is on the disk.
 
         Raises:
-            EngineError: it can't be written.
+            EngineError: the state can't be written.
         """
         self.flush()
 
     def flush(self, seconds: float | None = None) -> bool:
-        """Wait until the current state is on disk; return False where that takes longer than `seconds`.
+        """Wait until the current state is on the disk; return False if that takes longer than `seconds`.
 
         Raises:
-            EngineError: it can't be written.
+            EngineError: the state can't be written.
         """
         with self._condition:
             self._wanted += 1
@@ -75,10 +74,10 @@ class StateWriter:
             return False
 
     def close(self) -> None:
-        """Write what is left and end. After a failed write it is tried once more: there may be room again.
+        """Write the current state and end. After a failed write, try once more, since the disk may have room again.
 
         Raises:
-            EngineError: it can't be written.
+            EngineError: the state can't be written.
         """
         if self._error is None:
             self.flush()
@@ -98,7 +97,7 @@ class StateWriter:
                 target = self._wanted
             try:
                 self._files.write(self._encoder.encode(self._current()))
-            except Exception as error:  # noqa: BLE001 - raised again by whoever waits for the write
+            except Exception as error:  # noqa: BLE001 - raised again in the threads that wait for the write
                 with self._condition:
                     self._error = error
                     self._condition.notify_all()
@@ -110,7 +109,7 @@ class StateWriter:
 
 
 def _repeated(error: Exception) -> EngineError:
-    """Return a failed write's error anew, for each of those who waited."""
+    """Return a new error for a failed write, one for each waiting thread."""
     if isinstance(error, EngineError):
         return EngineError(error.message, hint=error.hint)
     return EngineError(f"the state can't be written: {type(error).__name__}: {error}")

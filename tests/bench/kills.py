@@ -44,7 +44,7 @@ def stack(folder: Path, kubeconfig: Path, namespace: str) -> EmbeddedStack:
             last = [KubernetesObject(f"c{index:02}", manifest, opts)]
 
     (folder / "Pulumi.yaml").write_text("name: kills\nruntime: python\n")
-    return EmbeddedStack(Project.load(folder), "test", folder, program=program, tell=print)
+    return EmbeddedStack(Project.load(folder), "test", folder, program=program, report=print)
 
 
 class Subject:

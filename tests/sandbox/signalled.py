@@ -57,7 +57,7 @@ def stack(folder: Path, kind: str) -> EmbeddedStack:
         Slow(SlowProvider(), "slow", {"kind": kind}, pulumi.ResourceOptions(depends_on=[one]))
 
     return EmbeddedStack(
-        Project.load(folder), "test", folder, program=program, tell=lambda line: print(line, flush=True)
+        Project.load(folder), "test", folder, program=program, report=lambda line: print(line, flush=True)
     )
 
 

@@ -159,7 +159,7 @@ def test_a_killed_runs_lock_is_taken_over_by_the_next(folder, begin):
     process.wait()
     said = []
     again = stack(folder, "done")
-    again.tell = said.append
+    again.report = said.append
     assert again.up().failures == []
     assert any(f"taking over the lock of process {process.pid}" in line for line in said)
     assert names(folder) == (["one", "slow"], ())

@@ -135,7 +135,7 @@ def test_a_template_of_the_chart_with_our_name_stays_its_own(said, noted):
 
 def test_secrets_in_them_are_masked(said, noted, monkeypatch):
     """By the keys of values that sound secret, by the Secrets that the chart makes, and by what is met later."""
-    monkeypatch.setattr(secrecy, "_met", set())
+    monkeypatch.setattr(secrecy, "_known", set())
     templates = noted / "charts" / "web" / "templates"
     (templates / "NOTES.txt").write_text(
         "log in with {{ .Values.adminPassword }} or {{ .Values.made }}, tag {{ .Values.tag }}"

@@ -10,7 +10,7 @@ from flotilla.kube.wire import ApiError, KindNotServed, Unreachable
 from flotilla.providers import InitializationError, awaits
 from flotilla.providers.adoption import AlreadyThere
 from flotilla.providers.awaits import NotReady, await_gone, await_ready
-from flotilla.providers.judging import hint_for, judged
+from flotilla.providers.judging import dry_run_warning, hint_for
 from flotilla.providers.kubernetes import KubernetesProvider
 from flotilla.providers.ownership import field_conflicts, transferred
 from flotilla.state.checkpoint import ResourceState
@@ -189,14 +189,14 @@ def test_a_wrong_type_fails_the_preview_as_it_fails_up():
     ],
 )
 def test_what_is_no_judgement_of_the_object_stops_no_preview(status, message, said):
-    assert said in judged(refusal(status, message))
-    assert bool(judged(refusal(status, message))) == bool(said)
+    assert said in dry_run_warning(refusal(status, message))
+    assert bool(dry_run_warning(refusal(status, message))) == bool(said)
 
 
 @pytest.mark.parametrize("status", [400, 405, 409, 413, 415, 422])
 def test_a_refusal_of_the_object_stops_the_preview(status):
     with pytest.raises(ApiError):
-        judged(refusal(status))
+        dry_run_warning(refusal(status))
 
 
 @pytest.mark.parametrize(

@@ -256,7 +256,7 @@ def rebalanced(monkeypatch):
 def test_a_rebalancer_is_made_for_what_stays_away_and_goes_when_it_is_done(rebalanced):
     plane = Rebalancing([observed("Successful")])
     (said,) = rebalanced(plane)
-    assert said.startswith("Karmada divides anew: Deployment default/web")
+    assert said.startswith("Karmada divides again: Deployment default/web")
     assert plane.made[0]["spec"]["workloads"] == [
         {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "namespace": "default"}
     ]
@@ -265,12 +265,12 @@ def test_a_rebalancer_is_made_for_what_stays_away_and_goes_when_it_is_done(rebal
 
 def test_what_a_rebalancer_could_not_do_is_said(rebalanced):
     (said,) = rebalanced(Rebalancing([observed("Failed", reason="ReferencedBindingNotFound")]))
-    assert said == "Deployment default/web: not divided anew: ReferencedBindingNotFound"
+    assert said == "Deployment default/web: not divided again: ReferencedBindingNotFound"
     assert "no WorkloadRebalancer" in rebalanced(Rebalancing(served=False))[0]
 
 
 def test_a_rebalancer_that_nobody_serves_is_not_waited_for_without_end(rebalanced, monkeypatch):
     monkeypatch.setattr(rebalancing, "_SECONDS", 0.05)
     plane = Rebalancing([])
-    assert "has not divided web anew" in rebalanced(plane)[0]
+    assert "has not divided web again" in rebalanced(plane)[0]
     assert plane.deleted

@@ -14,7 +14,7 @@ from flotilla.kube.merge_keys import defined_shape, object_differences, shape_of
 from flotilla.kube.objects import differences, pointer_text
 from flotilla.kube.ownership import last_writer
 from flotilla.kube.zero_values import is_left_out, left_out
-from flotilla.providers.objects import as_held
+from flotilla.providers.objects import with_live_values
 from tests.unit.copies import MESH, WIDGET, Serving, deployment, nested, pod, web, widget
 
 NAMES = st.lists(st.sampled_from(["web", "side", "proxy", "log"]), min_size=1, max_size=3, unique=True)
@@ -247,21 +247,21 @@ def test_a_refresh_keeps_zero_values_that_the_server_never_kept():
     """Charts write `hostNetwork: false`: a refresh took it for a change, and drift for a removed field."""
     declared = deployment(pod({**web(), "stdin": False}, hostNetwork=False, automountServiceAccountToken=False))
     kept = deployment(pod(web(), automountServiceAccountToken=False))
-    assert as_held(declared, kept, kept) == declared
+    assert with_live_values(declared, kept, kept) == declared
     assert [d for d in object_differences(declared, kept) if not is_left_out(d, left_out(declared, kept))] == []
     # Somebody turns it on, or takes away what the server did keep.
     on = deployment(pod(web(), hostNetwork=True))
-    stored = as_held(declared, on, kept)["spec"]["template"]["spec"]
+    stored = with_live_values(declared, on, kept)["spec"]["template"]["spec"]
     assert (stored["hostNetwork"], stored["automountServiceAccountToken"]) == (True, None)
     changed = [d for d in object_differences(declared, on) if not is_left_out(d, left_out(declared, kept))]
     assert {d.text.rpartition(".")[2] for d in changed} == {"hostNetwork", "automountServiceAccountToken"}
     # What was there before isn't known: everything that is missing is a change.
-    assert as_held(declared, kept) != declared
+    assert with_live_values(declared, kept) != declared
 
 
 def test_a_refresh_leaves_out_what_others_have_added():
     declared = deployment(pod(web()))
-    assert as_held(declared, deployment(pod(MESH, web()))) == declared
-    changed = as_held(declared, deployment(pod(MESH, web(image="web:other"))))
+    assert with_live_values(declared, deployment(pod(MESH, web()))) == declared
+    changed = with_live_values(declared, deployment(pod(MESH, web(image="web:other"))))
     assert changed == deployment(pod(web(image="web:other")))
-    assert as_held(declared, deployment(pod(MESH))) == deployment(pod())
+    assert with_live_values(declared, deployment(pod(MESH))) == deployment(pod())

@@ -128,7 +128,7 @@ ECHOES = [
 @pytest.mark.parametrize("echo", ECHOES)
 @pytest.mark.parametrize("written", [VALUE, ENCODED, json.dumps(f"{VALUE}\n")[1:-1]])
 def test_a_refusal_that_quotes_the_secret_becomes_an_error_that_does_not(echo, written):
-    secrecy._met.clear()  # only what the request itself carries
+    secrecy._known.clear()  # only what the request itself carries
     body = {**SECRET, "stringData": {"note": f"{VALUE}\n"}}
     request = Request("PATCH", "/api/v1/namespaces/default/secrets/door", "applying Secret default/door", body=body)
     said = echo.format(written)

@@ -77,7 +77,7 @@ def test_a_file_is_decrypted_once_by_its_path_and_without_what_opens_the_stack(l
 
 
 def test_decrypted_values_are_known_as_secrets(load, stand_in, monkeypatch):
-    monkeypatch.setattr(secrecy, "_met", set())
+    monkeypatch.setattr(secrecy, "_known", set())
     load(sealed(SECRET, "stringData"), opened=sops.decrypted)
     assert secrecy.redacted(f"refused: {VALUE}") == "refused: [secret]"
 

@@ -222,10 +222,10 @@ def test_a_provider_that_nobody_knows_is_refused_by_name_and_the_resource_stays(
 
 
 def test_programs_side_by_side_keep_their_providers_apart(stack):
-    from flotilla.providers.dynamic import _taking
+    from flotilla.providers.dynamic import _capture
 
     stack(lambda: Counter([], "one", "a")).preview()
-    assert _taking.get() is None
+    assert _capture.get() is None
 
 
 def dynamic_resources():
