@@ -18,7 +18,7 @@ from flotilla.adopt.model import MemberFacts, Report, Selection
 from flotilla.adopt.reading import read_control_plane, read_member
 from flotilla.adopt.writing import existing, write
 from flotilla.cli.adopt_member import Target, adopt_from_member, named, no_such_cluster, selected
-from flotilla.cli.adopt_object import ONE_OBJECT, add_object_options, adopt_objects, takes_objects
+from flotilla.cli.adopt_object import add_object_options, adopt_objects, takes_objects
 from flotilla.cli.completion import completed, member_names
 from flotilla.cli.ending import UsageError
 from flotilla.cli.exit_codes import ExitCode
@@ -48,10 +48,6 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         "adopt",
         parents=[common, stack_options(), engine_options()],
         help=HELP["adopt"],
-        description="Read a Karmada that exists, and write a stack file and manifests that declare what is there. "
-        "No cluster is changed, and no file is overwritten. "
-        "Example: flotilla adopt -s prod --karmada-kubeconfig karmada.yaml --member-kubeconfig member1=member1.yaml. "
-        f"{ONE_OBJECT}",
     )
     add_object_options(parser)
     add = parser.add_argument

@@ -13,10 +13,6 @@ from flotilla.deploy.engines import open_stack
 from flotilla.plan.single import Match, Wanted, along_with, in_the_way, matches
 from flotilla.plan.steps import Op, Result
 
-ONE_OBJECT = (
-    "With an OBJECT: take it over into the stack that declares it, and nothing else. "
-    "Example: flotilla adopt Deployment/shop/web -s prod"
-)
 _WRITING = ("karmada_kubeconfig", "context", "karmada_version", "member_kubeconfig", "member_context", "namespace")
 _SELECTING = ("selector", "policy", "member", "members_from", "from_member", "object", "workload", "dry_run")
 

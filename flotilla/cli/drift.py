@@ -40,7 +40,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     drift.add_argument("--format", choices=sorted(FORMATS), help="print for a CI system instead of a table")
     drift.add_argument("--timeout", type=seconds, default=120.0, metavar="SECONDS", help="for all clusters together")
-    drift.add_argument("--watch", type=seconds, metavar="SECONDS", help="look again and again, until Ctrl-C")
+    drift.add_argument("--watch", type=seconds, metavar="SECONDS", help="repeat until Ctrl-C, with this pause")
     drift.add_argument("--fix", action="store_true", help="run `up --refresh` for what it can fix")
     drift.add_argument("-y", "--yes", action="store_true", help="don't ask before --fix changes anything")
     drift.set_defaults(verb=_drift)

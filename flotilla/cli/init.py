@@ -25,7 +25,6 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         "init",
         parents=[common, sure_options()],
         help=HELP["init"],
-        epilog="example: flotilla init my-fleet --sandbox",
     )
     init.add_argument("folder", type=Path, nargs="?", help="the project's folder, which isn't there or is empty")
     init.add_argument("--name", help="the project's name (default: the folder's)")
