@@ -109,6 +109,9 @@ completions: $(STAMP) ## generate the shells' completions that the wheel install
 template: $(STAMP) ## generate the files of flotilla/scaffold/template that are the repository's own
 	@$(BIN)/python -m ci.packaging.template
 
+reference: $(STAMP) ## generate the pages of docs/reference that models, parser and exit codes say all of
+	@$(BIN)/python -m ci.reference
+
 picture: $(STAMP) ## draw docs/picture/demo.svg from a real run of the demo
 	@$(BIN)/python docs/picture/record.py
 

@@ -36,21 +36,27 @@ def _reason(value: str) -> str:
 
 
 class IgnoredDrift(ConfigModel):
-    """Findings of drift that don't count, for a while."""
+    """Findings of drift that don't count until a day. All given keys have to match.
 
-    kind: str = Field(min_length=1, description="The object's kind.")
-    name: str | None = Field(default=None, min_length=1, description="Its name; `*` and `?` match. Default: any.")
-    namespace: str | None = Field(default=None, min_length=1, description="Its namespace. Default: any.")
+    `field` or `rule` is required.
+    """
+
+    kind: str = Field(min_length=1, description="The kind of the object.")
+    name: str | None = Field(
+        default=None, min_length=1, description="The name of the object; `*` and `?` match. Default: any."
+    )
+    namespace: str | None = Field(default=None, min_length=1, description="The namespace of the object. Default: any.")
     member: str | None = Field(
         default=None, min_length=1, description="The cluster; `karmada` is the control plane. Default: any."
     )
-    rule: str | None = Field(default=None, min_length=1, description="The finding's rule. Default: any.")
+    rule: str | None = Field(default=None, min_length=1, description="The rule of the finding. Default: any.")
     field: Annotated[str, AfterValidator(_field)] | None = Field(
         default=None,
-        description="The field and all below it: a finding's `pointer`, such as /spec/replicas, or its `path`.",
+        description="The field, with all fields below it: the `pointer` of a finding, such as "
+        "`/spec/replicas`, or its `path`. Default: any.",
     )
-    reason: Annotated[str, AfterValidator(_reason)] = Field(description="Why it is all right.")
-    until: dt.date = Field(description="The last day on which it doesn't count (YYYY-MM-DD).")
+    reason: Annotated[str, AfterValidator(_reason)] = Field(description="Why the difference is acceptable.")
+    until: dt.date = Field(description="The last day on which the findings don't count (YYYY-MM-DD).")
 
     @model_validator(mode="after")
     def _narrow(self) -> Self:
@@ -64,7 +70,7 @@ class IgnoredDrift(ConfigModel):
 
 
 class DriftSettings(ConfigModel):
-    """How the stack wants drift to be judged."""
+    """Settings of drift detection."""
 
     ignore: tuple[IgnoredDrift, ...] = Field(default=(), description="Findings that don't count.")
 

@@ -63,14 +63,18 @@ class EndpointType(StrEnum):
 
 
 class Endpoint(ConfigModel):
-    """Where Karmada's API server is published."""
+    """The address at which Karmada's API server is published.
 
-    type: EndpointType = Field(description="NodePort, LoadBalancer, HostNetwork or Ingress.")
-    address: Host = Field(
-        description="The IP address or name that clients and agents dial; it gets into the certificate."
+    NodePort needs `port`, from 30000 to 32767. LoadBalancer and HostNetwork listen on 5443. Ingress is one that you
+    operate: it passes TLS through to the Service `karmada-apiserver`, and its port is 443 by default.
+    """
+
+    type: EndpointType = Field(description="How the API server is published.")
+    address: Host = Field(description="The IP address or name that clients and agents dial. The certificate has it.")
+    port: int | None = Field(default=None, ge=1, le=65535, description="The port that clients and agents dial.")
+    annotations: dict[str, str] = Field(
+        default_factory=dict, description="Annotations of the Service, for load balancers."
     )
-    port: int | None = Field(default=None, ge=1, le=65535, description="The port that they dial.")
-    annotations: dict[str, str] = Field(default_factory=dict, description="Of the Service: for load balancers.")
 
     @model_validator(mode="after")
     def _port_of_type(self) -> Self:
@@ -97,7 +101,7 @@ class Endpoint(ConfigModel):
 
 
 class Chart(ChartPlace):
-    """Where Karmada's chart is: a repository (the default), a folder or archive, or an OCI reference."""
+    """The place of Karmada's chart: a repository (the default), a folder or archive, or an OCI reference."""
 
     repository: str | None = Field(default=None, description=f"Chart repository; {CHART_REPOSITORY} by default.")
     oci: str | None = Field(default=None, description="OCI reference: oci://registry/path/karmada.")
@@ -105,12 +109,19 @@ class Chart(ChartPlace):
 
 
 class Images(ConfigModel):
-    """Where images come from."""
+    """The images of Karmada and its helpers.
 
-    registry: str | None = Field(default=None, description="A registry that has all of them: a mirror.")
+    Every tag is pinned: Karmada's own images to its version, the others to a release. Components: `apiServer`,
+    `etcd`, `kubeControllerManager`, `aggregatedApiServer`, `controllerManager`, `scheduler`, `webhook`,
+    `descheduler`, `search`, `metricsAdapter`, `schedulerEstimator`, `agent`, `cfssl`, `kubectl`.
+    """
+
+    registry: str | None = Field(default=None, description="A registry that has all of the images, such as a mirror.")
     repositories: dict[Component, str] = Field(default_factory=dict, description="Repository by component.")
     tags: dict[Component, str] = Field(default_factory=dict, description="Tag by component.")
-    pull_secrets: tuple[str, ...] = Field(default=(), description="Secrets in karmada-system.")
+    pull_secrets: tuple[str, ...] = Field(
+        default=(), description="Names of Secrets in `karmada-system` that pull the images."
+    )
 
     @model_validator(mode="after")
     def _pinned(self) -> Self:
@@ -134,16 +145,21 @@ class CertificateMode(StrEnum):
 
 
 class Certificates(ConfigModel):
-    """The control plane's certificates."""
+    """The certificates of the control plane."""
 
     mode: CertificateMode = Field(
-        default=CertificateMode.CUSTOM, description="custom: made by the stack. auto: by the chart's job, once."
+        default=CertificateMode.CUSTOM,
+        description="`custom`: the stack creates and renews them. `auto`: a job of the chart creates them once.",
     )
     names: tuple[Host, ...] = Field(default=(), description="More names and addresses that clients dial.")
-    lifetime_days: int = Field(default=365, ge=1, le=3650, description="Of the certificates.")
-    ca_lifetime_days: int = Field(default=3650, ge=2, le=36500, description="Of the CAs.")
-    renew_before_days: int = Field(default=60, ge=0, description="A plan renews what expires within so many days.")
-    generation: int = Field(default=1, ge=1, description="Raise it to replace keys and CAs, not only certificates.")
+    lifetime_days: int = Field(default=365, ge=1, le=3650, description="Days for which a certificate is valid.")
+    ca_lifetime_days: int = Field(default=3650, ge=2, le=36500, description="Days for which a CA is valid.")
+    renew_before_days: int = Field(
+        default=60, ge=0, description="A plan renews certificates that expire within this number of days."
+    )
+    generation: int = Field(
+        default=1, ge=1, description="A higher number replaces keys and CAs, not only certificates."
+    )
 
     @model_validator(mode="after")
     def _window(self) -> Self:
@@ -167,22 +183,30 @@ class EtcdStorage(StrEnum):
 
 
 class ExternalEtcd(ConfigModel):
-    """An etcd of one's own."""
+    """An etcd that you operate."""
 
-    servers: tuple[str, ...] = Field(min_length=1, description="https://host:2379, ...")
-    ca_cert: str = Field(description="Who signed its certificate, PEM.")
+    servers: tuple[str, ...] = Field(min_length=1, description="URLs of its servers, such as `https://host:2379`.")
+    ca_cert: str = Field(description="The CA certificate of its servers, PEM.")
     cert: str = Field(description="Karmada's client certificate, PEM.")
-    key: SecretStr = Field(description="Set it with `pulumi config set --secret --path`.")
-    prefix: str = Field(default="/registry/karmada", description="Where Karmada's keys are in it.")
+    key: SecretStr = Field(
+        description="The key of the client certificate, PEM. Set it with `pulumi config set --secret --path`."
+    )
+    prefix: str = Field(default="/registry/karmada", description="Prefix of Karmada's keys.")
 
 
 class Etcd(ConfigModel):
-    """Karmada's etcd."""
+    """The etcd in which Karmada stores its data."""
 
-    storage: EtcdStorage = Field(default=EtcdStorage.HOST_PATH, description="hostPath (one node's folder) or pvc.")
-    size: str | None = Field(default=None, description="Of the volume: 10Gi.")
-    storage_class: str | None = Field(default=None, description="Of the volume; the cluster's default one by default.")
-    external: ExternalEtcd | None = Field(default=None, description="An etcd of one's own instead.")
+    storage: EtcdStorage = Field(
+        default=EtcdStorage.HOST_PATH, description="`hostPath`: a folder of one node. `pvc`: a volume."
+    )
+    size: str | None = Field(default=None, description="Size of the volume, such as `10Gi`.")
+    storage_class: str | None = Field(
+        default=None, description="Storage class of the volume. Default: the default one of the cluster."
+    )
+    external: ExternalEtcd | None = Field(
+        default=None, description="An etcd that you operate, instead of one that the chart installs."
+    )
 
     @model_validator(mode="after")
     def _storage(self) -> Self:
@@ -194,10 +218,10 @@ class Etcd(ConfigModel):
 
 
 class Quantities(ConfigModel):
-    """What pods ask for, and may take at most."""
+    """Compute resources of a component's pods, in Kubernetes quantities (`100m`, `64Mi`)."""
 
-    requests: dict[str, str] = Field(default_factory=dict)
-    limits: dict[str, str] = Field(default_factory=dict)
+    requests: dict[str, str] = Field(default_factory=dict, description="What the scheduler reserves.")
+    limits: dict[str, str] = Field(default_factory=dict, description="The most that a container may use.")
 
 
 class Option(StrEnum):
@@ -210,21 +234,32 @@ class Option(StrEnum):
 
 
 class HelmControlPlane(ConfigModel):
-    """Karmada by its Helm chart, as release `karmada` in namespace `karmada-system` of a host cluster."""
+    """Karmada by its Helm chart, as the release `karmada` in the namespace `karmada-system` of a host cluster.
 
-    host: Kubeconfig = Field(description="The cluster that Karmada runs in.")
-    chart: Chart = Field(default_factory=Chart, description="Where the chart is.")
-    endpoint: Endpoint = Field(description="Where its API server is published.")
-    images: Images = Field(default_factory=Images, description="Where images come from.")
-    certificates: Certificates = Field(default_factory=Certificates, description="Who makes them, and how long.")
-    etcd: Etcd = Field(default_factory=Etcd, description="Where Karmada's data is.")
-    replicas: dict[Deployed, Annotated[int, Field(ge=1)]] = Field(default_factory=dict, description="By component.")
-    resources: dict[Deployed, Quantities] = Field(default_factory=dict, description="By component.")
-    components: tuple[Option, ...] = Field(default=(), description="What is installed beside the core.")
-    feature_gates: dict[str, dict[str, bool]] = Field(default_factory=dict, description="Gates by component.")
-    values: dict[str, Any] = Field(default_factory=dict, description="Any value of the chart; merged last.")
-    create_namespace: bool = Field(default=True, description="Make karmada-system; false where it is there already.")
-    timeout: int = Field(default=900, ge=60, description="Seconds until all of it runs.")
+    Needs `version` beside it, with its patch release: 1.10 to 1.18.
+    """
+
+    host: Kubeconfig = Field(description="Credentials of the cluster in which Karmada runs.")
+    chart: Chart = Field(default_factory=Chart, description="The chart. Default: Karmada's own chart repository.")
+    endpoint: Endpoint = Field(description="The address at which Karmada's API server is published.")
+    images: Images = Field(default_factory=Images, description="Registries, repositories and tags of the images.")
+    certificates: Certificates = Field(
+        default_factory=Certificates, description="Who creates the certificates, and how long they are valid."
+    )
+    etcd: Etcd = Field(default_factory=Etcd, description="Where Karmada stores its data.")
+    replicas: dict[Deployed, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict, description="Replicas by component."
+    )
+    resources: dict[Deployed, Quantities] = Field(default_factory=dict, description="Compute resources by component.")
+    components: tuple[Option, ...] = Field(default=(), description="Optional components that are installed, too.")
+    feature_gates: dict[str, dict[str, bool]] = Field(default_factory=dict, description="Feature gates by component.")
+    values: dict[str, Any] = Field(
+        default_factory=dict, description="Any other values of the chart. They are merged last."
+    )
+    create_namespace: bool = Field(
+        default=True, description="Create the namespace `karmada-system`; false where it exists already."
+    )
+    timeout: int = Field(default=900, ge=60, description="Seconds to wait until all components run.")
 
     @model_validator(mode="after")
     def _estimators(self) -> Self:

@@ -30,18 +30,25 @@ class Duplicated(StrEnum):
 
 
 class Maintenance(ConfigModel):
-    """Why and how long a member takes nothing new. `maintenance: drain` is short for its mode alone."""
+    """Maintenance of a member. A mode alone (`maintenance: drain`) stands for `mode`.
+
+    The commands `flotilla cordon`, `drain` and `uncordon` write it into the stack file.
+    """
 
     mode: MaintenanceMode = Field(
-        description="cordon: it takes nothing new. drain: what can run elsewhere leaves as well."
+        description="`cordon`: the member takes nothing new. `drain`: workloads that can run elsewhere also leave it."
     )
-    reason: str = Field(default="", max_length=LONGEST_REASON, description="Why; plans and views show it.")
+    reason: str = Field(
+        default="", max_length=LONGEST_REASON, description="The reason, in one line. Plans and views show it."
+    )
     until: dt.date | None = Field(
-        default=None, description="The last day (YYYY-MM-DD); plans say so once it is over. Nothing ends by itself."
+        default=None,
+        description="The last day (YYYY-MM-DD). Plans say when it has passed; the maintenance doesn't end by itself.",
     )
     duplicated: Duplicated = Field(
         default=Duplicated.KEEP,
-        description="Of a drain: `remove` takes away the copies of duplicated workloads, too, which can't move.",
+        description="With `drain`: `remove` also removes the copies of workloads that are duplicated, which "
+        "can't move.",
     )
 
     @model_validator(mode="before")

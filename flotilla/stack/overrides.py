@@ -42,10 +42,10 @@ class ImagePart(StrEnum):
 
 
 class ImageParts(ConfigModel):
-    """Text for parts of an image."""
+    """Texts by part of an image."""
 
-    registry: str | None = None
-    repository: str | None = None
+    registry: str | None = Field(default=None, description="The registry, such as `registry.example.org`.")
+    repository: str | None = Field(default=None, description="The repository, such as `library/nginx`.")
     tag: str | None = Field(default=None, description="A tag, or a digest with its algorithm.")
 
     @property
@@ -55,14 +55,18 @@ class ImageParts(ConfigModel):
 
 
 class ImageOverride(ImageParts):
-    """Parts of the image that a cluster replaces, extends or leaves out."""
+    """Parts of an image that are replaced, extended or removed in a cluster.
 
-    append: ImageParts = Field(default_factory=ImageParts, description="Texts added at the end of parts.")
-    remove: tuple[ImagePart, ...] = Field(default=(), description="Parts that are left out.")
+    At least one part, and each part once.
+    """
+
+    append: ImageParts = Field(default_factory=ImageParts, description="Texts to add at the end of parts.")
+    remove: tuple[ImagePart, ...] = Field(default=(), description="Parts to remove.")
     path: Pointer | None = Field(
         default=None,
-        description="JSON pointer of the image, such as /spec/template/spec/initContainers/0/image; "
-        "the containers of Pods, Deployments, StatefulSets, DaemonSets, ReplicaSets and Jobs where left out.",
+        description="JSON pointer of the image, such as `/spec/template/spec/initContainers/0/image`. "
+        "Default: the containers of Pods, Deployments, StatefulSets, DaemonSets, ReplicaSets and "
+        "Jobs.",
     )
 
     @model_validator(mode="after")
@@ -85,11 +89,11 @@ class Operation(StrEnum):
 
 
 class Patch(ConfigModel):
-    """A JSON patch step, for what the typed fields don't cover."""
+    """A step of a JSON patch (RFC 6902)."""
 
-    op: Operation
-    path: Pointer = Field(description="JSON pointer, such as /spec/template/spec/priorityClassName.")
-    value: Any = None
+    op: Operation = Field(description="The operation.")
+    path: Pointer = Field(description="JSON pointer of the value, such as `/spec/template/spec/priorityClassName`.")
+    value: Any = Field(default=None, description="The value, with `add` and `replace`.")
 
     @model_validator(mode="after")
     def _value_fits(self) -> Self:
@@ -108,17 +112,21 @@ class Format(StrEnum):
 class FieldOverride(ConfigModel):
     """Changes within a text that is JSON or YAML itself, such as a file in a ConfigMap."""
 
-    path: Pointer = Field(description="JSON pointer of the text, such as /data/config.yaml.")
-    format: Format = Field(description="json or yaml.")
-    patches: tuple[Patch, ...] = Field(min_length=1, description="JSON patch steps; their paths begin in the text.")
+    path: Pointer = Field(description="JSON pointer of the text, such as `/data/config.yaml`.")
+    format: Format = Field(description="The format of the text.")
+    patches: tuple[Patch, ...] = Field(min_length=1, description="JSON patch steps. Their paths begin within the text.")
 
 
 class OverriddenObject(ConfigModel):
-    """An object of the workload that an override is for."""
+    """Objects of the workload that an override changes.
 
-    kind: str = Field(min_length=1, description="The object's kind.")
-    name: str = Field(min_length=1, description="Its name.")
-    namespace: str | None = Field(default=None, min_length=1, description="Its namespace. Default: any.")
+    An object that the workload doesn't have is refused, and the message lists the objects that it has. Where
+    several overrides name an object, they apply in their order, together with those for all objects.
+    """
+
+    kind: str = Field(min_length=1, description="The kind of the object.")
+    name: str = Field(min_length=1, description="The name of the object.")
+    namespace: str | None = Field(default=None, min_length=1, description="The namespace of the object. Default: any.")
 
     def matches(self, obj: dict[str, Any]) -> bool:
         """Tell whether an object, whose namespace is written out, is meant."""
@@ -130,42 +138,50 @@ class OverriddenObject(ConfigModel):
 
 
 class Override(ConfigModel):
-    """How the workload differs in some clusters."""
+    """How the objects of a workload differ in some clusters.
 
-    clusters: tuple[str, ...] = Field(default=(), description="Members by name.")
+    Karmada applies image, command, args, labels, annotations, fields and patches, in this order. Set a value that a
+    patch writes into a Secret with `pulumi config set --secret --path`: Pulumi's CLI stores the stack file's clear
+    text with its state.
+    """
+
+    clusters: tuple[str, ...] = Field(default=(), description="Names of members.")
     target: Affinity | None = Field(
         default=None,
-        description="Instead of `clusters`: conditions, as those of a placement; `{}` means every cluster.",
+        description="Instead of `clusters`: conditions, as in a placement. `{}` matches every cluster.",
     )
     evaluate: bool = Field(
         default=False,
-        description="Values have expressions over the member, such as `${member.region}`: below.",
+        description="Values contain expressions about the member, such as `${member.region}`.",
     )
     objects: tuple[OverriddenObject, ...] = Field(
         default=(),
         min_length=1,
-        description="The workload's objects that it is for, by kind and name: below. Default: all of them.",
+        description="The objects of the workload that change, by kind and name. Default: all of them.",
     )
-    image: ImageOverride | None = None
-    command: tuple[str, ...] = Field(default=(), description="Words added to the container's command.")
-    remove_command: tuple[str, ...] = Field(default=(), description="Words taken out of the container's command.")
-    args: tuple[str, ...] = Field(default=(), description="Arguments added to the container's.")
-    remove_args: tuple[str, ...] = Field(default=(), description="Arguments taken out of the container's.")
-    container: str | None = Field(default=None, description="Container for command and args; the workload's name.")
-    labels: OverridingLabels = Field(default_factory=dict, description="Labels added or replaced.")
+    image: ImageOverride | None = Field(default=None, description="Changes of the container images.")
+    command: tuple[str, ...] = Field(default=(), description="Words to add to the container's command.")
+    remove_command: tuple[str, ...] = Field(default=(), description="Words to remove from the container's command.")
+    args: tuple[str, ...] = Field(default=(), description="Arguments to add.")
+    remove_args: tuple[str, ...] = Field(default=(), description="Arguments to remove.")
+    container: str | None = Field(
+        default=None,
+        description="The container whose command and arguments change. Default: the one with the workload's name.",
+    )
+    labels: OverridingLabels = Field(default_factory=dict, description="Labels to add or replace.")
     replace_labels: OverridingLabels = Field(
-        default_factory=dict, description="Labels replaced where the object has them."
+        default_factory=dict, description="Labels to replace where the object has them."
     )
-    remove_labels: tuple[LabelKey, ...] = Field(default=(), description="Keys of labels that are taken away.")
-    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations added or replaced.")
+    remove_labels: tuple[LabelKey, ...] = Field(default=(), description="Keys of labels to remove.")
+    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations to add or replace.")
     replace_annotations: dict[str, str] = Field(
-        default_factory=dict, description="Annotations replaced where the object has them."
+        default_factory=dict, description="Annotations to replace where the object has them."
     )
-    remove_annotations: tuple[LabelKey, ...] = Field(default=(), description="Keys of annotations that are taken away.")
+    remove_annotations: tuple[LabelKey, ...] = Field(default=(), description="Keys of annotations to remove.")
     fields: tuple[FieldOverride, ...] = Field(
-        default=(), description="Changes within texts that are JSON or YAML: below. Karmada 1.12."
+        default=(), description="Changes within texts that are JSON or YAML. Needs Karmada 1.12."
     )
-    patches: tuple[Patch, ...] = ()
+    patches: tuple[Patch, ...] = Field(default=(), description="JSON patch steps, for everything else.")
 
     @model_validator(mode="after")
     def _something(self) -> Self:

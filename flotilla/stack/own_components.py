@@ -23,11 +23,13 @@ def _use(value: str) -> str:
 
 
 class OwnComponent(ConfigModel):
-    """A component of one's own, with its arguments; `use` alone may stand for it."""
+    """A component of this project or of an installed package. Its name alone stands for `use`. Not with `policies`."""
 
     use: Annotated[str, AfterValidator(_use)] = Field(description="The name of its entry point.")
     args: dict[str, Any] = Field(
-        default_factory=dict, repr=False, description="What it gets, as it likes it; no secrets here."
+        default_factory=dict,
+        repr=False,
+        description="Its arguments, in the form that the component defines. No secrets here.",
     )
 
     @model_validator(mode="before")

@@ -26,34 +26,51 @@ class Level(StrEnum):
 
 
 class Exemption(ConfigModel):
-    """Lets one rule pass for some resources, for a while."""
+    """Exempts some resources from a rule or guard until a day."""
 
-    rule: str = Field(description="The rule's name.")
-    resource: str = Field(description="The resource's name; `*` and `?` match.")
-    reason: str = Field(min_length=1, description="Why it is all right.")
-    expires: dt.date = Field(description="The last day on which it counts (YYYY-MM-DD).")
+    rule: str = Field(description="The name of the rule or guard.")
+    resource: str = Field(description="The name of the resource; `*` and `?` match.")
+    reason: str = Field(min_length=1, description="Why the exemption is acceptable.")
+    expires: dt.date = Field(description="The last day on which it applies (YYYY-MM-DD).")
 
 
 class Guards(ConfigModel):
-    """How much one plan may take away or touch, and when; what isn't given is as the environment has it."""
+    """Limits on what one plan may remove or touch, and times without changes. Defaults depend on the environment."""
 
-    max_removals: int | None = Field(default=None, ge=0, description="The most copies that one plan may take away.")
+    max_removals: int | None = Field(
+        default=None,
+        ge=0,
+        description="How many copies one plan may remove. Default: 10 in production and staging, no limit in "
+        "development.",
+    )
     max_removed_share: int | None = Field(
         default=None,
         ge=0,
         le=100,
-        description="The most of the clusters that a workload runs on, in percent, in which one plan may take it away.",
+        description="The largest percentage of a workload's clusters from which one plan may remove it. "
+        "Default: 40 in production and staging, no limit in development.",
     )
-    max_clusters: int | None = Field(default=None, ge=0, description="The most clusters that one plan may touch.")
-    freeze: tuple[Freeze, ...] = Field(default=(), description="When the stack isn't changed.")
+    max_clusters: int | None = Field(
+        default=None, ge=0, description="How many clusters one plan may touch. Default: no limit."
+    )
+    freeze: tuple[Freeze, ...] = Field(default=(), description="Times in which the stack is not changed.")
 
 
 class PolicySettings(ConfigModel):
-    """A stack's policies."""
+    """Settings of the project's policies for this stack."""
 
-    environment: Environment = Field(default=Environment.DEVELOPMENT, description="What the stack is for.")
-    levels: dict[str, Level] = Field(
-        default_factory=dict, description="Level by rule; by default mandatory in production, else advisory."
+    environment: Environment = Field(
+        default=Environment.DEVELOPMENT,
+        description="The purpose of the stack, which decides the levels of policies and guards.",
     )
-    exemptions: tuple[Exemption, ...] = Field(default=(), description="What is exempt, why and until when.")
-    guards: Guards = Field(default=Guards(), description="How much one plan may take away or touch, and when.")
+    levels: dict[str, Level] = Field(
+        default_factory=dict,
+        description="Level by rule or guard. Default: a few rules are mandatory everywhere, all others in "
+        "production; elsewhere they are advisory.",
+    )
+    exemptions: tuple[Exemption, ...] = Field(
+        default=(), description="Resources that are exempt from a rule or guard until a day."
+    )
+    guards: Guards = Field(
+        default=Guards(), description="Limits on what one plan may remove or touch, and times without changes."
+    )

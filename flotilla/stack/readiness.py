@@ -60,18 +60,22 @@ StatusWord = Annotated[
 
 
 class Readiness(ConfigModel):
-    """How far an object has to get: a word, a condition, or a value in its status."""
+    """How far an object has to get in every chosen cluster until it counts as done.
 
-    until: Until | None = Field(default=None, description="applied or healthy; written alone: `Service: applied`.")
+    `applied` or `healthy` alone, or a mapping with a condition or a value of the status. An object that no entry
+    names has to be healthy, as Karmada judges it. Objects that need a controller in the cluster are waited for 30
+    seconds at most. An entry is refused where the workload has no such object, where a path is outside `.status`,
+    and for a field of the status that Karmada doesn't collect from members.
+    """
+
+    until: Until | None = Field(default=None, description="`applied` or `healthy`, written alone: `Service: applied`.")
     condition: str | None = Field(default=None, min_length=1, description="The type of a condition of the object.")
-    status: StatusWord | None = Field(
-        default=None, description="The condition's status: True, False or Unknown; True where left out."
-    )
+    status: StatusWord | None = Field(default=None, description="The status of the condition. Default: `True`.")
     json_path: Annotated[str, AfterValidator(_path)] | None = Field(
         default=None, description="A path in the object's status, as `kubectl wait` takes it."
     )
     value: Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int | bool)] | None = Field(
-        default=None, description="The value there; any that isn't empty where left out."
+        default=None, description="The value at that path. Default: any value that isn't empty."
     )
 
     @model_validator(mode="before")

@@ -114,28 +114,28 @@ Approvals = Annotated[
 
 
 class RolloutWave(ConfigModel):
-    """Clusters that get a change together. Exactly one of the first three keys says which."""
+    """Clusters that get a change together. Exactly one of `clusters`, `labels` and `percent` chooses them."""
 
-    clusters: tuple[str, ...] = Field(default=(), description="Members by name.")
+    clusters: tuple[str, ...] = Field(default=(), description="Names of members.")
     labels: dict[str, str] = Field(
-        default_factory=dict, description="Labels that the Cluster must have; those of earlier waves are left out."
+        default_factory=dict, description="Labels that the Cluster must have. Clusters of earlier waves are left out."
     )
     percent: int | None = Field(
         default=None,
         ge=1,
         le=_ALL,
-        description="How many percent of the workload's clusters have the change after this wave, by name: it counts "
-        "those of earlier waves too, and must rise.",
+        description="The percentage of the workload's clusters that have the change after this wave, taken "
+        "in the order of their names. It includes earlier waves, and must rise from wave to wave.",
     )
     max_concurrent: MostClusters | None = Field(
         default=None,
-        description="How many of its clusters get the change at the same time, a number or `25%` of the wave; all of "
-        "them where left out.",
+        description="How many of its clusters get the change at the same time: a number, or a percentage of "
+        "the wave such as `25%`. Default: all of them.",
     )
     approve: Approvals = Field(
         default=(),
-        description="before, after, or both in a list: a person has to approve of the wave, with "
-        "`flotilla rollout approve`.",
+        description="A person has to approve the wave with `flotilla rollout approve`: before it begins, "
+        "after it has ended, or both.",
     )
 
     @model_validator(mode="after")
@@ -163,32 +163,28 @@ class RolloutWave(ConfigModel):
 
 
 class GateCheck(ConfigModel):
-    """What else has to be true after a wave: a command, a query of Prometheus, or a condition of an object."""
+    """A check after a wave: exactly one of `command`, `prometheus` and `condition`."""
 
     command: Command | None = Field(
         default=None,
-        description="A program with its arguments, a list: it passes with exit code 0. Runs where `up` does.",
+        description="A program with its arguments. It passes with exit code 0, and runs on the machine that runs `up`.",
     )
     timeout: Duration | None = Field(
-        default=None, description="How long the command may take, such as `5m`; `60s` where left out."
+        default=None, description="How long the command may take, such as `5m`. Default: `60s`."
     )
-    prometheus: str | None = Field(
-        default=None, description="The URL of a Prometheus, without credentials; `query` is asked there."
-    )
+    prometheus: str | None = Field(default=None, description="The URL of a Prometheus server, without credentials.")
     query: str | None = Field(
         default=None,
         min_length=1,
-        description="An expression of Prometheus: it passes where a comparison lets something through, or no value of "
-        "another result is 0.",
+        description="An expression for Prometheus. A comparison passes where its result isn't empty; any "
+        "other result passes where no value is 0.",
     )
     condition: str | None = Field(
         default=None, min_length=1, description="The type of a condition, as Karmada reports it of each cluster."
     )
-    status: StatusWord | None = Field(
-        default=None, description="The condition's status: True, False or Unknown; True where left out."
-    )
+    status: StatusWord | None = Field(default=None, description="The status of the condition. Default: `True`.")
     of: Annotated[str, AfterValidator(_selector)] | None = Field(
-        default=None, description="Which objects have the condition: `Kind`, `Kind.group` or `Kind/name`."
+        default=None, description="The objects that have the condition: `Kind`, `Kind.group` or `Kind/name`."
     )
 
     @model_validator(mode="after")
@@ -254,16 +250,21 @@ class GateCheck(ConfigModel):
 
 
 class RolloutGate(ConfigModel):
-    """What has to be true of a wave's clusters before the next wave begins."""
+    """What has to be true of a wave's clusters before the next wave begins. It is the same after each wave.
+
+    Durations are written as `60s`, `5m` or `1h30m`, of at most 24h.
+    """
 
     healthy_for: Duration = Field(
         default=0.0,
-        description="How long every cluster has to be healthy without a break, such as `60s`; not at all by default.",
+        description="How long every cluster has to be healthy without a break, such as `60s`. Default: it "
+        "has to be healthy once.",
     )
     max_unavailable: Clusters = Field(
-        default=0, description="How many of the wave's clusters may not be healthy, a number or `25%`; none by default."
+        default=0,
+        description="How many of the wave's clusters may be unhealthy: a number, or a percentage such as `25%`.",
     )
-    checks: tuple[GateCheck, ...] = Field(default=(), description="What else is checked, in this order: below.")
+    checks: tuple[GateCheck, ...] = Field(default=(), description="Further checks, in this order.")
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain data (`flotilla.karmada.waves.strategy`), without what isn't given."""
@@ -275,18 +276,24 @@ class RolloutGate(ConfigModel):
 
 
 class RolloutStrategy(ConfigModel):
-    """How a change reaches the clusters of a workload: in waves, each with a gate behind it."""
+    """How a change reaches the clusters of a workload: in waves, with a gate after each.
+
+    Needs Karmada 1.11, so the stack has to name its version. Refused: a cluster in two waves, a member that the
+    placement doesn't choose (in the stack's section: that no placement chooses), labels that no chosen member has,
+    a condition for which a workload has no object or which Karmada doesn't collect, and `suspend`, `activation:
+    Lazy` or objects that follow others beside it.
+    """
 
     waves: tuple[RolloutWave, ...] = Field(
-        description="Which clusters get a change first, second, ...; clusters in no wave come last, as one more wave."
+        description="The waves in their order. Clusters in no wave come last, as one more wave."
     )
     gate: RolloutGate = Field(
-        default=RolloutGate(), description="What has to be true before the next wave begins, beside health: below."
+        default=RolloutGate(), description="What has to be true before the next wave begins, besides health."
     )
     on_failure: OnFailure = Field(
         default=OnFailure.STOP,
-        description="Where a wave doesn't pass: stop (later clusters keep what they run) or revert (earlier ones get "
-        "it back, too).",
+        description="Where a wave fails: `stop` leaves later clusters unchanged, `revert` also takes the "
+        "change back in earlier ones.",
     )
 
     @field_validator("waves")

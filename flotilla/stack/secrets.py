@@ -39,17 +39,23 @@ Values = Annotated[dict[str, SecretStr], AfterValidator(_keys)]
 
 
 class WorkloadSecret(ConfigModel):
-    """A Secret of the workload's namespace, sent with the workload."""
+    """A Secret in the workload's namespace, which is sent with the workload.
 
-    name: Annotated[str, AfterValidator(_name)] = Field(description="The Secret's name.")
-    type: str = Field(default="Opaque", min_length=1, description="The Secret's type, as `kubernetes.io/tls`.")
-    string_data: Values = Field(
-        default_factory=dict, description="Texts by key; set each with `pulumi config set --secret --path`."
+    A value in clear text is refused. Set it with `pulumi config set --secret --path
+    'flotilla:workloads[0].secrets[0].stringData.PASSWORD'`. A key with dots is quoted: `stringData["tls.key"]`.
+    """
+
+    name: Annotated[str, AfterValidator(_name)] = Field(description="The name of the Secret.")
+    type: str = Field(
+        default="Opaque", min_length=1, description="The type of the Secret, such as `kubernetes.io/tls`."
     )
-    data: Values = Field(default_factory=dict, description="The same in base64, for what is no text.")
-    labels: Labels = Field(default_factory=dict, description="Its labels: policies and other objects select by them.")
-    annotations: dict[LabelKey, str] = Field(default_factory=dict, description="Its annotations.")
-    immutable: bool = Field(default=False, description="Its values can never be changed.")
+    string_data: Values = Field(
+        default_factory=dict, description="Values as text, by key. Set each with `pulumi config set --secret --path`."
+    )
+    data: Values = Field(default_factory=dict, description="Values in base64, by key, for values that are not text.")
+    labels: Labels = Field(default_factory=dict, description="Labels of the Secret.")
+    annotations: dict[LabelKey, str] = Field(default_factory=dict, description="Annotations of the Secret.")
+    immutable: bool = Field(default=False, description="The values can't be changed after the Secret was created.")
 
     @model_validator(mode="after")
     def _values(self) -> Self:

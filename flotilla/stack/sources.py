@@ -53,32 +53,39 @@ class Hooks(StrEnum):
 
 
 class WorkloadChart(ChartPlace):
-    """A Helm chart whose objects a workload declares: in a repository, at an OCI reference, or in the project."""
+    """A Helm chart whose rendered objects a workload declares.
 
-    name: str | None = Field(default=None, description="The chart's name in `repository`.")
+    Exactly one of `repository` (with `name`), `oci` and `path`.
+    """
+
+    name: str | None = Field(default=None, description="The name of the chart in `repository`.")
     version: str | None = Field(
         default=None, description="The chart's version, exactly; needed with `repository` and `oci`."
     )
     release: Annotated[str, AfterValidator(_release)] | None = Field(
-        default=None, description="The release's name in the templates; the workload's (or `formerly`) by default."
+        default=None,
+        description="The name of the release that templates see. Default: the name of the workload, or its `formerly`.",
     )
     values: dict[str, Any] = Field(
-        default_factory=dict, repr=False, description="Values, which come after those of `valuesFiles`."
+        default_factory=dict, repr=False, description="Values of the chart. They override those of `valuesFiles`."
     )
     values_files: tuple[str, ...] = Field(
-        default=(), description="Files of values, relative to the project's folder; later ones come over earlier ones."
+        default=(),
+        description="Files with values, relative to the project's folder. Later files override earlier ones.",
     )
     include_crds: bool = Field(
-        default=True, alias="includeCRDs", description="Declare the definitions in the chart's folders `crds`."
+        default=True, alias="includeCRDs", description="Also declare the definitions in the chart's `crds` folders."
     )
     hooks: Hooks | None = Field(
-        default=None, description="Hooks of install and upgrade: skip or include; refused by name where it isn't said."
+        default=None,
+        description="What happens to hooks of install and upgrade. Left out, a chart that has such hooks is refused.",
     )
     kube_version: str | None = Field(
-        default=None, description="Kubernetes' version that templates see; helm's own by default."
+        default=None, description="The version of Kubernetes that templates see. Default: helm's own."
     )
     api_versions: tuple[Annotated[str, AfterValidator(_api_version)], ...] = Field(
-        default=(), description="More APIs that templates find among the capabilities: `monitoring.coreos.com/v1`."
+        default=(),
+        description="More API versions that templates see among the capabilities, such as `monitoring.coreos.com/v1`.",
     )
 
     @model_validator(mode="after")
@@ -127,6 +134,6 @@ class WorkloadChart(ChartPlace):
 
 
 class Kustomization(ConfigModel):
-    """A kustomization whose objects a workload declares."""
+    """A kustomization whose rendered objects a workload declares."""
 
-    path: str = Field(min_length=1, description="Folder with a kustomization, relative to the project's folder.")
+    path: str = Field(min_length=1, description="The folder with the kustomization, relative to the project's folder.")
