@@ -45,7 +45,7 @@ def _verbs(
 
 def _verb(verb: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     usage = USAGE[verb]
-    yield f"\n## `flotilla {verb}`\n"
+    yield f"## `flotilla {verb}`\n"
     yield f"{usage.text}\n"
     yield from ("```", _synopsis(verb, parser), "```", "")
     yield from _table(_own(parser))
@@ -55,13 +55,15 @@ def _verb(verb: str, parser: argparse.ArgumentParser) -> Iterator[str]:
         yield from (f"# {text}", command)
     yield from ("```", "")
     if usage.exits:
-        codes = "; ".join(f"{code}: {text}" for code, text in usage.exits)
-        yield f"Exit codes: {codes}."
+        yield from ("| exit code | meaning |", "| --- | --- |")
+        yield from (f"| {code} | {text} |" for code, text in usage.exits)
+        yield ""
 
 
 def _synopsis(verb: str, parser: argparse.ArgumentParser) -> str:
     """Return the verb with its own arguments; those of every verb are left out, and lines are wrapped between them."""
-    parts = [_argument(action) for group in _own(parser) for action in group]
+    options, positional = _own(parser)
+    parts = [*_alternatives(parser, options), *map(_argument, positional)]
     lines, current = [], f"flotilla {verb}"
     for part in parts:
         if len(current) + len(part) + 1 > _WIDTH:
@@ -82,6 +84,18 @@ def _argument(action: argparse.Action) -> str:
     text = " ".join(filter(None, (action.option_strings[-1], _value(action))))
     repeated = " ..." if isinstance(action, argparse._AppendAction) else ""  # noqa: SLF001
     return text if action.required else f"[{text}]{repeated}"
+
+
+def _alternatives(parser: argparse.ArgumentParser, options: list[argparse.Action]) -> Iterator[str]:
+    """Yield options as a synopsis has them, those that exclude each other as one."""
+    groups = [(one.required, one._group_actions) for one in parser._mutually_exclusive_groups]  # noqa: SLF001
+    for option in options:
+        required, group = next((one for one in groups if option in one[1]), (False, []))
+        if not group:
+            yield _argument(option)
+        elif option is group[0]:
+            text = " | ".join(_argument(one)[1:-1] for one in group)  # without the brackets around each
+            yield f"({text})" if required else f"[{text}]"
 
 
 def _name(action: argparse.Action) -> str:

@@ -66,7 +66,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
             parser.add_argument(
                 "--rebalance",
                 action="store_true",
-                help="also let Karmada divide replicas anew (by a WorkloadRebalancer)",
+                help="also let Karmada divide replicas again (by a WorkloadRebalancer)",
             )
             continue
         parser.add_argument("--reason", type=_reason, default="", help="the reason; plans and views show it")

@@ -57,7 +57,7 @@ USAGE = {
         (
             ("flotilla up -s prod", "show the plan, ask, and apply it"),
             ("flotilla up -s prod --yes", "apply without a question"),
-            ("flotilla up -s prod --plan 4f3c2a", "apply exactly the plan to which `preview` gave this digest"),
+            ("flotilla up -s prod --plan 4f3c2a91", "apply exactly the plan to which `preview` gave this digest"),
             ("flotilla up -s prod --adopt web", "take over the existing objects of the workload `web`"),
         ),
         (_DIFFERENT_PLAN, _REFUSED),
@@ -277,7 +277,7 @@ USAGE = {
         "End a member's maintenance: the member takes workloads again, and those that its placement moved away return.",
         (
             ("flotilla uncordon member2 -s prod", "end the maintenance"),
-            ("flotilla uncordon member2 -s prod --rebalance", "also let Karmada divide replicas anew"),
+            ("flotilla uncordon member2 -s prod --rebalance", "also let Karmada divide replicas again"),
         ),
         (_DIFFERENT_PLAN, _REFUSED),
     ),
