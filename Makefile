@@ -14,7 +14,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 ZIZMOR := zizmor==1.32.0
 CHECK_JSONSCHEMA := check-jsonschema==0.39.0
 
-.PHONY: help install demo demo-down test unit sandbox-tests live lint words bench kills chaos lock schema completions template picture distributions ci-lint ci-rehearsal clean
+.PHONY: help install demo demo-down test unit sandbox-tests live lint words bench kills chaos lock schema completions template picture reference distributions docs ci-lint ci-rehearsal clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -79,9 +79,17 @@ lock: ## compile requirements.lock and those of ci/packaging for all platforms, 
 		--python-version 3.11 --quiet --output-file ci/packaging/requirements.txt --custom-compile-command "make lock"
 	@$(BIN)/uv pip compile ci/packaging/tools.in --universal --generate-hashes --no-emit-index-url \
 		--python-version 3.12 --quiet --output-file ci/packaging/tools.txt --custom-compile-command "make lock"
+	@$(BIN)/uv pip compile ci/packaging/docs.in --universal --generate-hashes --no-emit-index-url \
+		--python-version 3.11 --quiet --output-file ci/packaging/docs.txt --custom-compile-command "make lock"
 
 distributions: $(STAMP) ## sdist and wheel into dist/, built twice to the same bytes and checked, as a release does
 	@$(BIN)/uv tool run --quiet --with-requirements ci/packaging/tools.txt --from build bash ci/packaging/distributions.sh
+
+docs: $(STAMP) ## the documentation's site into site/; every warning fails it (docs/decisions/docs-site.md)
+	@rm -rf site
+	@$(BIN)/uv tool run --quiet --with-requirements ci/packaging/docs.txt --from sphinx \
+		sphinx-build --conf-dir docs/site --doctree-dir build/docs --builder html --fresh-env --fail-on-warning --keep-going --quiet . site
+	@echo "site/index.html"
 
 ci-lint: $(STAMP) ## the CI templates, by their published linters
 	@go run $(ACTIONLINT) ci/github/*.yml .github/workflows/*.yml flotilla/scaffold/template/.github/workflows/*.yml
@@ -100,6 +108,9 @@ completions: $(STAMP) ## generate the shells' completions that the wheel install
 
 template: $(STAMP) ## generate the files of flotilla/scaffold/template that are the repository's own
 	@$(BIN)/python -m ci.packaging.template
+
+reference: $(STAMP) ## generate the pages of docs/reference that models, parser and exit codes say all of
+	@$(BIN)/python -m ci.reference
 
 picture: $(STAMP) ## draw docs/picture/demo.svg from a real run of the demo
 	@$(BIN)/python docs/picture/record.py

@@ -24,8 +24,6 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         "abandon",
         parents=[common, stack_options(), engine_options(), preview_options(), sure_options()],
         help=HELP["abandon"],
-        description="Take a member that no longer exists out of the control plane and the stack's state. It is refused "
-        "for a member that answers. Example: flotilla abandon member2",
     )
     completed(parser.add_argument("member", help="the member's name"), member_names)
     parser.set_defaults(verb=_abandon)

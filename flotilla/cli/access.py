@@ -18,8 +18,8 @@ def access_options() -> list[argparse.ArgumentParser]:
     """Return the options that name a fleet."""
     parser = argparse.ArgumentParser(add_help=False)
     where = parser.add_argument_group("the fleet (by default the stack's)")
-    where.add_argument("--kubeconfig", type=Path, metavar="FILE", help="Karmada's kubeconfig; no stack is needed then")
-    where.add_argument("--context", help="its context; the current one by default")
+    where.add_argument("--kubeconfig", type=Path, metavar="FILE", help="Karmada's kubeconfig, instead of a stack")
+    where.add_argument("--context", help="the context of the kubeconfig (default: the current one)")
     return [stack_options(), engine_options(), parser]
 
 
@@ -28,10 +28,14 @@ def cluster_options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     choice = parser.add_argument_group("which members")
     named = choice.add_argument(
-        "--cluster", action="append", default=[], metavar="NAME", help="this member; edge-* matches; may be repeated"
+        "--cluster",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this member; edge-* matches; may be repeated",
     )
     completed(named, member_names)
-    choice.add_argument("--cluster-labels", default="", metavar="SELECTOR", help="members with these labels")
+    choice.add_argument("--cluster-labels", default="", metavar="SELECTOR", help="only members with these labels")
     return parser
 
 

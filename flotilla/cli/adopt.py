@@ -18,7 +18,7 @@ from flotilla.adopt.model import MemberFacts, Report, Selection
 from flotilla.adopt.reading import read_control_plane, read_member
 from flotilla.adopt.writing import existing, write
 from flotilla.cli.adopt_member import Target, adopt_from_member, named, no_such_cluster, selected
-from flotilla.cli.adopt_object import ONE_OBJECT, add_object_options, adopt_objects, takes_objects
+from flotilla.cli.adopt_object import add_object_options, adopt_objects, takes_objects
 from flotilla.cli.completion import completed, member_names
 from flotilla.cli.ending import UsageError
 from flotilla.cli.exit_codes import ExitCode
@@ -48,20 +48,16 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         "adopt",
         parents=[common, stack_options(), engine_options()],
         help=HELP["adopt"],
-        description="Read a Karmada that exists, and write a stack file and manifests that declare what is there. "
-        "No cluster is changed, and no file is overwritten. "
-        "Example: flotilla adopt -s prod --karmada-kubeconfig karmada.yaml --member-kubeconfig member1=member1.yaml. "
-        f"{ONE_OBJECT}",
     )
     add_object_options(parser)
     add = parser.add_argument
-    add("--karmada-kubeconfig", type=Path, metavar="FILE", help="administrator's, of the control plane")
-    add("--context", default="", help="its context; the file's current one by default")
+    add("--karmada-kubeconfig", type=Path, metavar="FILE", help="administrator's kubeconfig of the control plane")
+    add("--context", default="", help="the context of --karmada-kubeconfig (default: the current one)")
     add(
         "--karmada-version",
         type=_version,
         metavar="VERSION",
-        help="such as 1.18.2; else what its API shows",
+        help="Karmada's version, such as 1.18.2 (default: read from its API)",
     )
     add(
         "--member-kubeconfig",
@@ -69,7 +65,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=FILE",
-        help="a member's; repeatable. Without one the stack file has a placeholder",
+        help="the kubeconfig of a member; may be repeated; without it the stack file gets a placeholder",
     )
     add(
         "--member-context",
@@ -77,20 +73,30 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=CONTEXT",
-        help="the context of a member's kubeconfig; repeatable",
+        help="the context of a member's kubeconfig; may be repeated",
     )
-    add("-n", "--namespace", action="append", default=[], help="only workloads and objects of it; repeatable")
+    add("-n", "--namespace", action="append", default=[], help="read only this namespace; may be repeated")
     add(
-        "--selector", type=_selector, default={}, metavar="LABELS", help="only objects with these labels: a=b,c!=d,e,!f"
+        "--selector",
+        type=_selector,
+        default={},
+        metavar="LABELS",
+        help="read only objects with these labels: a=b,c!=d,e,!f",
     )
-    add("--policy", action="append", default=[], metavar="NAME", help="only what this policy sends; repeatable")
-    add("--member", action="append", default=[], metavar="NAME", help="only this member; repeatable")
-    add("--members-from", type=_stack, metavar="STACK", help="no members: those of another stack")
+    add(
+        "--policy",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="read only what this policy sends; may be repeated",
+    )
+    add("--member", action="append", default=[], metavar="NAME", help="read only this member; may be repeated")
+    add("--members-from", type=_stack, metavar="STACK", help="write no members, but use those of another stack")
     from_member = add(
         "--from-member",
         metavar="NAME",
-        help="what runs in this member without Karmada, instead of what Karmada sends: workloads of a new stack, or "
-        "added to one that has a file; needs --namespace or --object",
+        help="write workloads for what runs in this member without Karmada, into a new stack or into an existing stack "
+        "file; needs --namespace or --object",
     )
     completed(from_member, member_names)
     add(
@@ -99,10 +105,10 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KIND/[NAMESPACE/]NAME",
-        help="with --from-member: only this object and what it needs; repeatable",
+        help="with --from-member: only this object and what it needs; may be repeated",
     )
-    add("--workload", type=_workload, metavar="NAME", help="with --from-member: the workload's name")
-    add("--dry-run", action="store_true", help="write nothing: print the stack file, or what would be added to it")
+    add("--workload", type=_workload, metavar="NAME", help="with --from-member: the name of the workload")
+    add("--dry-run", action="store_true", help="write no file; print the stack file, or what would be added to it")
     parser.set_defaults(verb=_adopt)
 
 

@@ -13,10 +13,6 @@ from flotilla.deploy.engines import open_stack
 from flotilla.plan.single import Match, Wanted, along_with, in_the_way, matches
 from flotilla.plan.steps import Op, Result
 
-ONE_OBJECT = (
-    "With an OBJECT: take it over into the stack that declares it, and nothing else. "
-    "Example: flotilla adopt Deployment/shop/web -s prod"
-)
 _WRITING = ("karmada_kubeconfig", "context", "karmada_version", "member_kubeconfig", "member_context", "namespace")
 _SELECTING = ("selector", "policy", "member", "members_from", "from_member", "object", "workload", "dry_run")
 
@@ -25,14 +21,14 @@ def add_object_options(parser: argparse.ArgumentParser) -> None:
     """Add what a run with objects takes to the verb's parser."""
     add = parser.add_argument
     objects = add(
-        "objects", nargs="*", type=_wanted, metavar="OBJECT", help="Kind/name or Kind/namespace/name, declared"
+        "objects", nargs="*", type=_wanted, metavar="OBJECT", help="a declared object: Kind/name or Kind/namespace/name"
     )
     completed(objects, object_names)
-    add("--cluster", metavar="NAME", help="with OBJECT: the cluster that it is in, `karmada` for the control plane")
+    add("--cluster", metavar="NAME", help="with OBJECT: the cluster that has it; `karmada` is the control plane")
     add("--preview-only", action="store_true", help="with OBJECT: show the plan, change nothing")
-    add("--plan", metavar="DIGEST", help="with OBJECT: do exactly the plan with this digest, without asking")
-    add("--detail", action="store_true", help="with OBJECT: every resource and property, as Pulumi sees them")
-    add("-y", "--yes", action="store_true", help="with OBJECT: don't ask")
+    add("--plan", metavar="DIGEST", help="with OBJECT: apply exactly the plan with this digest, without a question")
+    add("--detail", action="store_true", help="with OBJECT: show every resource and property, as Pulumi reports them")
+    add("-y", "--yes", action="store_true", help="with OBJECT: apply without a question")
 
 
 def takes_objects(options: argparse.Namespace) -> bool:

@@ -28,7 +28,13 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         parents=[common, stack_options()],
         help=HELP["doctor"],
     )
-    doctor.add_argument("--timeout", type=seconds, default=5.0, metavar="SECONDS", help="for each cluster and registry")
+    doctor.add_argument(
+        "--timeout",
+        type=seconds,
+        default=5.0,
+        metavar="SECONDS",
+        help="seconds to wait for each cluster and registry (default 5)",
+    )
     doctor.set_defaults(verb=_doctor)
 
 

@@ -38,11 +38,17 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         parents=[common, stack_options(), engine_options()],
         help=HELP["drift"],
     )
-    drift.add_argument("--format", choices=sorted(FORMATS), help="print for a CI system instead of a table")
-    drift.add_argument("--timeout", type=seconds, default=120.0, metavar="SECONDS", help="for all clusters together")
-    drift.add_argument("--watch", type=seconds, metavar="SECONDS", help="look again and again, until Ctrl-C")
-    drift.add_argument("--fix", action="store_true", help="run `up --refresh` for what it can fix")
-    drift.add_argument("-y", "--yes", action="store_true", help="don't ask before --fix changes anything")
+    drift.add_argument("--format", choices=sorted(FORMATS), help="print in a format for CI systems")
+    drift.add_argument(
+        "--timeout",
+        type=seconds,
+        default=120.0,
+        metavar="SECONDS",
+        help="seconds to wait for all clusters together (default 120)",
+    )
+    drift.add_argument("--watch", type=seconds, metavar="SECONDS", help="repeat until Ctrl-C, with this pause")
+    drift.add_argument("--fix", action="store_true", help="run `up --refresh` for what that can fix")
+    drift.add_argument("-y", "--yes", action="store_true", help="with --fix: apply without a question")
     drift.set_defaults(verb=_drift)
 
 

@@ -45,37 +45,45 @@ from flotilla.stack.fleet import Fleet
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verbs to the command's parser."""
     stack, engine = stack_options(), engine_options()
-    engine.add_argument("--target", action="append", default=[], metavar="URN", help="only this resource; * matches")
+    engine.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="URN",
+        help="plan only this resource; * matches; may be repeated",
+    )
     showing = showing_options()
     refreshing = argparse.ArgumentParser(add_help=False)
-    refreshing.add_argument("--refresh", action="store_true", help="look at the clusters first")
+    refreshing.add_argument("--refresh", action="store_true", help="read the clusters' objects before planning")
     adopting = argparse.ArgumentParser(add_help=False)
     adopting.add_argument(
         "--adopt",
         action="append",
         nargs="*",
         metavar="NAME",
-        help="take over what exists already: all of it, or that of a member, a workload or an object (`Kind/name`)",
+        help="take over existing objects: all of them, or those of a member, a workload, or one object (`Kind/name`)",
     )
     sure, looking = sure_options(), preview_options()
 
     seeing = [common, stack, engine, showing, refreshing, adopting]
     preview = verbs.add_parser("preview", parents=seeing, help=HELP["preview"])
-    preview.add_argument("--expect-no-changes", action="store_true", help="exit 3 where there would be changes")
+    preview.add_argument("--expect-no-changes", action="store_true", help="exit with 3 where the plan has changes")
     preview.set_defaults(verb=preview_verb)
     up = verbs.add_parser("up", parents=[*seeing, sure], help=HELP["up"])
     up.add_argument(
-        "--plan", metavar="DIGEST", help="do exactly the plan that `preview` gave this digest, without asking"
+        "--plan",
+        metavar="DIGEST",
+        help="apply exactly the plan to which `preview` gave this digest, without a question",
     )
     up.set_defaults(verb=up_verb)
     refresh = verbs.add_parser("refresh", parents=[common, stack, engine, showing, looking], help=HELP["refresh"])
-    refresh.add_argument("--expect-no-changes", action="store_true", help="exit 3 where something differs")
+    refresh.add_argument("--expect-no-changes", action="store_true", help="exit with 3 where something differs")
     refresh.set_defaults(verb=_refresh)
     destroy = verbs.add_parser("destroy", parents=[common, stack, engine, showing, looking, sure], help=HELP["destroy"])
     destroy.add_argument(
         "--plan",
         metavar="DIGEST",
-        help="do exactly the deletion that `--preview-only` gave this digest, without asking",
+        help="apply exactly the plan to which `--preview-only` gave this digest, without a question",
     )
     destroy.set_defaults(verb=_destroy)
 

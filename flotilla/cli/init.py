@@ -25,18 +25,19 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         "init",
         parents=[common, sure_options()],
         help=HELP["init"],
-        epilog="example: flotilla init my-fleet --sandbox",
     )
-    init.add_argument("folder", type=Path, nargs="?", help="the project's folder, which isn't there or is empty")
+    init.add_argument("folder", type=Path, nargs="?", help="the project's folder, which must be empty or not exist")
     init.add_argument("--name", help="the project's name (default: the folder's)")
     what = init.add_mutually_exclusive_group()
-    what.add_argument("--sandbox", action="store_true", help="start a local fleet, and deploy to it")
+    what.add_argument("--sandbox", action="store_true", help="also start a local fleet, and deploy to it")
     what.add_argument(
         "--upgrade",
         action="store_true",
-        help="bring a project up to date; what you have changed is shown and stays (default: the folder here)",
+        help="update the project; files that you changed are shown and stay (default: the project here)",
     )
-    what.add_argument("--template", action="store_true", help="print the folder that `pulumi new` takes, and end")
+    what.add_argument(
+        "--template", action="store_true", help="print the path of the template for `pulumi new`, and end"
+    )
     init.set_defaults(verb=_init)
 
 

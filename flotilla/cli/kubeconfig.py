@@ -26,18 +26,20 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         parents=[common, stack_options(), engine_options()],
         help=HELP["kubeconfig"],
     )
-    parser.add_argument("--cluster", default=CONTROL_PLANE, help="karmada (the default), or a member's name")
+    parser.add_argument(
+        "--cluster", default=CONTROL_PLANE, help="the cluster: karmada (the default), or a member's name"
+    )
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("-o", "--output", type=Path, metavar="FILE", help="write a file of mode 0600; - is the terminal")
+    where.add_argument("-o", "--output", type=Path, metavar="FILE", help="write this file, with mode 0600; - prints it")
     where.add_argument(
         "--merge",
         type=Path,
         nargs="?",
         const=Path("~/.kube/config"),
         metavar="FILE",
-        help="add it as a context to a kubeconfig (~/.kube/config)",
+        help="add a context to this kubeconfig (default: ~/.kube/config)",
     )
-    parser.add_argument("--context", help="the context's name; STACK-CLUSTER by default")
+    parser.add_argument("--context", help="the name of the context (default: STACK-CLUSTER)")
     parser.set_defaults(verb=_kubeconfig)
 
 

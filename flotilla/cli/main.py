@@ -119,7 +119,17 @@ def _silence() -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports wrong arguments as the command's other errors are reported."""
+    """Reports wrong arguments as the command's other errors are reported, and ends each verb's help with examples."""
+
+    def format_help(self) -> str:
+        """Return the help: the verb's description, its arguments, and its examples as they are written."""
+        from flotilla.cli.usage import USAGE  # for the help alone
+
+        usage = USAGE.get(self.prog.partition(" ")[2])
+        if usage is None:
+            return super().format_help()
+        self.description = usage.text
+        return f"{super().format_help()}\n{usage.epilog}"
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong, with the usage of the verb."""

@@ -36,13 +36,7 @@ from flotilla.stack.maintenance import LONGEST_REASON, Duplicated, Maintenance, 
 from flotilla.stack.members import Member
 from flotilla.stack.problems import ConfigError
 
-_TEXTS = {
-    "cordon": "Let a member take nothing new; what runs there stays. Example: flotilla cordon member2",
-    "drain": "Let a member take nothing new, and move what can run elsewhere. "
-    'Example: flotilla drain member2 --reason "new kernel"',
-    "uncordon": "End a member's maintenance: it takes workloads again, and what was moved away by its placement comes "
-    "back. Example: flotilla uncordon member2 --rebalance",
-}
+_VERBS = ("cordon", "drain", "uncordon")
 
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -55,10 +49,12 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         preview_options(),
         sure_options(),
     ]
-    for verb, text in _TEXTS.items():
-        parser = verbs.add_parser(verb, parents=parents, help=HELP[verb], description=text)
+    for verb in _VERBS:
+        parser = verbs.add_parser(verb, parents=parents, help=HELP[verb])
         completed(parser.add_argument("member", metavar="MEMBER", help="the member"), member_names)
-        parser.add_argument("--plan", metavar="DIGEST", help="do exactly the plan of this digest, without asking")
+        parser.add_argument(
+            "--plan", metavar="DIGEST", help="apply exactly the plan with this digest, without a question"
+        )
         parser.set_defaults(
             verb=_uncordon if verb == "uncordon" else _begin,
             mode=verb,
@@ -70,16 +66,18 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
             parser.add_argument(
                 "--rebalance",
                 action="store_true",
-                help="let Karmada divide anew what it would leave where it is (a WorkloadRebalancer)",
+                help="also let Karmada divide replicas again (by a WorkloadRebalancer)",
             )
             continue
-        parser.add_argument("--reason", type=_reason, default="", help="why; plans and views show it")
-        parser.add_argument("--until", type=_day, metavar="YYYY-MM-DD", help="the last day; plans say when it is over")
+        parser.add_argument("--reason", type=_reason, default="", help="the reason; plans and views show it")
+        parser.add_argument(
+            "--until", type=_day, metavar="YYYY-MM-DD", help="the last day; plans say when it has passed"
+        )
         if verb == "drain":
             parser.add_argument(
                 "--remove-duplicated",
                 action="store_true",
-                help="take away the copies of workloads that run in every cluster of their placement, too",
+                help="also remove the copies of workloads that run in every cluster of their placement",
             )
 
 

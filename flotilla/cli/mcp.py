@@ -25,7 +25,9 @@ _SHORTEST_TOKEN = 16
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command's parser."""
     mcp = verbs.add_parser("mcp", parents=[common, stack_options(), engine_options()], help=HELP["mcp"])
-    mcp.add_argument("--http", action="store_true", help="streamable HTTP instead of standard input and output")
+    mcp.add_argument(
+        "--http", action="store_true", help="serve over streamable HTTP instead of standard input and output"
+    )
     mcp.add_argument("--host", default=_LOOPBACK, help=f"with --http: the address (default {_LOOPBACK})")
     mcp.add_argument(
         "--port",
@@ -37,18 +39,20 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         "--token-file",
         type=Path,
         metavar="FILE",
-        help=f"with --http: holds the token (else {_TOKEN}, else one is made)",
+        help=f"with --http: the file with the token (default: {_TOKEN}, else a new token is printed)",
     )
     mcp.add_argument(
-        "--allow-changes", action="store_true", help="enable apply, move_workload, scale_workload, rollback (off)"
+        "--allow-changes", action="store_true", help="also serve apply, move_workload, scale_workload and rollback"
     )
     mcp.add_argument(
         "--allow-guarded",
         action="store_true",
-        help="with --allow-changes: a digest confirms what only guards refuse (off by default: a person does that)",
+        help="with --allow-changes: agents may confirm a plan that only guards refuse",
     )
-    mcp.add_argument("--audit", type=Path, metavar="FILE", help="the audit log (default .flotilla/audit.jsonl)")
-    mcp.add_argument("--schemas", action="store_true", help="print the tools as JSON-schema functions and end")
+    mcp.add_argument(
+        "--audit", type=Path, metavar="FILE", help="the file of the audit log (default .flotilla/audit.jsonl)"
+    )
+    mcp.add_argument("--schemas", action="store_true", help="print the tools as JSON-schema functions, and end")
     mcp.set_defaults(verb=_mcp)
 
 

@@ -25,12 +25,10 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         "release",
         parents=[common, stack_options(), engine_options(), preview_options(), sure_options()],
         help=HELP["release"],
-        description="Give workloads or members back: what they run in the members runs on, free of Karmada, and the "
-        "state forgets them. Then take them out of the stack file. Example: flotilla release shop member2",
     )
-    names = parser.add_argument("names", nargs="*", metavar="NAME", help="workloads and members")
+    names = parser.add_argument("names", nargs="*", metavar="NAME", help="names of workloads and members")
     completed(names, lambda **given: [*workload_names(**given), *member_names(**given)])
-    parser.add_argument("--all", action="store_true", help="every workload and every member")
+    parser.add_argument("--all", action="store_true", help="release every workload and every member")
     parser.set_defaults(verb=_release)
 
 

@@ -41,13 +41,26 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     to.add_argument("-o", "--output", type=Path, metavar="FILE", help="write a file instead of standard output")
 
     graph = verbs.add_parser("graph", parents=[common, *access_options(), to], help=HELP["graph"])
-    graph.add_argument("--of", choices=("fleet", "plan"), default="fleet", help="what runs, or what `up` would make")
-    graph.add_argument("--format", choices=sorted(_FORMATS), default="svg", help="svg (default), mermaid or dot")
+    graph.add_argument(
+        "--of",
+        choices=("fleet", "plan"),
+        default="fleet",
+        help="draw what runs, or what `up` would make (default: fleet)",
+    )
+    graph.add_argument("--format", choices=sorted(_FORMATS), default="svg", help="the format (default: svg)")
     graph.set_defaults(verb=_graph)
 
     report = verbs.add_parser("report", parents=[common, *access_options(), to], help=HELP["report"])
-    report.add_argument("--of", choices=("fleet", "plan", "drift"), default="fleet", help="what it is about")
-    report.add_argument("--timeout", type=seconds, default=120.0, metavar="SECONDS", help="for drift: all clusters")
+    report.add_argument(
+        "--of", choices=("fleet", "plan", "drift"), default="fleet", help="the subject (default: fleet)"
+    )
+    report.add_argument(
+        "--timeout",
+        type=seconds,
+        default=120.0,
+        metavar="SECONDS",
+        help="with --of drift: seconds to wait for all clusters together (default 120)",
+    )
     report.set_defaults(verb=_report)
 
 

@@ -39,35 +39,52 @@ _DEFAULT_KIND = "deployment"
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verbs to the command's parser."""
     members = argparse.ArgumentParser(add_help=False)
-    members.add_argument("--timeout", type=seconds, default=15.0, metavar="SECONDS", help="for all members together")
+    members.add_argument(
+        "--timeout",
+        type=seconds,
+        default=15.0,
+        metavar="SECONDS",
+        help="seconds to wait for all members together (default 15)",
+    )
     parents = [common, *access_options(), cluster_options(), members]
 
     get = verbs.add_parser("get", parents=[*parents, view_options()], help=HELP["get"])
-    get.add_argument("kind", help="as kubectl takes it: pods, deploy, cronjobs.batch")
-    completed(get.add_argument("name", nargs="?", default="", help="only objects of this name"), workload_names)
-    get.add_argument("-n", "--namespace", default="", help="only this namespace (default: all)")
-    get.add_argument("-l", "--labels", default="", metavar="SELECTOR", help="objects with these labels")
+    get.add_argument("kind", help="the kind, as kubectl takes it: pods, deploy, cronjobs.batch")
+    completed(get.add_argument("name", nargs="?", default="", help="list only objects of this name"), workload_names)
+    get.add_argument("-n", "--namespace", default="", help="list only this namespace (default: all)")
+    get.add_argument("-l", "--labels", default="", metavar="SELECTOR", help="list only objects with these labels")
     get.set_defaults(verb=_get)
 
     events_verb = verbs.add_parser("events", parents=[*parents, view_options()], help=HELP["events"])
-    events_verb.add_argument("name", nargs="?", default="", help="only about objects whose name begins so")
-    events_verb.add_argument("-n", "--namespace", default="", help="only this namespace (default: all)")
+    events_verb.add_argument(
+        "name", nargs="?", default="", help="list only events about objects whose name begins with this"
+    )
+    events_verb.add_argument("-n", "--namespace", default="", help="list only this namespace (default: all)")
     events_verb.add_argument("--warnings", action="store_true", help="leave out normal events")
     events_verb.add_argument(
-        "--last", type=whole_number(0, 1_000_000), default=50, metavar="N", help="how many (default 50)"
+        "--last", type=whole_number(0, 1_000_000), default=50, metavar="N", help="list so many events (default 50)"
     )
     events_verb.set_defaults(verb=_events)
 
     logs = verbs.add_parser("logs", parents=parents, help=HELP["logs"])
-    completed(logs.add_argument("workload", help="nginx, or kind/name: pod/nginx-0"), workload_names)
-    logs.add_argument("-n", "--namespace", default="default", help="its namespace (default: default)")
-    logs.add_argument("-c", "--container", default="", help="only this container")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
-    logs.add_argument(
-        "--tail", type=whole_number(-1, 10_000_000), default=20, metavar="N", help="lines of each container; -1 for all"
+    completed(
+        logs.add_argument("workload", help="the workload, such as nginx, or a kind and name: pod/nginx-0"),
+        workload_names,
     )
-    logs.add_argument("--since", type=whole_number(1, 10_000_000), metavar="SECONDS", help="not older than this")
-    logs.add_argument("--previous", action="store_true", help="of the container that ran before")
+    logs.add_argument("-n", "--namespace", default="default", help="the namespace (default: default)")
+    logs.add_argument("-c", "--container", default="", help="print only this container")
+    logs.add_argument("-f", "--follow", action="store_true", help="print new lines until Ctrl-C")
+    logs.add_argument(
+        "--tail",
+        type=whole_number(-1, 10_000_000),
+        default=20,
+        metavar="N",
+        help="print so many lines of each container; -1 for all (default 20)",
+    )
+    logs.add_argument(
+        "--since", type=whole_number(1, 10_000_000), metavar="SECONDS", help="print only lines that are not older"
+    )
+    logs.add_argument("--previous", action="store_true", help="print the log of the container that ran before")
     logs.set_defaults(verb=_logs)
 
 

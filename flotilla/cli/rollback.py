@@ -42,7 +42,6 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         "rollback",
         parents=[*shared, engine_options(), showing_options(), preview_options(), sure_options()],
         help=HELP["rollback"],
-        description="Plan, and after a question apply, what an earlier update of the stack declared.",
     )
     rollback.add_argument(
         "--to",
@@ -51,11 +50,11 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         help="the update's number in `flotilla history` (default: the newest one before the current one that ended "
         "well and declared something else)",
     )
-    rollback.add_argument("--refresh", action="store_true", help="look at the clusters first")
+    rollback.add_argument("--refresh", action="store_true", help="read the clusters' objects before planning")
     rollback.add_argument(
         "--plan",
         metavar="DIGEST",
-        help="do exactly the plan that `--preview-only` gave this digest, without asking",
+        help="apply exactly the plan to which `--preview-only` gave this digest, without a question",
     )
     rollback.set_defaults(verb=_rollback, target=[])
     history = verbs.add_parser("history", parents=shared, help=HELP["history"])

@@ -44,24 +44,26 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     parents = [common, *access_options()]
 
     status = kinds.add_parser(
-        "status", parents=[*parents, view_options()], help="the changes that are under way, and what each waits for"
+        "status",
+        parents=[*parents, view_options()],
+        help="list the changes that are under way, and what each waits for",
     )
-    completed(status.add_argument("workload", nargs="?", default="", help="only this one"), workload_names)
+    completed(status.add_argument("workload", nargs="?", default="", help="show only this workload"), workload_names)
     status.set_defaults(verb=_status)
     for name, act, text in (
-        ("pause", _pause, "begin no further wave"),
-        ("resume", _resume, "take back a pause"),
-        ("abort", _abort, "take the change back in the clusters that have it, and go no further"),
-        ("approve", _approve, "let the wave begin, or end, that waits for a person's approval"),
+        ("pause", _pause, "begin no further wave of a change"),
+        ("resume", _resume, "end a pause"),
+        ("abort", _abort, "stop a change, and take it back in the clusters that have it"),
+        ("approve", _approve, "approve the wave that waits for a person"),
     ):
         one = kinds.add_parser(name, parents=parents, help=text)
         completed(one.add_argument("workload", help="the workload's name"), workload_names)
         one.set_defaults(verb=act)
         if name == "approve":
             wave = whole_number(1, _MOST_WAVES)
-            one.add_argument("--wave", type=wave, metavar="N", help="only if it is this wave that waits")
+            one.add_argument("--wave", type=wave, metavar="N", help="approve only this wave")
             one.add_argument(
-                "--change", default="", metavar="ID", help="only this change (`rollout status` has its ID)"
+                "--change", default="", metavar="ID", help="approve only this change; `rollout status` shows its ID"
             )
 
 

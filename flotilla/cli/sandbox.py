@@ -22,21 +22,23 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add `sandbox` with its own verbs."""
     sandbox = verbs.add_parser("sandbox", help=HELP["sandbox"])
     inner = sandbox.add_subparsers(title="verbs", metavar="VERB", required=True)
-    up = inner.add_parser("up", parents=[common], help="start it, or repair it")
+    up = inner.add_parser("up", parents=[common], help="start the local fleet, or repair it")
     up.add_argument(
         "--members",
         type=whole_number(0, _MOST_MEMBERS),
         default=2,
-        help="how many members (default 2)",
+        help="the number of members (default 2)",
     )
-    up.add_argument("--karmada-bin", type=Path, help="folder of Karmada's programs (KARMADA_BIN)")
-    up.add_argument("--stand-in", action="store_true", help="run the stand-in for Karmada even where Karmada is found")
+    up.add_argument("--karmada-bin", type=Path, help="the folder of Karmada's programs (default: KARMADA_BIN)")
+    up.add_argument(
+        "--stand-in", action="store_true", help="run the stand-in for Karmada, even where Karmada's programs are found"
+    )
     up.set_defaults(verb=_up)
-    prepare = inner.add_parser("prepare", parents=[common], help="download or build its programs, once")
+    prepare = inner.add_parser("prepare", parents=[common], help="download or build the programs, once")
     prepare.set_defaults(verb=_prepare)
-    status = inner.add_parser("status", parents=[common], help="show what runs")
+    status = inner.add_parser("status", parents=[common], help="list the parts of the local fleet")
     status.set_defaults(verb=_status)
-    down = inner.add_parser("down", parents=[common], help="end every process and remove every file")
+    down = inner.add_parser("down", parents=[common], help="end its processes and remove its files")
     down.set_defaults(verb=_down)
 
 

@@ -45,22 +45,24 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     simulate = verbs.add_parser("simulate", parents=[common, stack_options(), engine_options()], help=HELP["simulate"])
 
     def several(name: str, metavar: str, text: str) -> None:
-        simulate.add_argument(name, action="append", default=[], metavar=metavar, help=f"{text}; may be given again")
+        simulate.add_argument(name, action="append", default=[], metavar=metavar, help=f"{text}; may be repeated")
 
-    several("--without", "MEMBER", "a cluster that is lost, or region=NAME, zone=NAME")
-    several("--cordon", "MEMBER", "a cluster that takes nothing new")
-    several("--taint", "MEMBER=KEY=VALUE:EFFECT", "a taint that a cluster gets")
-    several("--replicas", "NAME=COUNT", "other replicas of a workload")
-    several("--member", "FILE", "a cluster that joins: a Cluster, or name, labels, region, ... as in a stack")
-    simulate.add_argument("--karmada", default="", metavar="VERSION", help="another version of Karmada")
+    several("--without", "MEMBER", "lose this cluster, or all clusters of region=NAME or zone=NAME")
+    several("--cordon", "MEMBER", "cordon this cluster")
+    several("--taint", "MEMBER=KEY=VALUE:EFFECT", "taint a cluster")
+    several("--replicas", "NAME=COUNT", "give a workload another number of replicas")
+    several("--member", "FILE", "add a cluster: a file with a Cluster, or with a member as in a stack file")
+    simulate.add_argument("--karmada", default="", metavar="VERSION", help="use another version of Karmada")
     simulate.add_argument("--each", action="store_true", help="lose every cluster, region and zone, each alone")
     simulate.add_argument(
         "--failover",
         choices=("on", "off"),
         help="whether this Karmada takes workloads away from failed clusters (default: what the stack says)",
     )
-    simulate.add_argument("--require-survival", action="store_true", help="exit 1 where a workload is lost, or may be")
-    simulate.add_argument("--all", action="store_true", help="show what stays the same, too")
+    simulate.add_argument(
+        "--require-survival", action="store_true", help="exit with 1 where a workload is lost, or may be"
+    )
+    simulate.add_argument("--all", action="store_true", help="also show what stays the same")
     simulate.set_defaults(verb=_simulate)
 
 

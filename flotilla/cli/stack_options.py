@@ -28,7 +28,7 @@ def stack_options() -> argparse.ArgumentParser:
         "--stack",
         type=_stack_name,
         default=os.environ.get("FLOTILLA_STACK", DEFAULT_STACK),
-        help="the stack (FLOTILLA_STACK)",
+        help="the stack (default: FLOTILLA_STACK, else sandbox)",
     )
     completed(stack, stack_names)
     return parser
@@ -42,7 +42,7 @@ def engine_options() -> argparse.ArgumentParser:
         type=_engine_name,
         choices=list(EngineName),
         default=os.environ.get("FLOTILLA_ENGINE") or "auto",
-        help="pulumi (the installed CLI), embedded, or auto (default)",
+        help="pulumi (the installed CLI), embedded, or auto (default: FLOTILLA_ENGINE, else auto)",
     )
     return parser
 
@@ -50,23 +50,25 @@ def engine_options() -> argparse.ArgumentParser:
 def sure_options() -> argparse.ArgumentParser:
     """Return the option that answers the question before a change."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
+    parser.add_argument("-y", "--yes", action="store_true", help="apply without a question")
     return parser
 
 
 def showing_options() -> argparse.ArgumentParser:
     """Return the options that say how much of a plan is shown."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--detail", action="store_true", help="every resource and property, as Pulumi sees them")
-    parser.add_argument("--diff", action="store_true", help="whole objects, as they are and as they become")
-    parser.add_argument("--rendered", action="store_true", help="the objects that each cluster will get")
+    parser.add_argument(
+        "--detail", action="store_true", help="show every resource and property, as Pulumi reports them"
+    )
+    parser.add_argument("--diff", action="store_true", help="show whole objects, before and after")
+    parser.add_argument("--rendered", action="store_true", help="show the objects that each cluster will get")
     return parser
 
 
 def preview_options() -> argparse.ArgumentParser:
     """Return the option of a verb that changes something, by which it only says what it would do."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--preview-only", action="store_true", help="change nothing")
+    parser.add_argument("--preview-only", action="store_true", help="show the plan, change nothing")
     return parser
 
 

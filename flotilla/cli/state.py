@@ -30,15 +30,21 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     kinds = state.add_subparsers(title="verbs", metavar="VERB", required=True)
     sure = sure_options()
 
-    show = kinds.add_parser("show", parents=[common, stack_options()], help="where state, backups and locks are")
+    show = kinds.add_parser(
+        "show", parents=[common, stack_options()], help="show where the state, its backups and its locks are"
+    )
     show.set_defaults(verb=_show)
     put_back = kinds.add_parser(
-        "restore", parents=[common, stack_options(), sure], help="put a backup in the state's place"
+        "restore", parents=[common, stack_options(), sure], help="replace the state by a backup"
     )
-    put_back.add_argument("--backup", type=Path, metavar="FILE", help="which one (default: the newest good one)")
+    put_back.add_argument(
+        "--backup", type=Path, metavar="FILE", help="the backup (default: the newest one that can be read)"
+    )
     put_back.set_defaults(verb=_restore)
-    unlock = kinds.add_parser("unlock", parents=[common, stack_options(), sure], help="break a stack's lock")
-    unlock.add_argument("--force", action="store_true", help="also one of a process that runs on this host")
+    unlock = kinds.add_parser("unlock", parents=[common, stack_options(), sure], help="remove a stack's lock")
+    unlock.add_argument(
+        "--force", action="store_true", help="also remove the lock of a process that still runs on this host"
+    )
     unlock.set_defaults(verb=_unlock)
 
 

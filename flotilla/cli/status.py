@@ -33,17 +33,23 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verbs to the command's parser."""
     parents = [common, *access_options(), cluster_options(), view_options()]
     health = argparse.ArgumentParser(add_help=False)
-    health.add_argument("--health", choices=_WELL, help="only what is well, or only what isn't")
+    health.add_argument("--health", choices=_WELL, help="list only healthy rows, or only unhealthy ones")
 
     status = verbs.add_parser("status", parents=[*parents, health], help=HELP["status"])
     status.set_defaults(verb=_status)
     clusters = verbs.add_parser("clusters", parents=[*parents, health], help=HELP["clusters"])
     clusters.set_defaults(verb=_clusters)
     workloads = verbs.add_parser("workloads", parents=[*parents, health], help=HELP["workloads"])
-    completed(workloads.add_argument("name", nargs="*", help="only these workloads"), workload_names)
-    workloads.add_argument("-n", "--namespace", default="", help="only this namespace")
-    workloads.add_argument("--timeout", type=seconds, default=10.0, metavar="SECONDS", help="for asking members why")
-    workloads.add_argument("--notes", action="store_true", help="what their charts' authors say (NOTES.txt), too")
+    completed(workloads.add_argument("name", nargs="*", help="list only these workloads"), workload_names)
+    workloads.add_argument("-n", "--namespace", default="", help="list only this namespace")
+    workloads.add_argument(
+        "--timeout",
+        type=seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="seconds to wait for the members' reasons (default 10)",
+    )
+    workloads.add_argument("--notes", action="store_true", help="also print the notes of charts (NOTES.txt)")
     workloads.set_defaults(verb=_workloads)
 
 

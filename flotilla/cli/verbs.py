@@ -12,53 +12,53 @@ from typing import Any
 
 VERBS = {
     "init": {
-        "init": "begin a project of your own, or bring it up to date",
+        "init": "write a new project, or update an existing one",
     },
     "fleet": {
         "preview": "show what `up` would change",
-        "up": "make it so",
-        "refresh": "read what the clusters hold",
-        "destroy": "delete everything",
+        "up": "apply the stack to the fleet",
+        "refresh": "read the clusters' objects into the state",
+        "destroy": "delete everything that the stack declares",
     },
     "validate": {
-        "validate": "check the stack file and what it names",
-        "env": "print what plain `pulumi` needs here, for a shell to evaluate",
+        "validate": "check the stack file and the files that it names",
+        "env": "print the environment that plain `pulumi` needs, for a shell",
     },
     "rollback": {
-        "rollback": "go back to what an earlier update declared",
-        "history": "list the stack's updates, and which can be gone back to",
+        "rollback": "apply what an earlier update declared",
+        "history": "list the stack's updates, and those that `rollback` can apply",
     },
     "adopt": {
-        "adopt": "write the stack that declares a fleet which is there; or take one declared object over",
+        "adopt": "write the stack of an existing fleet, or take over one existing object",
     },
     "status": {
-        "status": "the fleet at a glance, worst first",
-        "clusters": "members, with capacity, labels, taints",
-        "workloads": "workloads in each member, and why they aren't healthy",
+        "status": "show control plane, members and workloads, the worst first",
+        "clusters": "list members with capacity, labels and taints",
+        "workloads": "list workloads in each member, and why they aren't healthy",
     },
     "rollout": {
-        "rollout": "changes in waves: show them, pause, resume, abort, approve",
+        "rollout": "show changes in waves; pause, resume, abort and approve them",
     },
     "state": {
-        "state": "a stack's state itself: show it, restore a backup, break a lock",
+        "state": "show a stack's state, restore a backup, remove a lock",
     },
     "resources": {
-        "get": "any kind of object, across members",
-        "events": "what happened, across members",
-        "logs": "a workload's logs, from every member that runs it",
+        "get": "list objects of any kind in all members",
+        "events": "list events of all members",
+        "logs": "print a workload's logs from every member that runs it",
     },
     "report": {
         "graph": "draw which workload runs where",
-        "report": "one HTML file, to keep or attach",
+        "report": "write a report as one HTML file",
     },
     "policy": {
         "policy": "judge the plan by the project's policies",
     },
     "simulate": {
-        "simulate": "say what becomes of workloads if a cluster is lost, cordoned, tainted, or joins",
+        "simulate": "compute where workloads run if a cluster is lost, cordoned, tainted or added",
     },
     "drift": {
-        "drift": "compare the fleet with what was declared, down to the members' objects",
+        "drift": "compare the fleet with what was declared, down to objects in members",
     },
     "maintenance": {
         "cordon": "let a member take nothing new",
@@ -66,28 +66,28 @@ VERBS = {
         "uncordon": "end a member's maintenance",
     },
     "abandon": {
-        "abandon": "give up a member that no longer exists",
+        "abandon": "remove a member that no longer exists",
     },
     "release": {
-        "release": "give workloads or members back: what they run runs on",
+        "release": "give up management of workloads or members; their objects stay",
     },
     "explain": {
-        "explain": "say which values of Karmada's chart are changed, and why",
+        "explain": "list changed values of Karmada's chart, with the reasons",
     },
     "kubeconfig": {
         "kubeconfig": "write credentials of Karmada, or of another cluster of the stack, to a file",
     },
     "doctor": {
-        "doctor": "look whether this machine and its clusters have what it takes",
+        "doctor": "check whether this machine and the clusters have what is needed",
     },
     "mcp": {
         "mcp": "serve tools for AI agents (MCP)",
     },
     "sandbox": {
-        "sandbox": "a local fleet of real API servers, no Docker",
+        "sandbox": "manage a local fleet of real API servers, without Docker",
     },
     "completion": {
-        "completion": "print what a shell evaluates to complete flotilla",
+        "completion": "print the completion script of a shell",
     },
 }
 """By module of `flotilla.cli`: its verbs with their help, in the order in which they are listed."""

@@ -32,9 +32,9 @@ def view_options() -> argparse.ArgumentParser:
         nargs="?",
         const=_INTERVAL,
         metavar="SECONDS",
-        help=f"look again and again, until Ctrl-C (every {_INTERVAL:.0f} s)",
+        help=f"repeat until Ctrl-C, with this pause (default {_INTERVAL:.0f})",
     )
-    parser.add_argument("--all", action="store_true", help="every row, however many there are")
+    parser.add_argument("--all", action="store_true", help="print every row")
     return parser
 
 

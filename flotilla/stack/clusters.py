@@ -99,93 +99,121 @@ class KubeProxyMode(StrEnum):
 
 
 class Json6902Patch(ConfigModel):
-    """A JSON patch for the kubeadm objects of one kind."""
+    """A JSON patch (RFC 6902) for objects of one kind."""
 
-    group: str = ""
-    version: str
-    kind: str
-    patch: str = Field(description="RFC 6902, as YAML or JSON text.")
+    group: str = Field(default="", description="API group of the objects.")
+    version: str = Field(description="API version of the objects.")
+    kind: str = Field(description="Kind of the objects.")
+    patch: str = Field(description="The steps of the patch, as YAML or JSON text.")
 
 
 class Mount(ConfigModel):
-    """A path of this machine that is mounted in a node."""
+    """A folder of the machine that is mounted in a node."""
 
-    host_path: str = Field(description="Path on the machine.")
-    container_path: str = Field(description="Path in the node.")
+    host_path: str = Field(description="The path on the machine.")
+    container_path: str = Field(description="The path in the node.")
     read_only: bool = Field(default=False, description="Mount it read-only.")
-    selinux_relabel: bool = Field(default=False, alias="selinuxRelabel")
-    propagation: Propagation = Propagation.NONE
+    selinux_relabel: bool = Field(default=False, alias="selinuxRelabel", description="Relabel the folder for SELinux.")
+    propagation: Propagation = Field(
+        default=Propagation.NONE, description="How mounts below it propagate between machine and node."
+    )
 
 
 class PortMapping(ConfigModel):
-    """A port of this machine that is forwarded to a port of a node."""
+    """A port of the machine that leads to a port of a node."""
 
-    container_port: int = Field(ge=1, le=65535, description="The node's port.")
-    host_port: Port = Field(default=0, description="The machine's port; 0 chooses a free one.")
-    listen_address: Address = Field(default="0.0.0.0", description="The machine's address to listen on.")  # noqa: S104
-    protocol: Protocol = Field(default=Protocol.TCP, description="TCP, UDP or SCTP.")
+    container_port: int = Field(ge=1, le=65535, description="The port of the node.")
+    host_port: Port = Field(default=0, description="The port of the machine; 0 takes any free one.")
+    listen_address: Address = Field(
+        default="0.0.0.0",  # noqa: S104
+        description="The address of the machine at which the port is open.",
+    )
+    protocol: Protocol = Field(default=Protocol.TCP, description="The protocol.")
 
 
 class KindNode(ConfigModel):
-    """One node of a kind cluster."""
+    """A node of a kind cluster."""
 
-    role: NodeRole = Field(default=NodeRole.CONTROL_PLANE, description="control-plane or worker.")
-    image: str | None = Field(default=None, description="kindest/node image; its tag is the Kubernetes version.")
+    role: NodeRole = Field(default=NodeRole.CONTROL_PLANE, description="The role of the node.")
+    image: str | None = Field(
+        default=None, description="The `kindest/node` image, which decides the version of Kubernetes."
+    )
     labels: dict[str, str] = Field(default_factory=dict, description="Labels of the Node.")
-    extra_mounts: tuple[Mount, ...] = Field(default=(), description="Folders of the machine to mount in the node.")
+    extra_mounts: tuple[Mount, ...] = Field(
+        default=(), description="Folders of the machine that are mounted in the node."
+    )
     extra_port_mappings: tuple[PortMapping, ...] = Field(
-        default=(), description="Ports of the machine to forward to the node."
+        default=(), description="Ports of the machine that lead to ports of the node."
     )
     kubeadm_config_patches: tuple[str, ...] = Field(
-        default=(), description="Merge patches for kubeadm's configuration, YAML."
+        default=(), description="Merge patches for kubeadm's configuration, as YAML text."
     )
-    kubeadm_config_patches_json6902: tuple[Json6902Patch, ...] = Field(default=(), alias="kubeadmConfigPatchesJSON6902")
+    kubeadm_config_patches_json6902: tuple[Json6902Patch, ...] = Field(
+        default=(), alias="kubeadmConfigPatchesJSON6902", description="JSON patches for kubeadm's configuration."
+    )
 
 
 class KindNetworking(ConfigModel):
-    """A cluster's networks."""
+    """The networks of a kind cluster."""
 
-    ip_family: IpFamily = Field(default=IpFamily.IPV4, alias="ipFamily", description="ipv4, ipv6 or dual.")
-    api_server_address: Address = Field(default=_LOOPBACK, description="The machine's address for the API server.")
-    api_server_port: Port = Field(default=0, description="The API server's port; 0 chooses a free one.")
-    pod_subnet: Subnet | None = Field(default=None, description=f"The pods' range; kind uses {DEFAULT_POD_SUBNET}.")
+    ip_family: IpFamily = Field(
+        default=IpFamily.IPV4, alias="ipFamily", description="The IP family of pods and services."
+    )
+    api_server_address: Address = Field(
+        default=_LOOPBACK, description="The address of the machine at which the API server is reached."
+    )
+    api_server_port: Port = Field(
+        default=0, description="The port of the machine for the API server; 0 takes any free one."
+    )
+    pod_subnet: Subnet | None = Field(
+        default=None, description="Network range of pods. Default of kind: 10.244.0.0/16."
+    )
     service_subnet: Subnet | None = Field(
-        default=None, description=f"The Services' range; kind uses {DEFAULT_SERVICE_SUBNET}."
+        default=None, description="Network range of services. Default of kind: 10.96.0.0/16."
     )
     disable_default_cni: bool = Field(
         default=False,
         alias="disableDefaultCNI",
-        description="Install no network plugin; nodes stay NotReady until you install one.",
+        description="Install no network plugin. Nodes become ready when you install one.",
     )
     kube_proxy_mode: KubeProxyMode = Field(
-        default=KubeProxyMode.IPTABLES, description="iptables, nftables, ipvs or none."
+        default=KubeProxyMode.IPTABLES, description="The mode of kube-proxy; `none` doesn't install it."
     )
-    dns_search: tuple[str, ...] | None = Field(default=None, description="The nodes' search domains.")
+    dns_search: tuple[str, ...] | None = Field(default=None, description="DNS search domains of the nodes.")
 
 
 class KindCluster(ConfigModel):
-    """A cluster that `kind` creates on this machine."""
+    """A cluster that `kind` creates on this machine.
 
-    name: str = Field(description="The cluster's name; its context is kind-<name>.")
-    runtime: Runtime = Field(
-        default=Runtime.DOCKER, description="Container runtime of its nodes: docker, podman or nerdctl."
-    )
-    wait: int = Field(default=300, ge=0, description="Seconds to wait until its nodes are ready.")
+    The keys are those of kind's own configuration (`kind.x-k8s.io/v1alpha4`). They are checked before anything is
+    created: network ranges that overlap, ports that two clusters use, an API server that Karmada's pods can't
+    reach. kind can't change a cluster, so every change of these keys replaces the cluster.
+    """
+
+    name: str = Field(description="The cluster's name. Its context in kubeconfigs is `kind-<name>`.")
+    runtime: Runtime = Field(default=Runtime.DOCKER, description="The program that runs the nodes as containers.")
+    wait: int = Field(default=300, ge=0, description="Seconds to wait until the nodes are ready.")
     protect: bool = Field(default=False, description="Refuse to delete the cluster while this is true.")
-    nodes: tuple[KindNode, ...] = Field(default=(), description="The nodes; one control-plane node by default.")
-    networking: KindNetworking = Field(
-        default_factory=KindNetworking, description="Addresses and ranges of its networks."
+    nodes: tuple[KindNode, ...] = Field(default=(), description="The nodes. Default: one control-plane node.")
+    networking: KindNetworking = Field(default_factory=KindNetworking, description="Addresses and network ranges.")
+    feature_gates: dict[str, bool] = Field(default_factory=dict, description="Feature gates of Kubernetes.")
+    runtime_config: dict[str, str] = Field(
+        default_factory=dict, description="API groups that the API server serves or doesn't serve, such as `api/alpha`."
     )
-    feature_gates: dict[str, bool] = Field(default_factory=dict, description="Kubernetes' feature gates.")
-    runtime_config: dict[str, str] = Field(default_factory=dict, description="API groups to serve, such as api/alpha.")
     kubeadm_config_patches: tuple[str, ...] = Field(
-        default=(), description="Merge patches for kubeadm's configuration, YAML."
+        default=(), description="Merge patches for kubeadm's configuration, as YAML text."
     )
-    kubeadm_config_patches_json6902: tuple[Json6902Patch, ...] = Field(default=(), alias="kubeadmConfigPatchesJSON6902")
+    kubeadm_config_patches_json6902: tuple[Json6902Patch, ...] = Field(
+        default=(), alias="kubeadmConfigPatchesJSON6902", description="JSON patches for kubeadm's configuration."
+    )
     containerd_config_patches: tuple[str, ...] = Field(
-        default=(), description="Merge patches for containerd's configuration, TOML."
+        default=(), description="Merge patches for containerd's configuration, as TOML text."
     )
-    containerd_config_patches_json6902: tuple[str, ...] = Field(default=(), alias="containerdConfigPatchesJSON6902")
+    containerd_config_patches_json6902: tuple[str, ...] = Field(
+        default=(),
+        alias="containerdConfigPatchesJSON6902",
+        description="JSON patches for containerd's configuration, as text.",
+    )
 
     @model_validator(mode="after")
     def _valid(self) -> Self:

@@ -10,20 +10,24 @@ from flotilla.stack.problems import ConfigModel, refuse
 
 
 class Kubeconfig(ConfigModel):
-    """A cluster's credentials: a file, the text itself as a Pulumi secret, or a cluster that a stack makes."""
+    """The credentials of a cluster: a file, the text as a secret, or a cluster that a stack creates.
 
-    path: str | None = Field(
-        default=None, description="Kubeconfig file, relative to the project's folder; `~` is your home directory."
-    )
+    A path alone stands for `path`. Set a text as a secret with `pulumi config set --secret --path
+    'flotilla:members[0].kubeconfig.inline' -- "$(cat FILE)"`.
+    """
+
+    path: str | None = Field(default=None, description="The file, relative to the project's folder; `~` is your home.")
     inline: SecretStr | None = Field(
         default=None,
-        description="The kubeconfig's text; set it with `pulumi config set --secret --path`.",
+        description="The text of the kubeconfig. Set it with `pulumi config set --secret --path`.",
     )
-    context: str | None = Field(default=None, description="Context to use; the file's current context by default.")
+    context: str | None = Field(default=None, description="The context. Default: the current one of the file.")
     cluster: str | None = Field(
-        default=None, description="Name of a cluster in `clusters` of this stack, or of the stack that `stack` names."
+        default=None, description="Name of a cluster under `clusters`, of this stack or of `stack`."
     )
-    stack: str | None = Field(default=None, description="The other stack whose `clusters` has the cluster.")
+    stack: str | None = Field(
+        default=None, description="The stack whose `clusters` has the cluster. Default: this stack."
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -38,23 +38,27 @@ def _reason(value: str) -> str:
 
 
 class IgnoredDrift(ConfigModel):
-    """Findings of drift that are ignored until a date."""
+    """Findings of drift that don't count until a day. All given keys have to match.
 
-    kind: str = Field(min_length=1, description="Kind of the object.")
+    `field` or `rule` is required.
+    """
+
+    kind: str = Field(min_length=1, description="The kind of the object.")
     name: str | None = Field(
-        default=None, min_length=1, description="Name of the object, with `*` and `?` as wildcards. Default: any."
+        default=None, min_length=1, description="The name of the object; `*` and `?` match. Default: any."
     )
-    namespace: str | None = Field(default=None, min_length=1, description="Namespace of the object. Default: any.")
+    namespace: str | None = Field(default=None, min_length=1, description="The namespace of the object. Default: any.")
     member: str | None = Field(
-        default=None, min_length=1, description="Member; `karmada` is the control plane. Default: any."
+        default=None, min_length=1, description="The cluster; `karmada` is the control plane. Default: any."
     )
-    rule: str | None = Field(default=None, min_length=1, description="Rule of the finding. Default: any.")
+    rule: str | None = Field(default=None, min_length=1, description="The rule of the finding. Default: any.")
     field: Annotated[str, AfterValidator(_field)] | None = Field(
         default=None,
-        description="Field, with all fields below it: a finding's `pointer`, such as /spec/replicas, or its `path`.",
+        description="The field, with all fields below it: the `pointer` of a finding, such as "
+        "`/spec/replicas`, or its `path`. Default: any.",
     )
-    reason: Annotated[str, AfterValidator(_reason)] = Field(description="Why the findings are ignored.")
-    until: dt.date = Field(description="The last day on which they are ignored (YYYY-MM-DD).")
+    reason: Annotated[str, AfterValidator(_reason)] = Field(description="Why the difference is acceptable.")
+    until: dt.date = Field(description="The last day on which the findings don't count (YYYY-MM-DD).")
 
     @model_validator(mode="after")
     def _check_narrow(self) -> Self:
@@ -68,7 +72,7 @@ class IgnoredDrift(ConfigModel):
 
 
 class DriftSettings(ConfigModel):
-    """How drift of the stack is judged."""
+    """Settings of drift detection."""
 
     ignore: tuple[IgnoredDrift, ...] = Field(default=(), description="Findings to ignore.")
 

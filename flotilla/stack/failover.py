@@ -44,24 +44,25 @@ class ClusterPurgeMode(StrEnum):
 
 
 class ApplicationFailover(ConfigModel):
-    """When Karmada moves a workload away from clusters in which its copies stay unhealthy."""
+    """Moves a workload away from clusters in which its copies stay unhealthy."""
 
     seconds: int = Field(
-        default=300, ge=0, le=_MOST_SECONDS, description="How long copies may be unhealthy before Karmada moves them."
+        default=300, ge=0, le=_MOST_SECONDS, description="Seconds for which copies may be unhealthy before they move."
     )
     purge_mode: PurgeMode = Field(
-        default=PurgeMode.GRACEFULLY, description="When Karmada deletes the old copies: Directly, Gracefully or Never."
+        default=PurgeMode.GRACEFULLY,
+        description="When old copies are removed: at once, after the new ones are healthy, or never.",
     )
     grace_period: int | None = Field(
         default=None,
         ge=1,
         le=_MOST_SECONDS,
-        description="With Gracefully: seconds after which Karmada deletes old copies in any case; "
-        f"{_GRACE_SECONDS} by default.",
+        description="With `Gracefully`: seconds after which old copies are removed in any case. Default of "
+        "Karmada: 600.",
     )
     state: State = Field(
-        description="Status values that new copies get from the old ones: label (as the key), JSONPath in the status. "
-        "Karmada 1.12."
+        description="Parts of the old copies' status that new copies get: the key of a label, and a JSONPath "
+        "in the status. Needs Karmada 1.12."
     )
 
     @model_validator(mode="after")
@@ -84,10 +85,12 @@ class ClusterFailover(ConfigModel):
     """How Karmada moves a workload away from clusters that fail."""
 
     purge_mode: ClusterPurgeMode = Field(
-        default=ClusterPurgeMode.GRACEFULLY, description="When Karmada deletes the old copies: Directly or Gracefully."
+        default=ClusterPurgeMode.GRACEFULLY,
+        description="When old copies are removed: at once, or after the new ones are healthy.",
     )
     state: State = Field(
-        description="Status values that new copies get from the old ones: label (as the key), JSONPath in the status."
+        description="Parts of the old copies' status that new copies get: the key of a label, and a JSONPath "
+        "in the status."
     )
 
 
@@ -95,10 +98,11 @@ class Failover(ConfigModel):
     """When Karmada moves a workload to other clusters by itself."""
 
     application: ApplicationFailover | None = Field(
-        default=None, description="Move it when its copies are unhealthy: see below. `{}` uses the defaults."
+        default=None, description="Move copies that are unhealthy. `{}` uses Karmada's defaults."
     )
     cluster: ClusterFailover | None = Field(
-        default=None, description="Move it when a cluster fails: see below. Karmada 1.15, feature gate Failover."
+        default=None,
+        description="Move copies away from clusters that fail. Needs Karmada 1.15 and the feature gate Failover.",
     )
 
     @model_validator(mode="after")

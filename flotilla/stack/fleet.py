@@ -40,16 +40,25 @@ def _version(value: str) -> str:
 
 
 class ControlPlane(ConfigModel):
-    """Karmada itself: an existing one, one that this stack installs, or the one of another stack."""
+    """The Karmada of this stack: an existing one, one that the stack installs, or that of another stack.
+
+    Exactly one of `kubeconfig`, `helm` and `stack`.
+    """
 
     kubeconfig: Kubeconfig | None = Field(
-        default=None, description="Administrator's kubeconfig for the API server of an existing Karmada."
+        default=None, description="Administrator's credentials for the API server of an existing Karmada."
     )
-    helm: HelmControlPlane | None = Field(default=None, description="Install Karmada with its Helm chart.")
-    stack: str | None = Field(default=None, description="Use the Karmada of another stack of this project.")
+    helm: HelmControlPlane | None = Field(default=None, description="Install Karmada by its Helm chart.")
+    stack: str | None = Field(
+        default=None, description="Name of another stack of this project, whose Karmada this stack uses."
+    )
     protect: bool = Field(default=False, description="Refuse to delete Karmada while this is true.")
     version: Annotated[str, AfterValidator(_version)] | None = Field(
-        default=None, description="Karmada's version; with `helm`, the version to install."
+        default=None,
+        description="Karmada's version. With `helm` it is the version that is installed. Needed for "
+        "pull-mode members and for keys that only some versions have. Plans, waits and policies "
+        "use the rules of this version, and those of the newest where it is left out. Default "
+        "with `stack`: the version of that stack.",
     )
 
     @model_validator(mode="after")
@@ -75,28 +84,30 @@ class ControlPlane(ConfigModel):
 
 
 class Fleet(ConfigModel):
-    """Everything that a stack declares."""
+    """The configuration of a stack: its clusters, Karmada, the members and their workloads."""
 
     clusters: tuple[KindCluster, ...] = Field(default=(), description="Clusters that this stack creates with kind.")
-    control_plane: ControlPlane = Field(description="The Karmada control plane.")
+    control_plane: ControlPlane = Field(description="The Karmada of this stack.")
     members: tuple[Member, ...] = Field(default=(), description="The clusters that join Karmada.")
     members_from: str | None = Field(
-        default=None, description="Another stack of this project whose members the workloads may use."
+        default=None,
+        description="Name of another stack of this project. Workloads of this stack may be placed on its members.",
     )
     workloads: tuple[Workload, ...] = Field(
-        default=(), description="The workloads, and the clusters in which they run."
+        default=(), description="The workloads, and the clusters in which each runs."
     )
     objects: tuple[ObjectGroup, ...] = Field(
         default=(),
-        description="Objects of the control plane itself: autoscalers, quotas, resource interpreters, RBAC, ...",
+        description="Objects that have their effect in the control plane itself, such as autoscalers, "
+        "quotas, interpreters and rights.",
     )
     policies: PolicySettings = Field(
-        default_factory=PolicySettings, description="Settings of this stack for the policy rules."
+        default_factory=PolicySettings, description="Levels, exemptions and limits of the project's policies."
     )
     rollout: RolloutStrategy | None = Field(
-        default=None, description="How changes reach clusters, for workloads without their own `rollout`."
+        default=None, description="How changes reach clusters, for each workload without a `rollout` of its own."
     )
-    drift: DriftSettings = Field(default_factory=DriftSettings, description="Settings for drift: findings to ignore.")
+    drift: DriftSettings = Field(default_factory=DriftSettings, description="Findings of drift that don't count.")
 
     _others: tuple[Member, ...] = PrivateAttr(default=())
     _helm: HelmControlPlane | None = PrivateAttr(default=None)

@@ -99,20 +99,22 @@ Moment = Annotated[str, BeforeValidator(_text), AfterValidator(_point)]
 
 
 class Freeze(ConfigModel):
-    """A window of time in which the stack must not be changed."""
+    """A period in which the stack is not changed."""
 
     from_: Moment = Field(
         alias="from",
-        description="Begin: `Fri 16:00` (every week), `22:00` (every day), or `2026-12-20`, also with a time.",
+        description="The beginning: `Fri 16:00` (every week), `22:00` (every day), `2026-12-20` or "
+        "`2026-12-20 18:00` (once).",
     )
-    until: Moment = Field(description="End, in the same form; a day without a time is included.")
+    until: Moment = Field(description="The end, in the same form. A day without a time is the last day of the period.")
     time_zone: Annotated[str, AfterValidator(_zone)] = Field(
-        default="UTC", description="Time zone of these times, such as Europe/Berlin."
+        default="UTC", description="The time zone of these times, such as `Europe/Berlin`."
     )
     environments: tuple[Environment, ...] = Field(
-        default=(), description="Environments to which the freeze applies; all by default."
+        default=(),
+        description="The environments to which it applies, in a file that several stacks share. Default: all.",
     )
-    reason: str = Field(min_length=1, description="Reason for the freeze.")
+    reason: str = Field(min_length=1, description="The reason, which a refused plan shows.")
 
     @model_validator(mode="after")
     def _check_ends(self) -> Self:

@@ -63,12 +63,14 @@ class EndpointType(StrEnum):
 
 
 class Endpoint(ConfigModel):
-    """The address at which Karmada's API server is published."""
+    """The address at which Karmada's API server is published.
 
-    type: EndpointType = Field(description="How it is published: NodePort, LoadBalancer, HostNetwork or Ingress.")
-    address: Host = Field(
-        description="The IP address or DNS name that clients and agents dial; the certificate gets it too."
-    )
+    NodePort needs `port`, from 30000 to 32767. LoadBalancer and HostNetwork listen on 5443. Ingress is one that you
+    operate: it passes TLS through to the Service `karmada-apiserver`, and its port is 443 by default.
+    """
+
+    type: EndpointType = Field(description="How the API server is published.")
+    address: Host = Field(description="The IP address or name that clients and agents dial. The certificate has it.")
     port: int | None = Field(default=None, ge=1, le=65535, description="The port that clients and agents dial.")
     annotations: dict[str, str] = Field(
         default_factory=dict, description="Annotations of the Service, for load balancers."
@@ -107,12 +109,19 @@ class Chart(ChartPlace):
 
 
 class Images(ConfigModel):
-    """Registry, repositories and tags of Karmada's images."""
+    """The images of Karmada and its helpers.
 
-    registry: str | None = Field(default=None, description="A registry that mirrors all images.")
-    repositories: dict[Component, str] = Field(default_factory=dict, description="Image repository by component.")
-    tags: dict[Component, str] = Field(default_factory=dict, description="Image tag by component.")
-    pull_secrets: tuple[str, ...] = Field(default=(), description="Image pull secrets in namespace karmada-system.")
+    Every tag is pinned: Karmada's own images to its version, the others to a release. Components: `apiServer`,
+    `etcd`, `kubeControllerManager`, `aggregatedApiServer`, `controllerManager`, `scheduler`, `webhook`,
+    `descheduler`, `search`, `metricsAdapter`, `schedulerEstimator`, `agent`, `cfssl`, `kubectl`.
+    """
+
+    registry: str | None = Field(default=None, description="A registry that has all of the images, such as a mirror.")
+    repositories: dict[Component, str] = Field(default_factory=dict, description="Repository by component.")
+    tags: dict[Component, str] = Field(default_factory=dict, description="Tag by component.")
+    pull_secrets: tuple[str, ...] = Field(
+        default=(), description="Names of Secrets in `karmada-system` that pull the images."
+    )
 
     @model_validator(mode="after")
     def _no_floating_tags(self) -> Self:
@@ -136,20 +145,20 @@ class CertificateMode(StrEnum):
 
 
 class Certificates(ConfigModel):
-    """Settings of the control plane's certificates."""
+    """The certificates of the control plane."""
 
     mode: CertificateMode = Field(
         default=CertificateMode.CUSTOM,
-        description="Who makes them. custom: the stack. auto: the chart's job, only once.",
+        description="`custom`: the stack creates and renews them. `auto`: a job of the chart creates them once.",
     )
-    names: tuple[Host, ...] = Field(default=(), description="Further names and addresses that clients dial.")
-    lifetime_days: int = Field(default=365, ge=1, le=3650, description="Lifetime of the certificates, in days.")
-    ca_lifetime_days: int = Field(default=3650, ge=2, le=36500, description="Lifetime of the CAs, in days.")
+    names: tuple[Host, ...] = Field(default=(), description="More names and addresses that clients dial.")
+    lifetime_days: int = Field(default=365, ge=1, le=3650, description="Days for which a certificate is valid.")
+    ca_lifetime_days: int = Field(default=3650, ge=2, le=36500, description="Days for which a CA is valid.")
     renew_before_days: int = Field(
         default=60, ge=0, description="A plan renews certificates that expire within this number of days."
     )
     generation: int = Field(
-        default=1, ge=1, description="Increase it to replace keys and CAs too, not only certificates."
+        default=1, ge=1, description="A higher number replaces keys and CAs, not only certificates."
     )
 
     @model_validator(mode="after")
@@ -174,26 +183,30 @@ class EtcdStorage(StrEnum):
 
 
 class ExternalEtcd(ConfigModel):
-    """The user's own etcd."""
+    """An etcd that you operate."""
 
-    servers: tuple[str, ...] = Field(min_length=1, description="URLs of its servers, such as https://host:2379.")
-    ca_cert: str = Field(description="CA that signed its certificate, PEM.")
+    servers: tuple[str, ...] = Field(min_length=1, description="URLs of its servers, such as `https://host:2379`.")
+    ca_cert: str = Field(description="The CA certificate of its servers, PEM.")
     cert: str = Field(description="Karmada's client certificate, PEM.")
     key: SecretStr = Field(
-        description="Key of the client certificate, PEM; set it with `pulumi config set --secret --path`."
+        description="The key of the client certificate, PEM. Set it with `pulumi config set --secret --path`."
     )
     prefix: str = Field(default="/registry/karmada", description="Prefix of Karmada's keys.")
 
 
 class Etcd(ConfigModel):
-    """Karmada's etcd."""
+    """The etcd in which Karmada stores its data."""
 
-    storage: EtcdStorage = Field(default=EtcdStorage.HOST_PATH, description="hostPath (a folder of one node) or pvc.")
-    size: str | None = Field(default=None, description="Size of the volume, such as 10Gi.")
-    storage_class: str | None = Field(
-        default=None, description="StorageClass of the volume; the cluster's default class by default."
+    storage: EtcdStorage = Field(
+        default=EtcdStorage.HOST_PATH, description="`hostPath`: a folder of one node. `pvc`: a volume."
     )
-    external: ExternalEtcd | None = Field(default=None, description="Use your own etcd instead.")
+    size: str | None = Field(default=None, description="Size of the volume, such as `10Gi`.")
+    storage_class: str | None = Field(
+        default=None, description="Storage class of the volume. Default: the default one of the cluster."
+    )
+    external: ExternalEtcd | None = Field(
+        default=None, description="An etcd that you operate, instead of one that the chart installs."
+    )
 
     @model_validator(mode="after")
     def _storage(self) -> Self:
@@ -205,10 +218,10 @@ class Etcd(ConfigModel):
 
 
 class Quantities(ConfigModel):
-    """Resource requests and limits of pods."""
+    """Compute resources of a component's pods, in Kubernetes quantities (`100m`, `64Mi`)."""
 
-    requests: dict[str, str] = Field(default_factory=dict)
-    limits: dict[str, str] = Field(default_factory=dict)
+    requests: dict[str, str] = Field(default_factory=dict, description="What the scheduler reserves.")
+    limits: dict[str, str] = Field(default_factory=dict, description="The most that a container may use.")
 
 
 class Option(StrEnum):
@@ -221,27 +234,32 @@ class Option(StrEnum):
 
 
 class HelmControlPlane(ConfigModel):
-    """Karmada from its Helm chart, as release `karmada` in namespace `karmada-system` of a host cluster."""
+    """Karmada by its Helm chart, as the release `karmada` in the namespace `karmada-system` of a host cluster.
 
-    host: Kubeconfig = Field(description="The cluster in which Karmada runs.")
-    chart: Chart = Field(default_factory=Chart, description="Place of the chart.")
-    endpoint: Endpoint = Field(description="Address at which the API server is published.")
-    images: Images = Field(default_factory=Images, description="Registry, repositories and tags of images.")
+    Needs `version` beside it, with its patch release: 1.10 to 1.18.
+    """
+
+    host: Kubeconfig = Field(description="Credentials of the cluster in which Karmada runs.")
+    chart: Chart = Field(default_factory=Chart, description="The chart. Default: Karmada's own chart repository.")
+    endpoint: Endpoint = Field(description="The address at which Karmada's API server is published.")
+    images: Images = Field(default_factory=Images, description="Registries, repositories and tags of the images.")
     certificates: Certificates = Field(
-        default_factory=Certificates, description="Who makes the certificates, and their lifetimes."
+        default_factory=Certificates, description="Who creates the certificates, and how long they are valid."
     )
-    etcd: Etcd = Field(default_factory=Etcd, description="Where etcd stores Karmada's data.")
+    etcd: Etcd = Field(default_factory=Etcd, description="Where Karmada stores its data.")
     replicas: dict[Deployed, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict, description="Replicas by component."
     )
-    resources: dict[Deployed, Quantities] = Field(
-        default_factory=dict, description="Resource requests and limits by component."
-    )
-    components: tuple[Option, ...] = Field(default=(), description="Optional components to install.")
+    resources: dict[Deployed, Quantities] = Field(default_factory=dict, description="Compute resources by component.")
+    components: tuple[Option, ...] = Field(default=(), description="Optional components that are installed, too.")
     feature_gates: dict[str, dict[str, bool]] = Field(default_factory=dict, description="Feature gates by component.")
-    values: dict[str, Any] = Field(default_factory=dict, description="Any values of the chart; merged last.")
-    create_namespace: bool = Field(default=True, description="Create namespace karmada-system; false where it exists.")
-    timeout: int = Field(default=900, ge=60, description="Seconds to wait until all of Karmada runs.")
+    values: dict[str, Any] = Field(
+        default_factory=dict, description="Any other values of the chart. They are merged last."
+    )
+    create_namespace: bool = Field(
+        default=True, description="Create the namespace `karmada-system`; false where it exists already."
+    )
+    timeout: int = Field(default=900, ge=60, description="Seconds to wait until all components run.")
 
     @model_validator(mode="after")
     def _estimators(self) -> Self:

@@ -30,19 +30,25 @@ class Duplicated(StrEnum):
 
 
 class Maintenance(ConfigModel):
-    """Maintenance of a member, with reason and end. `maintenance: drain` is the short form of a mode without these."""
+    """Maintenance of a member. A mode alone (`maintenance: drain`) stands for `mode`.
+
+    The commands `flotilla cordon`, `drain` and `uncordon` write it into the stack file.
+    """
 
     mode: MaintenanceMode = Field(
-        description="cordon: no new workloads. drain: workloads that can run elsewhere also leave."
+        description="`cordon`: the member takes nothing new. `drain`: workloads that can run elsewhere also leave it."
     )
-    reason: str = Field(default="", max_length=LONGEST_REASON, description="The reason; plans and views show it.")
+    reason: str = Field(
+        default="", max_length=LONGEST_REASON, description="The reason, in one line. Plans and views show it."
+    )
     until: dt.date | None = Field(
         default=None,
-        description="The last day (YYYY-MM-DD). The maintenance doesn't end by itself; later plans remind you.",
+        description="The last day (YYYY-MM-DD). Plans say when it has passed; the maintenance doesn't end by itself.",
     )
     duplicated: Duplicated = Field(
         default=Duplicated.KEEP,
-        description="With drain: `remove` also deletes the copies of duplicated workloads, which can't move.",
+        description="With `drain`: `remove` also removes the copies of workloads that are duplicated, which "
+        "can't move.",
     )
 
     @model_validator(mode="before")

@@ -91,84 +91,96 @@ class TaintEffect(StrEnum):
 
 
 class Taint(ConfigModel):
-    """Keeps workloads that don't tolerate it away from a cluster."""
+    """A taint of a Cluster: workloads that don't tolerate it are kept away."""
 
-    key: str
-    value: str = ""
-    effect: TaintEffect
+    key: str = Field(description="The key of the taint.")
+    value: str = Field(default="", description="The value of the taint.")
+    effect: TaintEffect = Field(
+        description="`NoSchedule` keeps new workloads away. `NoExecute` may also evict those that run there."
+    )
 
 
 class Agent(ConfigModel):
     """The karmada-agent of a member in pull mode."""
 
     image: str | None = Field(
-        default=None, description="The agent's image; by default karmada/karmada-agent of Karmada's version."
+        default=None, description="Image of the agent. Default: `karmada/karmada-agent` of Karmada's version."
     )
-    namespace: str = Field(default="karmada-system", description="The agent's namespace in the member.")
-    create_namespace: bool = Field(default=True, description="Create that namespace; false where it exists.")
-    replicas: int = Field(default=1, ge=1, description="Number of its pods; one is active, the others stand by.")
+    namespace: str = Field(default="karmada-system", description="Namespace of the agent in the member.")
+    create_namespace: bool = Field(
+        default=True, description="Create that namespace; false where the member has it already."
+    )
+    replicas: int = Field(default=1, ge=1, description="Replicas. One of them works, the others wait as replacements.")
     resources: dict[str, dict[str, str]] = Field(
-        default_factory=dict, description="Resource requests and limits of its pods."
+        default_factory=dict, description="Compute resources: `requests` and `limits`."
     )
     control_plane_endpoint: Endpoint | None = Field(
-        default=None, description="URL of Karmada that the agent dials; the stack's by default."
+        default=None, description="The URL of Karmada to which the agent connects, where it differs from the stack's."
     )
-    lifetime_days: int = Field(default=365, ge=1, le=3650, description="Lifetime of its certificate, in days.")
+    lifetime_days: int = Field(
+        default=365, ge=1, le=3650, description="Days for which the agent's certificate is valid."
+    )
     renew_before_days: int = Field(
-        default=60, ge=0, description="A plan renews certificates that expire within this number of days."
+        default=60, ge=0, description="A plan renews a certificate that expires within this number of days."
     )
     as_found: bool = Field(
         default=False,
-        description="Take over an agent of `karmadactl register` as it is, with its arguments and its certificate, "
-        "which nobody renews. Without it the stack replaces these, and the agent's pod restarts.",
+        description="Keep an agent that `karmadactl register` has deployed as it is, with its arguments and "
+        "its certificate, which Flotilla then doesn't renew. Without it Flotilla replaces the "
+        "agent's Deployment by its own, and the pod restarts.",
     )
 
 
 class Member(ConfigModel):
     """A cluster that joins Karmada."""
 
-    name: Annotated[str, AfterValidator(_member_name)] = Field(description="The Cluster's name in Karmada.")
+    name: Annotated[str, AfterValidator(_member_name)] = Field(description="The name of the Cluster in Karmada.")
     formerly: Annotated[str, AfterValidator(_member_name)] | None = Field(
         default=None,
-        description="The member's former name: its cluster joins under the new name, its copies stay as they are, and "
-        "the Cluster of the former name is deleted.",
+        description="The former name of the member. The cluster joins under the new name, its copies stay "
+        "unchanged, and the Cluster of the former name is removed.",
     )
     mode: JoinMode = Field(
-        default=JoinMode.PUSH, description="Push: Karmada dials the member. Pull: an agent in it dials Karmada."
+        default=JoinMode.PUSH,
+        description="`Push`: Karmada connects to the member. `Pull`: an agent in the member connects to Karmada.",
     )
-    kubeconfig: Kubeconfig = Field(description="Administrator's kubeconfig, used to create the join objects.")
+    kubeconfig: Kubeconfig = Field(
+        description="Administrator's credentials of the cluster, which create the objects of the join."
+    )
     api_endpoint: Endpoint | None = Field(
         default=None,
-        description="URL that Karmada dials; the kubeconfig's server by default.",
+        description="The URL to which Karmada connects, where it differs from the kubeconfig's server.",
     )
-    agent: Agent = Field(default_factory=Agent, description="Settings of the agent, in pull mode.")
-    labels: Labels = Field(default_factory=dict, description="Labels of the Cluster, which placements select by.")
-    provider: LabelValue | None = Field(default=None, description="Cloud provider, for placements by field.")
-    region: LabelValue | None = Field(default=None, description="Region, for placements by field.")
-    zones: tuple[LabelValue, ...] = Field(default=(), description="Zones, for placements by field.")
+    agent: Agent = Field(default_factory=Agent, description="The agent, in pull mode.")
+    labels: Labels = Field(default_factory=dict, description="Labels of the Cluster, which placements select.")
+    provider: LabelValue | None = Field(default=None, description="Cloud provider, which placements select.")
+    region: LabelValue | None = Field(default=None, description="Region, which placements select.")
+    zones: tuple[LabelValue, ...] = Field(default=(), description="Zones, which placements select.")
     taints: tuple[Taint, ...] = Field(default=(), description="Taints of the Cluster.")
     maintenance: Maintenance | None = Field(
-        default=None,
-        description="cordon: no new workloads; drain: workloads that can run elsewhere also leave. See below.",
+        default=None, description="Maintenance of the member. A mode alone, `cordon` or `drain`, stands for `mode`."
     )
     facts: Annotated[dict[str, JsonValue], AfterValidator(_facts)] = Field(
         default_factory=dict,
-        description="Further values for overrides with `evaluate`: any keys, no secrets. Karmada doesn't get them.",
+        description="Values for overrides with `evaluate`, under any keys. They are not sent to Karmada. No "
+        "secrets here.",
     )
     ca_bundle: str | None = Field(
         default=None,
-        description="PEM certificates that verify `apiEndpoint` where the member's own CA doesn't (a load balancer's).",
+        description="PEM certificates that verify `apiEndpoint`, where the member's own CA doesn't, as with "
+        "a load balancer.",
     )
     insecure_skip_tls_verify: bool = Field(
         default=False,
-        description="Don't verify the member's certificate. Anyone on the network path could impersonate it.",
+        description="Don't verify the member's certificate. A program between the two could then read and "
+        "change everything.",
     )
-    proxy_url: Endpoint | None = Field(default=None, description="Proxy through which Karmada dials the member.")
-    namespace: str = Field(default="karmada-cluster", description="Namespace of the join objects in the member.")
+    proxy_url: Endpoint | None = Field(default=None, description="Proxy through which Karmada connects to the member.")
+    namespace: str = Field(default="karmada-cluster", description="Namespace of the join's objects in the member.")
     create_namespace: bool = Field(
         default=True, description="Create that namespace; false where the member has it already."
     )
-    protect: bool = Field(default=False, description="Refuse to remove the member from Karmada while this is true.")
+    protect: bool = Field(default=False, description="Refuse to remove the member while this is true.")
     ready_timeout: int = Field(default=180, ge=5, description="Seconds to wait until the member is Ready.")
 
     @property

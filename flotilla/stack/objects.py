@@ -17,10 +17,13 @@ def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class ObjectGroup(ConfigModel):
-    """Objects that take effect in Karmada's control plane: autoscalers, quotas, resource interpreters, RBAC, ..."""
+    """A group of objects that have their effect in Karmada's control plane. They are sent to no member.
 
-    name: Name = Field(description="The group's name, in plans.")
-    manifests: Annotated[tuple[str, ...], AfterValidator(_not_empty)] = Field(
+    Examples are autoscalers, quotas, interpreters and rights.
+    """
+
+    name: Name = Field(description="The name of the group, which plans show.")
+    manifests: Annotated[tuple[str, ...], AfterValidator(_some)] = Field(
         description="Files, folders and patterns (`own/**/*.yaml`), relative to the project's folder."
     )
-    protect: bool = Field(default=False, description="Refuse to delete the group's objects while this is true.")
+    protect: bool = Field(default=False, description="Refuse to delete its objects while this is true.")

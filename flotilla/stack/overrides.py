@@ -42,10 +42,10 @@ class ImagePart(StrEnum):
 
 
 class ImageParts(ConfigModel):
-    """Values for parts of an image."""
+    """Texts by part of an image."""
 
-    registry: str | None = None
-    repository: str | None = None
+    registry: str | None = Field(default=None, description="The registry, such as `registry.example.org`.")
+    repository: str | None = Field(default=None, description="The repository, such as `library/nginx`.")
     tag: str | None = Field(default=None, description="A tag, or a digest with its algorithm.")
 
     @property
@@ -55,14 +55,18 @@ class ImageParts(ConfigModel):
 
 
 class ImageOverride(ImageParts):
-    """The parts of an image that a cluster replaces, extends or leaves out."""
+    """Parts of an image that are replaced, extended or removed in a cluster.
 
-    append: ImageParts = Field(default_factory=ImageParts, description="Text to append to parts.")
-    remove: tuple[ImagePart, ...] = Field(default=(), description="Parts to leave out.")
+    At least one part, and each part once.
+    """
+
+    append: ImageParts = Field(default_factory=ImageParts, description="Texts to add at the end of parts.")
+    remove: tuple[ImagePart, ...] = Field(default=(), description="Parts to remove.")
     path: Pointer | None = Field(
         default=None,
-        description="JSON pointer of the image, such as /spec/template/spec/initContainers/0/image. "
-        "Default: the containers of Pods, Deployments, StatefulSets, DaemonSets, ReplicaSets and Jobs.",
+        description="JSON pointer of the image, such as `/spec/template/spec/initContainers/0/image`. "
+        "Default: the containers of Pods, Deployments, StatefulSets, DaemonSets, ReplicaSets and "
+        "Jobs.",
     )
 
     @model_validator(mode="after")
@@ -85,11 +89,11 @@ class Operation(StrEnum):
 
 
 class Patch(ConfigModel):
-    """A JSON patch step, for changes that the typed fields don't cover."""
+    """A step of a JSON patch (RFC 6902)."""
 
-    op: Operation
-    path: Pointer = Field(description="JSON pointer, such as /spec/template/spec/priorityClassName.")
-    value: Any = None
+    op: Operation = Field(description="The operation.")
+    path: Pointer = Field(description="JSON pointer of the value, such as `/spec/template/spec/priorityClassName`.")
+    value: Any = Field(default=None, description="The value, with `add` and `replace`.")
 
     @model_validator(mode="after")
     def _value_fits(self) -> Self:
@@ -108,19 +112,21 @@ class Format(StrEnum):
 class FieldOverride(ConfigModel):
     """Changes within a text that is itself JSON or YAML, such as a file in a ConfigMap."""
 
-    path: Pointer = Field(description="JSON pointer of the text, such as /data/config.yaml.")
-    format: Format = Field(description="Format of the text: json or yaml.")
-    patches: tuple[Patch, ...] = Field(
-        min_length=1, description="JSON patch steps; their paths start at the root of the text."
-    )
+    path: Pointer = Field(description="JSON pointer of the text, such as `/data/config.yaml`.")
+    format: Format = Field(description="The format of the text.")
+    patches: tuple[Patch, ...] = Field(min_length=1, description="JSON patch steps. Their paths begin within the text.")
 
 
 class OverriddenObject(ConfigModel):
-    """An object of the workload to which an override applies."""
+    """Objects of the workload that an override changes.
 
-    kind: str = Field(min_length=1, description="Kind of the object.")
-    name: str = Field(min_length=1, description="Name of the object.")
-    namespace: str | None = Field(default=None, min_length=1, description="Namespace of the object. Default: any.")
+    An object that the workload doesn't have is refused, and the message lists the objects that it has. Where
+    several overrides name an object, they apply in their order, together with those for all objects.
+    """
+
+    kind: str = Field(min_length=1, description="The kind of the object.")
+    name: str = Field(min_length=1, description="The name of the object.")
+    namespace: str | None = Field(default=None, min_length=1, description="The namespace of the object. Default: any.")
 
     def matches(self, obj: dict[str, Any]) -> bool:
         """Return whether this is an object's kind, namespace and name; the object must have its namespace set."""
@@ -132,30 +138,35 @@ class OverriddenObject(ConfigModel):
 
 
 class Override(ConfigModel):
-    """How the workload differs in some clusters."""
+    """How the objects of a workload differ in some clusters.
+
+    Karmada applies image, command, args, labels, annotations, fields and patches, in this order. Set a value that a
+    patch writes into a Secret with `pulumi config set --secret --path`: Pulumi's CLI stores the stack file's clear
+    text with its state.
+    """
 
     clusters: tuple[str, ...] = Field(default=(), description="Names of members.")
     target: Affinity | None = Field(
         default=None,
-        description="Instead of `clusters`: conditions, as in a placement; `{}` means every cluster.",
+        description="Instead of `clusters`: conditions, as in a placement. `{}` matches every cluster.",
     )
     evaluate: bool = Field(
         default=False,
-        description="Evaluate expressions in values, such as `${member.region}`: see below.",
+        description="Values contain expressions about the member, such as `${member.region}`.",
     )
     objects: tuple[OverriddenObject, ...] = Field(
         default=(),
         min_length=1,
-        description="The workload's objects to which it applies, by kind and name: see below. Default: all.",
+        description="The objects of the workload that change, by kind and name. Default: all of them.",
     )
-    image: ImageOverride | None = None
+    image: ImageOverride | None = Field(default=None, description="Changes of the container images.")
     command: tuple[str, ...] = Field(default=(), description="Words to add to the container's command.")
     remove_command: tuple[str, ...] = Field(default=(), description="Words to remove from the container's command.")
-    args: tuple[str, ...] = Field(default=(), description="Arguments to add to the container's arguments.")
-    remove_args: tuple[str, ...] = Field(default=(), description="Arguments to remove from the container's arguments.")
+    args: tuple[str, ...] = Field(default=(), description="Arguments to add.")
+    remove_args: tuple[str, ...] = Field(default=(), description="Arguments to remove.")
     container: str | None = Field(
         default=None,
-        description="Container for the changes of command and arguments; by default, the one named as the workload.",
+        description="The container whose command and arguments change. Default: the one with the workload's name.",
     )
     labels: OverridingLabels = Field(default_factory=dict, description="Labels to add or replace.")
     replace_labels: OverridingLabels = Field(
@@ -168,9 +179,9 @@ class Override(ConfigModel):
     )
     remove_annotations: tuple[LabelKey, ...] = Field(default=(), description="Keys of annotations to remove.")
     fields: tuple[FieldOverride, ...] = Field(
-        default=(), description="Changes within texts that are JSON or YAML: see below. Karmada 1.12."
+        default=(), description="Changes within texts that are JSON or YAML. Needs Karmada 1.12."
     )
-    patches: tuple[Patch, ...] = ()
+    patches: tuple[Patch, ...] = Field(default=(), description="JSON patch steps, for everything else.")
 
     @model_validator(mode="after")
     def _check_changes(self) -> Self:

@@ -23,13 +23,13 @@ def _use(value: str) -> str:
 
 
 class OwnComponent(ConfigModel):
-    """A component of the user, with its arguments; a plain name is the short form of `use`."""
+    """A component of this project or of an installed package. Its name alone stands for `use`. Not with `policies`."""
 
     use: Annotated[str, AfterValidator(_use)] = Field(description="Name of the component's entry point.")
     args: dict[str, Any] = Field(
         default_factory=dict,
         repr=False,
-        description="The component's arguments, in a form that it defines; no secrets here.",
+        description="Its arguments, in the form that the component defines. No secrets here.",
     )
 
     @model_validator(mode="before")

@@ -94,9 +94,9 @@ class TolerationOperator(StrEnum):
 class LabelExpression(ConfigModel):
     """A condition on a label of the Cluster."""
 
-    key: LabelKey = Field(description="The label's key.")
-    operator: LabelOperator = Field(description="In, NotIn, Exists or DoesNotExist.")
-    values: tuple[str, ...] = Field(default=(), description="The values, with In and NotIn.")
+    key: LabelKey = Field(description="The key of the label.")
+    operator: LabelOperator = Field(description="How the label is compared.")
+    values: tuple[str, ...] = Field(default=(), description="The values, with `In` and `NotIn`.")
 
     @model_validator(mode="after")
     def _values_fit(self) -> Self:
@@ -110,27 +110,27 @@ class LabelExpression(ConfigModel):
 
 
 class FieldExpression(ConfigModel):
-    """A condition on the Cluster's provider, region or zones."""
+    """A condition on the provider, the region or the zones of the Cluster."""
 
-    key: ClusterField = Field(description="provider, region or zone.")
-    operator: FieldOperator = Field(description="In or NotIn.")
+    key: ClusterField = Field(description="The field.")
+    operator: FieldOperator = Field(description="How the field is compared.")
     values: tuple[str, ...] = Field(min_length=1, description="The values.")
 
 
 class Affinity(ConfigModel):
-    """Conditions for clusters. All given conditions must hold; no condition means every cluster."""
+    """Conditions on clusters. All given conditions must hold; without any, every cluster matches."""
 
     clusters: tuple[str, ...] = Field(default=(), description="Names of members.")
     exclude: tuple[str, ...] = Field(default=(), description="Names of members that are never chosen.")
     labels: dict[str, str] = Field(default_factory=dict, description="Labels that the Cluster must have.")
     label_expressions: tuple[LabelExpression, ...] = Field(
-        default=(), description="Further conditions on the Cluster's labels: key, operator, values."
+        default=(), description="More conditions on the labels of the Cluster."
     )
-    providers: tuple[str, ...] = Field(default=(), description="Cloud providers; the Cluster must have one of them.")
-    regions: tuple[str, ...] = Field(default=(), description="Regions; the Cluster must be in one of them.")
-    zones: tuple[str, ...] = Field(default=(), description="Zones; the Cluster must have at least one of them.")
+    providers: tuple[str, ...] = Field(default=(), description="Cloud providers. The Cluster's must be one of them.")
+    regions: tuple[str, ...] = Field(default=(), description="Regions. The Cluster's must be one of them.")
+    zones: tuple[str, ...] = Field(default=(), description="Zones. One of the Cluster's must be one of them.")
     field_expressions: tuple[FieldExpression, ...] = Field(
-        default=(), description="Further conditions on provider, region and zone: key, operator (In, NotIn), values."
+        default=(), description="More conditions on provider, region and zone."
     )
 
     @model_validator(mode="after")
@@ -151,14 +151,22 @@ class Affinity(ConfigModel):
 
 
 class Toleration(ConfigModel):
-    """Allows a workload to run in clusters that have a taint."""
+    """Lets a workload onto clusters that have a taint.
 
-    key: str = Field(default="", description="The taint's key. Default with `operator: Exists`: every taint.")
-    operator: TolerationOperator = Field(default=TolerationOperator.EQUAL, description="Equal or Exists.")
-    value: str = Field(default="", description="The taint's value, with `operator: Equal`.")
-    effect: TaintEffect | None = Field(default=None, description="NoSchedule or NoExecute. Default: both.")
+    A cluster with a taint that isn't tolerated gets no new workload. A cluster that has the workload already keeps
+    it.
+    """
+
+    key: str = Field(default="", description="The key of the taint. Left out, with `operator: Exists`: every taint.")
+    operator: TolerationOperator = Field(
+        default=TolerationOperator.EQUAL, description="`Equal`: the value has to match. `Exists`: any value does."
+    )
+    value: str = Field(default="", description="The value of the taint, with `operator: Equal`.")
+    effect: TaintEffect | None = Field(default=None, description="The effect of the taint. Left out: both effects.")
     seconds: int | None = Field(
-        default=None, ge=0, description="How long a taint with NoExecute is tolerated. Default: no limit."
+        default=None,
+        ge=0,
+        description="Seconds for which a taint with `NoExecute` is tolerated. Left out: without an end.",
     )
 
     @model_validator(mode="after")
@@ -177,16 +185,23 @@ class Toleration(ConfigModel):
 
 
 class OverflowGroup(Affinity):
-    """Clusters for the replicas that don't fit into the group before."""
+    """Clusters that take the replicas that don't fit into the group before them.
 
-    name: GroupName = Field(description="The group's name.")
+    It also has the conditions of a placement, from `clusters` to `fieldExpressions`.
+    """
+
+    name: GroupName = Field(description="The name of the group.")
 
 
 class Group(OverflowGroup):
-    """Clusters that Karmada tries together; a workload goes to the first group into which it fits."""
+    """Clusters that Karmada tries together. A workload goes to the first group into which it fits.
+
+    A group also has the conditions of a placement, from `clusters` to `fieldExpressions`. `overflow` needs replicas
+    that are divided by capacity: `aggregated`, or `divided` with `dynamicWeight`.
+    """
 
     overflow: tuple[OverflowGroup, ...] = Field(
-        default=(), description="Groups for the replicas that don't fit, in this order. Karmada 1.18."
+        default=(), description="Groups that take the replicas that don't fit, in this order. Needs Karmada 1.18."
     )
 
     @model_validator(mode="after")
@@ -202,15 +217,18 @@ class Group(OverflowGroup):
 
 
 class Spread(ConfigModel):
-    """The number of groups of clusters over which a workload is spread."""
+    """How many groups of clusters a workload uses.
 
-    by: SpreadField | None = Field(
-        default=None, description="How clusters are grouped: cluster, region, zone or provider."
-    )
-    label: LabelKey | None = Field(default=None, description="Instead of `by`: key of a label of the Clusters.")
-    min_groups: int = Field(default=1, ge=1, le=MOST_WEIGHT, description="Minimum number of groups.")
+    An entry with `by: cluster` is required. Karmada up to 1.18 chooses by cluster and region only. By zone and
+    provider it leaves out clusters without that field; by label it does nothing. A plan says so. With static
+    weights Karmada would ignore `spread`, so the two together are refused.
+    """
+
+    by: SpreadField | None = Field(default=None, description="The field by which clusters form groups.")
+    label: LabelKey | None = Field(default=None, description="Instead of `by`: the key of a label of the Clusters.")
+    min_groups: int = Field(default=1, ge=1, le=MOST_WEIGHT, description="The least number of groups.")
     max_groups: int | None = Field(
-        default=None, ge=1, le=MOST_WEIGHT, description="Maximum number of groups. Default: no limit."
+        default=None, ge=1, le=MOST_WEIGHT, description="The greatest number of groups. Left out: no limit."
     )
 
     @model_validator(mode="after")
@@ -227,19 +245,24 @@ class Spread(ConfigModel):
 
 
 class WeightRule(Affinity):
-    """A static weight for the clusters that match its conditions."""
+    """A static weight for the clusters that conditions match.
 
-    weight: Weight = Field(description="The weight. A cluster that matches several rules gets the largest.")
+    It also has the conditions of a placement, from `clusters` to `fieldExpressions`.
+    """
+
+    weight: Weight = Field(description="The weight. A cluster that several rules match has the largest one.")
 
 
 class WorkloadAffinity(ConfigModel):
     """Which workloads must run in the same clusters, or must not. Needs the feature gate WorkloadAffinity."""
 
     affinity: LabelKey | None = Field(
-        default=None, description="Label key of templates: templates with the same value run in the same clusters."
+        default=None,
+        description="The key of a label of templates. Templates with the same value run in the same clusters.",
     )
     anti_affinity: LabelKey | None = Field(
-        default=None, description="Label key of templates: templates with the same value never share a cluster."
+        default=None,
+        description="The key of a label of templates. Templates with the same value never share a cluster.",
     )
 
     @model_validator(mode="after")
@@ -251,33 +274,36 @@ class WorkloadAffinity(ConfigModel):
 
 
 class Placement(Affinity):
-    """The clusters in which a workload runs. All given conditions must hold."""
+    """The clusters in which a workload runs, and how its replicas are divided among them.
+
+    A cluster is chosen where all given conditions hold. Without any condition every cluster is chosen. `groups`
+    stand instead of the conditions.
+    """
 
     groups: tuple[Group, ...] = Field(
         default=(),
-        description="Groups of clusters in the order of preference, instead of conditions here: see below.",
+        description="Groups of clusters in order of preference, instead of conditions here.",
     )
     tolerations: tuple[Toleration, ...] = Field(
-        default=(), description="Taints of clusters that the workload tolerates: see below."
+        default=(), description="Taints of clusters that the workload tolerates."
     )
-    spread: tuple[Spread, ...] = Field(
-        default=(), description="Number of clusters, regions, ... to spread over: see below."
-    )
+    spread: tuple[Spread, ...] = Field(default=(), description="How many clusters, regions and other groups are used.")
     replicas: ReplicaStrategy = Field(
         default=ReplicaStrategy.DUPLICATED,
-        description="How clusters share the replicas: duplicated, divided or aggregated.",
+        description="`duplicated`: every cluster gets all replicas. `divided`: they are divided by weight. "
+        "`aggregated`: they go to as few clusters as possible.",
     )
     weights: dict[str, Weight] = Field(
         default_factory=dict, description="Static weight by member, for divided replicas."
     )
     weight_rules: tuple[WeightRule, ...] = Field(
-        default=(), description="Static weights of clusters that match conditions, for divided replicas: see below."
+        default=(), description="Static weights of the clusters that conditions match, for divided replicas."
     )
     dynamic_weight: DynamicWeight | None = Field(
-        default=None, description="AvailableReplicas: divide replicas by the room in each cluster."
+        default=None, description="`AvailableReplicas`: divided replicas go by the free capacity of each cluster."
     )
     workload_affinity: WorkloadAffinity | None = Field(
-        default=None, description="Which workloads must share clusters, or must not: see below. Karmada 1.17."
+        default=None, description="Which workloads share clusters, or never do. Needs Karmada 1.17."
     )
 
     @property

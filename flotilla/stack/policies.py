@@ -26,43 +26,51 @@ class Level(StrEnum):
 
 
 class Exemption(ConfigModel):
-    """Exempts some resources from one rule until a date."""
+    """Exempts some resources from a rule or guard until a day."""
 
-    rule: str = Field(description="Name of the rule.")
-    resource: str = Field(description="Name of the resource, with `*` and `?` as wildcards.")
-    reason: str = Field(min_length=1, description="Why the resources are exempt.")
-    expires: dt.date = Field(description="The last day of the exemption (YYYY-MM-DD).")
+    rule: str = Field(description="The name of the rule or guard.")
+    resource: str = Field(description="The name of the resource; `*` and `?` match.")
+    reason: str = Field(min_length=1, description="Why the exemption is acceptable.")
+    expires: dt.date = Field(description="The last day on which it applies (YYYY-MM-DD).")
 
 
 class Guards(ConfigModel):
-    """Limits on what one plan may remove or touch, and freezes. The environment gives the defaults."""
+    """Limits on what one plan may remove or touch, and times without changes. Defaults depend on the environment."""
 
     max_removals: int | None = Field(
-        default=None, ge=0, description="Maximum number of copies that one plan may remove."
+        default=None,
+        ge=0,
+        description="How many copies one plan may remove. Default: 10 in production and staging, no limit in "
+        "development.",
     )
     max_removed_share: int | None = Field(
         default=None,
         ge=0,
         le=100,
-        description="Maximum share of a workload's clusters, in percent, from which one plan may remove it.",
+        description="The largest percentage of a workload's clusters from which one plan may remove it. "
+        "Default: 40 in production and staging, no limit in development.",
     )
     max_clusters: int | None = Field(
-        default=None, ge=0, description="Maximum number of clusters that one plan may touch."
+        default=None, ge=0, description="How many clusters one plan may touch. Default: no limit."
     )
-    freeze: tuple[Freeze, ...] = Field(
-        default=(), description="Windows of time in which the stack must not be changed."
-    )
+    freeze: tuple[Freeze, ...] = Field(default=(), description="Times in which the stack is not changed.")
 
 
 class PolicySettings(ConfigModel):
-    """Policy settings of a stack."""
+    """Settings of the project's policies for this stack."""
 
     environment: Environment = Field(
-        default=Environment.DEVELOPMENT, description="The stack's environment: development, staging or production."
+        default=Environment.DEVELOPMENT,
+        description="The purpose of the stack, which decides the levels of policies and guards.",
     )
     levels: dict[str, Level] = Field(
         default_factory=dict,
-        description="Level by rule: mandatory, advisory or disabled. Default: mandatory in production, else advisory.",
+        description="Level by rule or guard. Default: a few rules are mandatory everywhere, all others in "
+        "production; elsewhere they are advisory.",
     )
-    exemptions: tuple[Exemption, ...] = Field(default=(), description="Exemptions from rules.")
-    guards: Guards = Field(default=Guards(), description="Limits on what one plan may remove or touch, and freezes.")
+    exemptions: tuple[Exemption, ...] = Field(
+        default=(), description="Resources that are exempt from a rule or guard until a day."
+    )
+    guards: Guards = Field(
+        default=Guards(), description="Limits on what one plan may remove or touch, and times without changes."
+    )

@@ -60,18 +60,22 @@ StatusWord = Annotated[
 
 
 class Readiness(ConfigModel):
-    """The condition that an object must reach: a word, a condition of its status, or a value in its status."""
+    """How far an object has to get in every chosen cluster until it counts as done.
 
-    until: Until | None = Field(default=None, description="applied or healthy, without a mapping: `Service: applied`.")
-    condition: str | None = Field(default=None, min_length=1, description="Type of a condition of the object.")
-    status: StatusWord | None = Field(
-        default=None, description="Status of the condition: True, False or Unknown. Default: True."
-    )
+    `applied` or `healthy` alone, or a mapping with a condition or a value of the status. An object that no entry
+    names has to be healthy, as Karmada judges it. Objects that need a controller in the cluster are waited for 30
+    seconds at most. An entry is refused where the workload has no such object, where a path is outside `.status`,
+    and for a field of the status that Karmada doesn't collect from members.
+    """
+
+    until: Until | None = Field(default=None, description="`applied` or `healthy`, written alone: `Service: applied`.")
+    condition: str | None = Field(default=None, min_length=1, description="The type of a condition of the object.")
+    status: StatusWord | None = Field(default=None, description="The status of the condition. Default: `True`.")
     json_path: Annotated[str, AfterValidator(_path)] | None = Field(
         default=None, description="Path in the object's status, in the form of `kubectl wait`."
     )
     value: Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int | bool)] | None = Field(
-        default=None, description="Value at the path. Default: any value that isn't empty."
+        default=None, description="The value at that path. Default: any value that isn't empty."
     )
 
     @model_validator(mode="before")

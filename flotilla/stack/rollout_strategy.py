@@ -114,7 +114,7 @@ Approvals = Annotated[
 
 
 class RolloutWave(ConfigModel):
-    """Clusters that get a change together, chosen by exactly one of `clusters`, `labels` and `percent`."""
+    """Clusters that get a change together. Exactly one of `clusters`, `labels` and `percent` chooses them."""
 
     clusters: tuple[str, ...] = Field(default=(), description="Names of members.")
     labels: dict[str, str] = Field(
@@ -124,18 +124,18 @@ class RolloutWave(ConfigModel):
         default=None,
         ge=1,
         le=_ALL,
-        description="Percentage of the workload's clusters, by name, that have the change after this wave. It includes "
-        "earlier waves, so it must rise from wave to wave.",
+        description="The percentage of the workload's clusters that have the change after this wave, taken "
+        "in the order of their names. It includes earlier waves, and must rise from wave to wave.",
     )
     max_concurrent: MostClusters | None = Field(
         default=None,
-        description="How many of its clusters get the change at the same time: a number, or a share of the wave such "
-        "as `25%`. Default: all.",
+        description="How many of its clusters get the change at the same time: a number, or a percentage of "
+        "the wave such as `25%`. Default: all of them.",
     )
     approve: Approvals = Field(
         default=(),
-        description="before, after, or both in a list: when a person must approve the wave, with "
-        "`flotilla rollout approve`.",
+        description="A person has to approve the wave with `flotilla rollout approve`: before it begins, "
+        "after it has ended, or both.",
     )
 
     @model_validator(mode="after")
@@ -163,32 +163,28 @@ class RolloutWave(ConfigModel):
 
 
 class GateCheck(ConfigModel):
-    """A further check after a wave: a command, a query of Prometheus, or a condition of an object."""
+    """A check after a wave: exactly one of `command`, `prometheus` and `condition`."""
 
     command: Command | None = Field(
         default=None,
-        description="A program with its arguments, as a list. Exit code 0 passes. It runs on the machine of `up`.",
+        description="A program with its arguments. It passes with exit code 0, and runs on the machine that runs `up`.",
     )
     timeout: Duration | None = Field(
         default=None, description="How long the command may take, such as `5m`. Default: `60s`."
     )
-    prometheus: str | None = Field(
-        default=None, description="URL of a Prometheus server for `query`, without credentials."
-    )
+    prometheus: str | None = Field(default=None, description="The URL of a Prometheus server, without credentials.")
     query: str | None = Field(
         default=None,
         min_length=1,
-        description="A PromQL expression. A comparison passes where it returns any series; another expression passes "
-        "where no value is 0.",
+        description="An expression for Prometheus. A comparison passes where its result isn't empty; any "
+        "other result passes where no value is 0.",
     )
     condition: str | None = Field(
         default=None, min_length=1, description="Type of a condition that Karmada reports for each cluster."
     )
-    status: StatusWord | None = Field(
-        default=None, description="Status of the condition: True, False or Unknown. Default: True."
-    )
+    status: StatusWord | None = Field(default=None, description="The status of the condition. Default: `True`.")
     of: Annotated[str, AfterValidator(_selector)] | None = Field(
-        default=None, description="Objects that have the condition: `Kind`, `Kind.group` or `Kind/name`."
+        default=None, description="The objects that have the condition: `Kind`, `Kind.group` or `Kind/name`."
     )
 
     @model_validator(mode="after")
@@ -254,16 +250,21 @@ class GateCheck(ConfigModel):
 
 
 class RolloutGate(ConfigModel):
-    """The condition that a wave's clusters must meet before the next wave begins."""
+    """What has to be true of a wave's clusters before the next wave begins. It is the same after each wave.
+
+    Durations are written as `60s`, `5m` or `1h30m`, of at most 24h.
+    """
 
     healthy_for: Duration = Field(
         default=0.0,
-        description="How long every cluster must stay healthy without interruption, such as `60s`. Default: 0.",
+        description="How long every cluster has to be healthy without a break, such as `60s`. Default: it "
+        "has to be healthy once.",
     )
     max_unavailable: Clusters = Field(
-        default=0, description="How many of the wave's clusters may be unhealthy: a number or `25%`. Default: 0."
+        default=0,
+        description="How many of the wave's clusters may be unhealthy: a number, or a percentage such as `25%`.",
     )
-    checks: tuple[GateCheck, ...] = Field(default=(), description="Further checks, in this order: see below.")
+    checks: tuple[GateCheck, ...] = Field(default=(), description="Further checks, in this order.")
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain data (`flotilla.karmada.waves.strategy`), without keys that aren't given."""
@@ -275,18 +276,24 @@ class RolloutGate(ConfigModel):
 
 
 class RolloutStrategy(ConfigModel):
-    """How a change reaches the clusters of a workload: in waves, with a gate after each."""
+    """How a change reaches the clusters of a workload: in waves, with a gate after each.
+
+    Needs Karmada 1.11, so the stack has to name its version. Refused: a cluster in two waves, a member that the
+    placement doesn't choose (in the stack's section: that no placement chooses), labels that no chosen member has,
+    a condition for which a workload has no object or which Karmada doesn't collect, and `suspend`, `activation:
+    Lazy` or objects that follow others beside it.
+    """
 
     waves: tuple[RolloutWave, ...] = Field(
-        description="Clusters that get a change first, second, ...; clusters in no wave form a last wave."
+        description="The waves in their order. Clusters in no wave come last, as one more wave."
     )
     gate: RolloutGate = Field(
-        default=RolloutGate(), description="What must be true, beside health, before the next wave begins: see below."
+        default=RolloutGate(), description="What has to be true before the next wave begins, besides health."
     )
     on_failure: OnFailure = Field(
         default=OnFailure.STOP,
-        description="What happens where a wave fails: stop (later clusters keep their old version) or revert (earlier "
-        "clusters get the old version back too).",
+        description="Where a wave fails: `stop` leaves later clusters unchanged, `revert` also takes the "
+        "change back in earlier ones.",
     )
 
     @field_validator("waves")

@@ -39,19 +39,23 @@ Values = Annotated[dict[str, SecretStr], AfterValidator(_keys)]
 
 
 class WorkloadSecret(ConfigModel):
-    """A Secret in the workload's namespace, propagated with the workload."""
+    """A Secret in the workload's namespace, which is sent with the workload.
 
-    name: Annotated[str, AfterValidator(_name)] = Field(description="Name of the Secret.")
-    type: str = Field(default="Opaque", min_length=1, description="Type of the Secret, such as `kubernetes.io/tls`.")
+    A value in clear text is refused. Set it with `pulumi config set --secret --path
+    'flotilla:workloads[0].secrets[0].stringData.PASSWORD'`. A key with dots is quoted: `stringData["tls.key"]`.
+    """
+
+    name: Annotated[str, AfterValidator(_name)] = Field(description="The name of the Secret.")
+    type: str = Field(
+        default="Opaque", min_length=1, description="The type of the Secret, such as `kubernetes.io/tls`."
+    )
     string_data: Values = Field(
-        default_factory=dict, description="Values by key; set each with `pulumi config set --secret --path`."
+        default_factory=dict, description="Values as text, by key. Set each with `pulumi config set --secret --path`."
     )
-    data: Values = Field(default_factory=dict, description="Values in base64 by key, for binary data.")
-    labels: Labels = Field(
-        default_factory=dict, description="Labels of the Secret, by which policies and other objects can select it."
-    )
+    data: Values = Field(default_factory=dict, description="Values in base64, by key, for values that are not text.")
+    labels: Labels = Field(default_factory=dict, description="Labels of the Secret.")
     annotations: dict[LabelKey, str] = Field(default_factory=dict, description="Annotations of the Secret.")
-    immutable: bool = Field(default=False, description="Nobody can change its values later.")
+    immutable: bool = Field(default=False, description="The values can't be changed after the Secret was created.")
 
     @model_validator(mode="after")
     def _values(self) -> Self:

@@ -53,35 +53,39 @@ class Hooks(StrEnum):
 
 
 class WorkloadChart(ChartPlace):
-    """A Helm chart whose objects a workload declares: in a repository, at an OCI reference, or in the project."""
+    """A Helm chart whose rendered objects a workload declares.
 
-    name: str | None = Field(default=None, description="Name of the chart in `repository`.")
+    Exactly one of `repository` (with `name`), `oci` and `path`.
+    """
+
+    name: str | None = Field(default=None, description="The name of the chart in `repository`.")
     version: str | None = Field(
         default=None, description="The exact version of the chart; required with `repository` and `oci`."
     )
     release: Annotated[str, AfterValidator(_release)] | None = Field(
-        default=None, description="Release name for the templates; the workload's name (or `formerly`) by default."
+        default=None,
+        description="The name of the release that templates see. Default: the name of the workload, or its `formerly`.",
     )
     values: dict[str, Any] = Field(
-        default_factory=dict, repr=False, description="Values, merged over those of `valuesFiles`."
+        default_factory=dict, repr=False, description="Values of the chart. They override those of `valuesFiles`."
     )
     values_files: tuple[str, ...] = Field(
         default=(),
-        description="Files of values, relative to the project's folder; later files are merged over earlier ones.",
+        description="Files with values, relative to the project's folder. Later files override earlier ones.",
     )
     include_crds: bool = Field(
-        default=True,
-        alias="includeCRDs",
-        description="Declare the CustomResourceDefinitions in the chart's folders `crds`.",
+        default=True, alias="includeCRDs", description="Also declare the definitions in the chart's `crds` folders."
     )
     hooks: Hooks | None = Field(
-        default=None, description="Hooks of install and upgrade: skip or include. Required for a chart that has any."
+        default=None,
+        description="What happens to hooks of install and upgrade. Left out, a chart that has such hooks is refused.",
     )
     kube_version: str | None = Field(
-        default=None, description="Kubernetes version for the templates; helm's default if not given."
+        default=None, description="The version of Kubernetes that templates see. Default: helm's own."
     )
     api_versions: tuple[Annotated[str, AfterValidator(_api_version)], ...] = Field(
-        default=(), description="Further APIs in the templates' capabilities, such as `monitoring.coreos.com/v1`."
+        default=(),
+        description="More API versions that templates see among the capabilities, such as `monitoring.coreos.com/v1`.",
     )
 
     @model_validator(mode="after")
@@ -130,6 +134,6 @@ class WorkloadChart(ChartPlace):
 
 
 class Kustomization(ConfigModel):
-    """A kustomization whose objects a workload declares."""
+    """A kustomization whose rendered objects a workload declares."""
 
-    path: str = Field(min_length=1, description="Folder with a kustomization, relative to the project's folder.")
+    path: str = Field(min_length=1, description="The folder with the kustomization, relative to the project's folder.")

@@ -107,8 +107,8 @@ class Suspension(ConfigModel):
 class Resources(ConfigModel):
     """Compute resources of the container, in Kubernetes quantities (`100m`, `64Mi`)."""
 
-    requests: dict[str, str] = Field(default_factory=dict)
-    limits: dict[str, str] = Field(default_factory=dict)
+    requests: dict[str, str] = Field(default_factory=dict, description="What the scheduler reserves.")
+    limits: dict[str, str] = Field(default_factory=dict, description="The most that the container may use.")
 
 
 Evaluated = tuple[tuple[int, Override], ...]
@@ -116,95 +116,118 @@ Evaluated = tuple[tuple[int, Override], ...]
 
 
 class Workload(ConfigModel):
-    """A workload: one image in short form, manifests of any kind, a Helm chart or a kustomization."""
+    """A workload: objects, and the clusters in which they run.
 
-    name: Name = Field(description="The workload's name; in the short form also the Deployment's name.")
+    Its objects are an `image` in the short form, `manifests` of any kind, a `chart` or a `kustomize`: exactly one
+    of them. Every field of Karmada's policies has a key here. Keys that not every version of Karmada has are
+    refused for a version that lacks them.
+    """
+
+    name: Name = Field(description="The name of the workload. In the short form it is also the Deployment's name.")
     namespace: Name = Field(
         default="default",
-        description="Namespace of objects that have none themselves, in the control plane and the members.",
+        description="Namespace of objects that name none themselves, in the control plane and in the members.",
     )
     formerly: Name | None = Field(
         default=None,
-        description="The workload's former name, which its policies and the short form's Deployment keep.",
+        description="The former name of the workload. Its policies, and the Deployment of the short form, "
+        "keep that name.",
     )
-    image: str | None = Field(default=None, min_length=1, description="Image of the container, in the short form.")
-    replicas: int | None = Field(default=None, ge=0, le=MOST_REPLICAS, description="Number of replicas; 1 by default.")
-    ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(default=(), description="Container ports.")
-    env: dict[str, str] = Field(default_factory=dict, description="Environment variables; no secrets here.")
-    resources: Resources | None = None
-    labels: Labels = Field(default_factory=dict, description="Further labels of the Deployment and its pods.")
+    image: str | None = Field(
+        default=None, min_length=1, description="Short form: the image of one container in a Deployment."
+    )
+    replicas: int | None = Field(
+        default=None, ge=0, le=MOST_REPLICAS, description="Short form: replicas of the Deployment. Default: 1."
+    )
+    ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(
+        default=(), description="Short form: ports of the container."
+    )
+    env: dict[str, str] = Field(
+        default_factory=dict, description="Short form: environment variables of the container. No secrets here."
+    )
+    resources: Resources | None = Field(default=None, description="Short form: compute resources of the container.")
+    labels: Labels = Field(default_factory=dict, description="Short form: more labels of the Deployment and its pods.")
     manifests: tuple[str, ...] = Field(
         default=(), description="Files, folders and patterns (`apps/**/*.yaml`), relative to the project's folder."
     )
-    chart: WorkloadChart | None = Field(default=None, description="A Helm chart, rendered by `helm`: see below.")
+    chart: WorkloadChart | None = Field(default=None, description="A Helm chart, which `helm` renders to objects.")
     kustomize: Kustomization | None = Field(
-        default=None, description="A kustomization, built by `kustomize` or `kubectl kustomize`: see below."
+        default=None, description="A kustomization, which `kustomize` or `kubectl kustomize` renders to objects."
     )
     secrets: tuple[WorkloadSecret, ...] = Field(
-        default=(), description="Secrets to propagate with it; their values are encrypted in this file: see below."
+        default=(), description="Secrets that are sent with the workload. Their values are encrypted in this file."
     )
     policies: tuple[str, ...] = Field(
         default=(),
-        description="Files with Karmada's own policies, which replace `placement`, `overrides` and all other keys that "
-        "a policy can express.",
+        description="Files with Karmada's own policies, which then decide where the objects run. They stand "
+        "instead of `placement`, `overrides` and every other key that becomes a part of a policy.",
     )
     after: tuple[Name, ...] = Field(
         default=(),
-        description="Workloads of this stack that roll out before this one, and are removed after it.",
+        description="Names of workloads of this stack. Their rollouts end before this one begins, and they "
+        "are removed after this one.",
     )
-    placement: Placement
-    overrides: tuple[Override, ...] = ()
+    placement: Placement = Field(description="The clusters in which the workload runs. Required without `policies`.")
+    overrides: tuple[Override, ...] = Field(default=(), description="How the objects differ in some clusters.")
     conflict_resolution: ConflictResolution = Field(
         default=ConflictResolution.ABORT,
-        description="What happens if a member already has the object: Abort or Overwrite.",
+        description="What Karmada does where a member has the object already: `Abort` leaves it, `Overwrite` "
+        "takes it over.",
     )
     autoscaled: bool = Field(
-        default=False, description="An autoscaler in each member sets the replicas of the Deployments."
+        default=False,
+        description="Autoscalers in the members own the replicas of the Deployments, so Karmada doesn't set them.",
     )
     dependencies: bool | None = Field(
         default=None,
-        description="Propagate the ConfigMaps, Secrets, ... that the objects use. True with `failover.application`.",
+        description="Also send the ConfigMaps, Secrets and other objects that the objects use. Always on "
+        "with `failover.application`.",
     )
     priority: int = Field(
         default=0,
         ge=_LEAST_PRIORITY,
         le=_MOST_PRIORITY,
-        description="Priority of its policy: where several policies select an object, the highest priority wins.",
+        description="Priority of the policy. Where several policies select an object, the one with the "
+        "highest priority applies.",
     )
     preemption: Preemption = Field(
         default=Preemption.NEVER,
-        description="Always: take objects over from policies of lower priority. Needs PropagationPolicyPreemption.",
+        description="`Always`: take objects over from policies of lower priority. Needs the feature gate "
+        "PropagationPolicyPreemption.",
     )
     schedule_priority: Annotated[str, AfterValidator(_class_name)] | None = Field(
         default=None,
-        description="PriorityClass for scheduling. Karmada 1.13, feature gate PriorityBasedScheduling.",
+        description="A PriorityClass, which decides what Karmada schedules first. Needs Karmada 1.13 and the "
+        "feature gate PriorityBasedScheduling.",
     )
     activation: Activation | None = Field(
-        default=None, description="Lazy: Karmada applies a change of the policy with the objects' next change."
+        default=None,
+        description="`Lazy`: Karmada applies a change of the policy only with the next change of the objects.",
     )
     suspend: Suspension | None = Field(
-        default=None, description="`true`, or a list of members: Karmada sends no changes there. Karmada 1.11."
+        default=None, description="Send no changes to any member (`true`), or to these members. Needs Karmada 1.11."
     )
     on_removal: OnRemoval = Field(
         default=OnRemoval.DELETE,
-        description="Copies in members when the workload is removed: delete, or keep (Karmada 1.12).",
+        description="What happens to the copies in members when the workload is removed. `keep` needs Karmada 1.12.",
     )
     failover: Failover | None = Field(
-        default=None, description="When Karmada moves the workload to other clusters: see below."
+        default=None, description="When Karmada moves the workload to other clusters by itself."
     )
     ready: Ready = Field(
         default_factory=dict,
-        description="The condition that objects must reach, by `Kind` or `Kind/name`: see below.",
+        description="When an object counts as done, by `Kind`, `Kind.group`, `Kind/name` or "
+        "`Kind/namespace/name`. The most exact entry applies.",
     )
     rollout: Annotated[
         RolloutStrategy | None, BeforeValidator(opted_out, json_schema_input_type=RolloutStrategy | Literal[False])
     ] = Field(
         default=None,
-        description="How changes reach its clusters, instead of the stack's `rollout`: see below. `false`: all at "
-        "once. Karmada 1.11.",
+        description="How changes reach the clusters, instead of the stack's `rollout`. `false` means all "
+        "clusters at once. Needs Karmada 1.11. Default: the stack's `rollout`.",
     )
     components: Annotated[tuple[OwnComponent, ...], AfterValidator(once_each)] = Field(
-        default=(), description="Your own components that belong to it: see below."
+        default=(), description="Components of this project or of installed packages that belong to the workload."
     )
     timeout: int = Field(
         default=300, ge=5, description="Seconds to wait until the workload is healthy in every chosen cluster."

@@ -12,7 +12,7 @@ from flotilla.karmada.propagation import override_policy, propagation_policy, te
 from flotilla.stack.features import features_of
 from flotilla.stack.files import ManifestFiles
 from flotilla.stack.specs import override_rules, propagation_spec
-from flotilla.stack.workloads import Resources, Suspension, Workload
+from flotilla.stack.workloads import Workload
 from flotilla.workloads.objects import manifests_of
 from tests.every_key import WORKLOADS, declared
 
@@ -146,29 +146,3 @@ def test_versions_and_gates_of_the_reference_are_those_that_are_checked(tables):
             assert {entry[0] for entry in entries} == {since}, feature
             if feature.gate:
                 assert any(feature.gate.name in why for _, why in entries), feature
-
-
-# -- the stack file's own reference ------------------------------------------------------------------------------------
-
-
-def models_under(model, seen=None):
-    seen = {} if seen is None else seen
-    if model not in seen:
-        seen[model] = None
-        for field in model.model_fields.values():
-            inner = model_in(field.annotation)
-            if inner:
-                models_under(inner, seen)
-    return list(seen)
-
-
-def test_the_stack_files_reference_has_every_key_of_a_workload(repository):
-    text = (repository / "docs/reference/stack-file.md").read_text()
-    missing = [
-        (model.__name__, field.alias)
-        for model in models_under(Workload)
-        if model not in (Suspension, Resources)
-        for field in model.model_fields.values()
-        if f"| `{field.alias}` | {field.description or ''}".rstrip() not in text
-    ]
-    assert missing == []

@@ -11,11 +11,12 @@ from flotilla.cli.verbs import HELP
 from tests.conftest import REPOSITORY
 
 WORKFLOW = REPOSITORY / ".github" / "workflows" / "release.yml"
+CHECKS = WORKFLOW.with_name("checks.yml")
 TEMPLATE = REPOSITORY / "flotilla" / "scaffold" / "template" / ".github" / "workflows" / "fleet.yml"
 CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n- next\n\n## [1.2.0] - 2026-01-02\n\n- new\n\n## [1.1.0] - 2026-01-01\n"
 
 
-@pytest.mark.parametrize("path", [WORKFLOW, TEMPLATE], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [WORKFLOW, CHECKS, TEMPLATE], ids=lambda path: path.name)
 def test_workflows_pin_their_actions_and_begin_without_rights(path):
     workflow = yaml.safe_load(path.read_text())
     assert workflow["permissions"] == {}

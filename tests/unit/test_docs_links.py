@@ -1,0 +1,107 @@
+"""Every link in the repository's Markdown files leads to something: a file, a folder, or a heading."""
+
+import itertools
+import re
+from collections import Counter
+from functools import cache
+from urllib.parse import unquote
+
+import pytest
+from markdown_it import MarkdownIt
+
+from tests.conftest import REPOSITORY
+
+NOT_OURS = {"build", "dist", "site"}
+"""Folders that commands make; hidden ones, as environments, are left out too."""
+MARKDOWN = MarkdownIt("commonmark").enable("table")
+
+
+def pages():
+    """Every Markdown file, relative to the repository."""
+    found = (path.relative_to(REPOSITORY) for path in REPOSITORY.rglob("*.md"))
+    return sorted(
+        path for path in found if path.parts[0] not in NOT_OURS and not any(part.startswith(".") for part in path.parts)
+    )
+
+
+def inline(text):
+    """The links, images and texts of a page."""
+    return [child for token in MARKDOWN.parse(text) for child in token.children or ()]
+
+
+@cache
+def anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    tokens = MARKDOWN.parse(page.read_text(encoding="utf-8"))
+    found, seen = set(), Counter()
+    for heading, content in itertools.pairwise(tokens):
+        if heading.type != "heading_open":
+            continue
+        text = "".join(child.content for child in content.children if child.type in {"text", "code_inline"})
+        name = re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", "-")
+        found.add(f"{name}-{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return found
+
+
+def problem(page, target):
+    """What is wrong with a link of a page; None for a link that leads to something, or out of the repository."""
+    if re.match(r"[a-z][a-z0-9+.-]*:", target):
+        return None
+    path, _, anchor = unquote(target).partition("#")
+    if path.startswith("/"):
+        return "an absolute path leads nowhere on the site"
+    aim = (page.parent / path).resolve() if path else page.resolve()
+    if not aim.exists():
+        return "there is no such file"
+    if not aim.is_relative_to(REPOSITORY):
+        return "it leads out of the repository"
+    if anchor and anchor not in anchors(aim):
+        return f"no heading there has this anchor; there are {', '.join(sorted(anchors(aim)))}"
+    return None
+
+
+@pytest.mark.parametrize("page", pages(), ids=str)
+def test_every_link_leads_to_something(page):
+    file = REPOSITORY / page
+    targets = [child.attrs.get("href", child.attrs.get("src")) for child in inline(file.read_text(encoding="utf-8"))]
+    wrong = {target: problem(file, target) for target in targets if target is not None}
+    assert {target: reason for target, reason in wrong.items() if reason} == {}
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("nothing.md", "no such file"),
+        ("other.md#nowhere", "no heading"),
+        ("#nowhere", "no heading"),
+        ("/docs/README.md", "absolute"),
+        ("../../../../../etc/passwd", "leads out|no such file"),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_found(tmp_path, monkeypatch, target, reason):
+    monkeypatch.setattr("tests.unit.test_docs_links.REPOSITORY", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n")
+    (tmp_path / "other.md").write_text("# Other `code`, and more\n\n## Twice\n\n## Twice\n")
+    assert re.search(reason, problem(page, target))
+
+
+@pytest.mark.parametrize(
+    "target", ["other.md", "other.md#other-code-and-more", "other.md#twice-1", "#page", "https://karmada.io"]
+)
+def test_a_link_that_leads_somewhere_is_none(tmp_path, monkeypatch, target):
+    monkeypatch.setattr("tests.unit.test_docs_links.REPOSITORY", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n")
+    (tmp_path / "other.md").write_text("# Other `code`, and more\n\n## Twice\n\n## Twice\n")
+    assert problem(page, target) is None
+
+
+def test_text_that_looks_like_a_link_but_is_none_is_found():
+    """`[text] (page.md)` and a link over two lines with a blank one between are texts for every parser."""
+    for page in pages():
+        texts = [
+            child.content for child in inline((REPOSITORY / page).read_text(encoding="utf-8")) if child.type == "text"
+        ]
+        assert [text for text in texts if re.search(r"\]\s?\([^)\s]+\.md", text)] == [], page

@@ -1,0 +1,49 @@
+"""The generated reference: the committed pages are what models, parser and exit codes say now."""
+
+import re
+
+import pytest
+
+from ci.reference.__main__ import PAGES
+from ci.reference.refusals import models, refusals_of
+from ci.reference.stack_file import documented
+from flotilla.cli.usage import USAGE
+from flotilla.stack.schema import stack_file_schema
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_committed_page_is_the_generated_one(repository, name):
+    committed = (repository / "docs" / "reference" / name).read_text(encoding="utf-8")
+    assert committed == PAGES[name](), "run `make reference`"
+
+
+def test_every_model_has_a_section_and_every_key_a_description():
+    whole = stack_file_schema()
+    shown = {name for name, one in whole["$defs"].items() if "enum" not in one and "const" not in one and one}
+    assert shown == documented()
+    parts = [whole["properties"]["config"], *whole["$defs"].values()]
+    keys = [(key, value) for part in parts for key, value in part.get("properties", {}).items()]
+    assert [key for key, value in keys if not value.get("description", "").endswith((".", ".)"))] == []
+
+
+def test_refusals_are_read_from_validators_of_models_and_of_keys():
+    rules = {name: [one.rule for one in refusals_of(name)] for name in models()}
+    assert "has both `caBundle` and `insecureSkipTlsVerify`" in rules["Member"]
+    assert "`name` is reserved for the control plane and its host" in rules["Member"]
+    assert "`version` must be between 1.10 and 1.18" in rules["ControlPlane"]
+    assert rules["Resources"] == []
+    assert sum(map(len, rules.values())) > 90
+
+
+def test_texts_in_angle_brackets_are_no_html():
+    for name in ("stack-file.md", "installation.md"):
+        outside = re.sub(r"`[^`\n]*`|<!--.*-->", "", PAGES[name]())
+        assert re.findall(r"(?<!\\)<\w+>", outside) == []
+
+
+def test_the_page_of_commands_has_every_verb_with_its_options_and_examples():
+    page = PAGES["commands.md"]()
+    for verb, usage in USAGE.items():
+        assert f"\n## `flotilla {verb}`\n\n{usage.text}\n" in page
+        assert all(command in page for command, _ in usage.examples)
+    assert "| `-s`, `--stack` `STACK` |" in page
