@@ -23,7 +23,7 @@ class ObjectGroup(ConfigModel):
     """
 
     name: Name = Field(description="The name of the group, which plans show.")
-    manifests: Annotated[tuple[str, ...], AfterValidator(_some)] = Field(
+    manifests: Annotated[tuple[str, ...], AfterValidator(_not_empty)] = Field(
         description="Files, folders and patterns (`own/**/*.yaml`), relative to the project's folder."
     )
     protect: bool = Field(default=False, description="Refuse to delete its objects while this is true.")

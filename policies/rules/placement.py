@@ -90,9 +90,8 @@ def _survives(policy: Resource, view: StackView) -> Iterator[str]:
         found = all_in_one(decision, replicas=replicas if divides(placement) else None)
         if found:
             where = found[0] if len(found) == 1 else f"one of {', '.join(found)}"
-            yield (
-                f"{template.kind} {template.at('metadata', 'name')} only runs in {where}: if that is lost, nothing is left"
-            )
+            template_name = f"{template.kind} {template.at('metadata', 'name')}"
+            yield f"{template_name} only runs in {where}: if that is lost, nothing is left"
 
 
 def _namespaces(view: StackView) -> list[Resource]:
