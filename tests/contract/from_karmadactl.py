@@ -3,75 +3,22 @@
 The same case runs on real Karmada (`tests/live`, with karmadactl itself) and on the stand-in (`tests/sandbox`).
 """
 
-import re
-import shlex
 import shutil
-import subprocess
 
-import yaml
+import pytest
 
 from flotilla.cli.main import main
 from flotilla.kube.objects import ObjectRef
-from tests.contract.adoption import KUBECTL, karmadactl  # noqa: F401 - a fixture of the contract
+from tests.contract.adoption import karmadactl  # noqa: F401 - a fixture of the contract
 from tests.contract.fleet import REPOSITORY
 from tests.contract.karmada import await_gone, eventually
 from tests.contract.main_job import everything
+from tests.reader import Reader
 
 SPACE = ObjectRef("v1", "Namespace", "guide")
 WEB = ObjectRef("apps/v1", "Deployment", "web", "guide")
 MEMBERS = ("member1", "member2")
-
-
-def guide():
-    return (REPOSITORY / "docs" / "guides" / "from-karmadactl.md").read_text()
-
-
-def commands(text):
-    """Return the commands of a guide in their order, each with the lines that it shows after it."""
-    found = []
-    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
-        for line in block.replace("\\\n", " ").splitlines():
-            if line.startswith("$ "):
-                found.append((shlex.split(line[2:]), []))
-            else:
-                found[-1][1].append(line)
-    return found
-
-
-def files(text):
-    """Return the YAML blocks of a guide by the file that their first line names."""
-    return dict(re.findall(r"```yaml\n# (\S+)\n(.*?)```", text, re.DOTALL))
-
-
-class Shell:
-    """Runs what a reader would type, in the project's folder."""
-
-    def __init__(self, fleet, karmadactl, monkeypatch, capsys):  # noqa: F811
-        self._fleet, self._join, self._capsys, self._environment = fleet, karmadactl, capsys, monkeypatch
-
-    def __call__(self, command):
-        """Run a command; return what it prints."""
-        runs = {"flotilla": self._flotilla, "export": self._export, "kubectl": self._kubectl, "sed": self._sed}
-        runs["karmadactl"] = lambda _, name, *__: self._join(name)
-        self._capsys.readouterr()
-        runs[command[0]](*command[1:])
-        printed = self._capsys.readouterr()
-        return printed.out + printed.err
-
-    def _flotilla(self, verb, *arguments):
-        engine = [] if verb in ("adopt", "validate") else ["--engine", "embedded"]
-        assert main([verb, *arguments, "-C", str(self._fleet.project), *engine]) == 0, self._capsys.readouterr().err
-
-    def _export(self, setting):
-        self._environment.setenv(*setting.split("=", 1))
-
-    def _kubectl(self, *arguments):
-        assert arguments[:-1] == ("--kubeconfig", "karmada.yaml", "apply", "-f")
-        for one in yaml.safe_load_all((self._fleet.project / arguments[-1]).read_text()):
-            self._fleet.connection("karmada").create(one, field_manager=KUBECTL)
-
-    def _sed(self, *arguments):
-        subprocess.run(["sed", *arguments], cwd=self._fleet.project, check=True)
+GUIDE = REPOSITORY / "docs" / "guides" / "from-karmadactl.md"
 
 
 def pods(fleet):
@@ -83,38 +30,68 @@ def pods(fleet):
     return uids | {fleet.connection("karmada").get(WEB)["metadata"]["uid"]}
 
 
-def test_the_guide_from_karmadactl_to_a_stack(fleet, karmadactl, monkeypatch, capsys):  # noqa: F811
-    before = everything(fleet)
-    project, text = fleet.project, guide()
+@pytest.fixture
+def reader(fleet, karmadactl, monkeypatch, capsys):  # noqa: F811
+    """A reader in the project, who has kubeconfigs beside it, karmadactl and kubectl; what is left is removed."""
+    project = fleet.project
+    there = set(project.rglob("*"))
     monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    monkeypatch.setenv("FLOTILLA_ENGINE", "embedded")
     monkeypatch.chdir(project)
-    written = [*files(text), *(f"{name}.yaml" for name in ("karmada", *MEMBERS))]
-    for name, content in files(text).items():
-        (project / name).write_text(content)
     for name in ("karmada", *MEMBERS):
         shutil.copy(fleet.kubeconfigs / f"{name}.yaml", project)
-    shell, ran = Shell(fleet, karmadactl, monkeypatch, capsys), None
-    try:
-        for command, shown in commands(text):
-            if command[:2] == ["flotilla", "adopt"]:
-                ran = eventually(lambda: pods(fleet), seconds=90, problem="the copies do not run")
-            output = re.sub(r"\s+", " ", shell(command))
-            for line in filter(None, shown):
-                assert re.sub(r"\s+", " ", line.strip()) in output, (command, output)
-            if command[:2] == ["flotilla", "up"] and "--adopt" in command:
-                assert pods(fleet) == ran
-        copies = [fleet.connection(name).get(WEB) for name in MEMBERS]
-        assert [copy["spec"]["replicas"] for copy in copies] == [3, 3]
-        assert "karmada" not in str([copy["metadata"].get(k) for copy in copies for k in ("labels", "annotations")])
-        assert fleet.connection("karmada").list("cluster.karmada.io/v1alpha1", "Cluster") == []
-    finally:
-        main(["destroy", "-C", str(project), "-s", "prod", "--engine", "embedded", "--yes"])
-        for name in ("karmada", *MEMBERS):
-            fleet.connection(name).delete(SPACE, propagation="Background")
-        for name in ("karmada", *MEMBERS):
-            await_gone(fleet.connection(name), SPACE)
-        for name in (*written, "stacks/Pulumi.prod.yaml"):
-            (project / name).unlink(missing_ok=True)
-        shutil.rmtree(project / "adopted", ignore_errors=True)
+
+    def flotilla(*words, code):
         capsys.readouterr()
+        found = main(list(words))
+        printed = capsys.readouterr()
+        assert found == code, printed.err
+        return printed.out + printed.err
+
+    def join(_, name, *_options, code):
+        karmadactl(name)
+        return ""
+
+    def export(setting, code):
+        monkeypatch.setenv(*setting.split("=", 1))
+        return ""
+
+    one = Reader(project, flotilla, stack="prod")
+    one.programs |= {"karmadactl": join, "export": export}
+    yield one
+    main(["destroy", "-s", "prod", "--yes"])
+    clusters = ("karmada", *MEMBERS)
+    for name in clusters:
+        fleet.connection(name).delete(SPACE, propagation="Background")
+    for name in clusters:
+        await_gone(fleet.connection(name), SPACE)
+    for path in set(project.rglob("*")) - there:
+        if ".flotilla" not in path.parts and path.is_file():
+            path.unlink()
+    shutil.rmtree(project / "adopted", ignore_errors=True)
+    capsys.readouterr()
+
+
+@pytest.fixture
+def nothing_left(fleet):
+    """Find nothing in any cluster afterwards that was not there before."""
+    before = everything(fleet)
+    yield
     assert everything(fleet) == before
+
+
+def test_the_guide_from_karmadactl_to_a_stack(fleet, nothing_left, reader):
+    ran = []
+
+    def running():
+        ran.append(eventually(lambda: pods(fleet), seconds=90, problem="the copies do not run"))
+
+    def adopted():
+        assert pods(fleet) == ran[0], "nothing was restarted"
+
+    reader.before = {"flotilla adopt": running, "flotilla preview -s prod --expect-no-changes": adopted}
+    reader.play(GUIDE)
+    copies = [fleet.connection(name).get(WEB) for name in MEMBERS]
+    assert [copy["spec"]["replicas"] for copy in copies] == [3, 3]
+    assert "karmada" not in str([copy["metadata"].get(k) for copy in copies for k in ("labels", "annotations")])
+    assert fleet.connection("karmada").list("cluster.karmada.io/v1alpha1", "Cluster") == []

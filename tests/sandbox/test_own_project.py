@@ -1,6 +1,5 @@
-"""A new user's ten minutes: the wheel in an environment of its own, an empty folder, and no repository and no make."""
+"""The tutorial: the wheel in an environment of its own, an empty folder, and no repository and no make."""
 
-import re
 import time
 
 import pytest
@@ -8,58 +7,63 @@ import pytest
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import ObjectRef
+from tests.docs import REPOSITORY
 from tests.installed import Environment
+from tests.reader import Reader
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 NGINX = ObjectRef("apps/v1", "Deployment", "nginx", "default")
 
 
 @pytest.fixture
-def typed(binaries, tmp_path):
-    """Type a command of the installed package into a terminal, and see what it prints; all of it is the transcript."""
+def reader(binaries, tmp_path):
+    """A reader with a terminal in an empty folder, and the installed package; all that it prints is the transcript."""
     environment = Environment(tmp_path / "installed")
     home = tmp_path / "empty"
     home.mkdir()
-    transcript = []
+    took = []
 
-    def type_(line, *, where="my-fleet", code=0):
+    def type_(*words, code):
         began = time.monotonic()
-        folder = home / where
-        text = environment.run(*line.split(), cwd=folder, code=code)
-        transcript.append(f"$ {line}    # {time.monotonic() - began:.1f} s, exit {code}\n{text}")
+        where = home / "my-fleet"
+        text = environment.run("flotilla", *words, cwd=where if where.exists() else home, code=code)
+        took.append(f"{' '.join(words)}: {time.monotonic() - began:.1f} s")
         return text
 
-    type_.folder = home / "my-fleet"
-    type_.environment = environment
+    one = Reader(home / "my-fleet", type_, stack="sandbox")
+    one.environment = environment
     try:
-        yield type_
+        yield one
     finally:
-        if type_.folder.exists():
-            type_("flotilla sandbox down")
-        print("\n".join(transcript))  # noqa: T201 - shown where the test fails, and by `pytest -s` for the guide
+        if (one.folder / ".flotilla" / "sandbox").exists():
+            type_("sandbox", "down", code=0)
+        print("\n".join([*one.transcript, *took]))  # noqa: T201 - shown where the test fails, and by `pytest -s`
 
 
-def test_a_new_user_s_ten_minutes(typed):
-    where = typed.environment.run("python", "-c", "import flotilla; print(flotilla.__file__)", cwd=typed.folder.parent)
-    assert str(typed.environment.folder) in where, "not the repository's"
-    text = typed("flotilla init my-fleet --sandbox", where=".")
-    assert "wrote" in text
-    assert "cd my-fleet" in text
-    stack = typed.folder / "stacks" / "Pulumi.sandbox.yaml"
-    stack.write_text(
-        stack.read_text().replace("replicas: 2", "replicas: 3")
-        + '    components:\n    - use: announcement\n      args: {text: "nginx, by the web team"}\n'
+def test_the_tutorial_and_a_component_of_one_s_own(reader):
+    where = reader.environment.run(
+        "python", "-c", "import flotilla; print(flotilla.__file__)", cwd=reader.folder.parent
     )
-    plan = typed("flotilla preview")
-    assert "on member1: replicas 2 → 3" in plan
-    digest = re.search(r"plan digest (\w+)", plan)[1]
-    typed(f"flotilla up --plan {digest}")
-    karmada = typed.folder / ".flotilla" / "sandbox" / "kubeconfigs" / "karmada.yaml"
-    connection = Connection(kubeconfigs.select(kubeconfigs.load(karmada.read_text())), name="karmada")
-    note = connection.get(ObjectRef("v1", "ConfigMap", "nginx-announcement", "default"))
-    assert note["data"] == {"text": "nginx, by the web team"}, "a component of one's own"
-    connection.patch(NGINX, {"spec": {"replicas": 5}}, query={"fieldManager": "kubectl"})
-    assert "kubectl" in typed("flotilla drift", code=3)
-    typed("flotilla up --refresh --yes")
-    typed("flotilla destroy --yes")
-    assert connection.find(NGINX) is None
+    assert str(reader.environment.folder) in where, "not the repository's"
+    karmada = []
+
+    def with_a_component():
+        """Before the end of the tutorial: nginx gets a component of the project's own, as the guide has it."""
+        file = reader.folder / ".flotilla" / "sandbox" / "kubeconfigs" / "karmada.yaml"
+        karmada.append(Connection(kubeconfigs.select(kubeconfigs.load(file.read_text())), name="karmada"))
+        assert karmada[0].find(NGINX)["spec"]["replicas"] == 7, "fixed"
+        text = reader.stack_file.read_text()
+        component = '    components:\n    - use: announcement\n      args: {text: "nginx, by the web team"}\n'
+        at = text.index("flotilla:workloads")
+        assert "    overrides:\n" in text[at:]
+        reader.stack_file.write_text(text[:at] + text[at:].replace("    overrides:\n", f"{component}    overrides:\n"))
+        reader.programs["flotilla"]("up", "--yes", code=0)
+        note = karmada[0].get(ObjectRef("v1", "ConfigMap", "nginx-announcement", "default"))
+        assert note["data"] == {"text": "nginx, by the web team"}
+
+    def gone():
+        assert karmada[0].find(NGINX) is None
+
+    reader.before = {"flotilla destroy": with_a_component, "flotilla sandbox down": gone}
+    reader.play(REPOSITORY / "docs" / "tutorial.md")
+    assert not (reader.folder / ".flotilla" / "sandbox").exists()

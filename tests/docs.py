@@ -1,0 +1,139 @@
+"""What the pages of the documentation contain, for the tests that check and run them: blocks, links, headings.
+
+A reader sees nothing of what is here for tests. A comment on the line above a block says what tests do with it:
+
+- `<!-- test: run -->`: its commands (lines with `$ `) are run on a fleet, and each prints the lines that follow it;
+  `...` means any text, a comment `# exit code N` a code other than 0;
+- `<!-- test: stack -->`: its sections replace those of the stack file;
+- `<!-- test: not run -->`: its commands are only parsed, although they look like a session;
+- `<!-- test: workloads[0] -->`, `<!-- test: members -->`: where a fragment of a stack file belongs;
+- `<!-- test: other -->`: it is YAML of something else.
+"""
+
+import re
+import shlex
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+_FENCE = re.compile(
+    r"^(?:<!-- test: (?P<test>[^\n]*?) -->\n\n?)?(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$",
+    re.MULTILINE | re.DOTALL,
+)
+_SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+_LINK = re.compile(r"\[[^\]]*\]\(([^()\s]+)\)")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_SEPARATORS = ("&&", "||", "|", ";")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    test: str
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(REPOSITORY)}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that a reader types, and what the page shows of its output."""
+
+    words: tuple[str, ...]
+    shown: tuple[str, ...]
+    code: int
+
+
+def pages() -> list[Path]:
+    """All pages for people who use Flotilla."""
+    return [
+        *sorted((REPOSITORY / "docs").rglob("*.md")),
+        *sorted(REPOSITORY.glob("README*.md")),
+        REPOSITORY / "flotilla" / "scaffold" / "template" / "README.md",
+    ]
+
+
+@cache
+def blocks(page: Path) -> tuple[Block, ...]:
+    """The fenced blocks of a page, without the indentation of the list that they are in."""
+    content = page.read_text()
+    return tuple(
+        Block(
+            page=page,
+            line=content[: found.start()].count("\n") + 1,
+            language=found["language"],
+            text=re.sub(rf"^{found['indent']}", "", found["text"], flags=re.MULTILINE),
+            test=found["test"] or "",
+        )
+        for found in _FENCE.finditer(content)
+    )
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks and comments."""
+    return _COMMENT.sub("", _FENCE.sub("", page.read_text()))
+
+
+def spans(page: Path) -> list[str]:
+    """What stands between backticks in a page's text, each in one line."""
+    return [re.sub(r"\s+", " ", span) for span in _SPAN.findall(prose(page))]
+
+
+def links(page: Path) -> list[str]:
+    """The targets of a page's links."""
+    return _LINK.findall(prose(page))
+
+
+def headings(page: Path) -> list[tuple[int, str]]:
+    """A page's headings: level and text."""
+    found = re.findall(r"^(#+) (.*)$", prose(page), re.MULTILINE)
+    return [(len(marks), text) for marks, text in found]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for _, text in headings(page)}
+
+
+def commands(block: Block) -> list[Command]:
+    """The commands of a session (`$ ...`), each with the lines that are shown after it."""
+    found: list[Command] = []
+    for line in block.text.replace("\\\n", " ").splitlines():
+        if line.startswith("$ "):
+            code = re.search(r"# exit code (\d+)", line)
+            found.append(Command(tuple(shlex.split(line[2:], comments=True)), (), int(code[1]) if code else 0))
+        elif found and line.strip():
+            last = found[-1]
+            found[-1] = Command(last.words, (*last.shown, line.strip()), last.code)
+    return found
+
+
+def typed(block: Block) -> list[str]:
+    """The lines that a reader types: those after `$ ` in a session, all lines of a script."""
+    text = block.text.replace("\\\n", " ")
+    if block.language == "sh":
+        return text.splitlines()
+    return [line[2:] for line in text.splitlines() if line.startswith("$ ")]
+
+
+def flotilla_commands(line: str) -> list[list[str]]:
+    """The arguments of each `flotilla` that a line of shell runs."""
+    line = re.sub(r"[\"']?\$\(([^)]*)\)[\"']?", r"; \1 ;", line)
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;")
+    lexer.whitespace_split = True
+    found: list[list[str]] = []
+    current: list[str] = []
+    for word in (*lexer, ";"):
+        if word in _SEPARATORS:
+            at = [place for place, one in enumerate(current) if one.rpartition("/")[2] == "flotilla"]
+            found += [current[at[-1] + 1 :]] if at else []
+            current = []
+        else:
+            current.append(word)
+    return found

@@ -1,0 +1,7 @@
+"""The guides, on the stand-in."""
+
+import pytest
+
+from tests.contract.guides import *  # noqa: F403 - the cases are the contract's
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]

@@ -1,0 +1,191 @@
+"""Every page of the documentation: its commands parse, its fragments validate, and what it names is there."""
+
+import ast
+import contextlib
+import importlib
+import io
+import json
+import re
+import tomllib
+from functools import cache
+
+import pytest
+import yaml
+
+from flotilla.cli.ending import UsageError
+from flotilla.cli.main import build_parser
+from flotilla.kube.yaml import load_all
+from flotilla.stack.load import parse_fleet
+from flotilla.stack.stackfile import placeholders
+from tests.docs import REPOSITORY, anchors, blocks, flotilla_commands, links, pages, spans, typed
+
+PAGES = pages()
+TEMPLATE = REPOSITORY / "flotilla" / "scaffold" / "template"
+
+
+def every(*languages):
+    found = [block for page in PAGES for block in blocks(page) if block.language in languages]
+    return pytest.mark.parametrize("block", found, ids=str)
+
+
+def each_page():
+    return pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+
+
+# -- commands ----------------------------------------------------------------------------------------------------------
+
+
+@cache
+def parser():
+    return build_parser()
+
+
+def parse(arguments):
+    """Return why the command's parser refuses arguments; empty where it takes them."""
+    if arguments in ([], ["..."]):
+        return ""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            parser().parse_args([word for word in arguments if word != "..."])
+    except UsageError as error:
+        return str(error)
+    except SystemExit:
+        return ""  # --help, --version
+    return ""
+
+
+@every("sh", "console", "")
+def test_commands_in_blocks_are_what_the_parser_takes(block):
+    found = [arguments for line in typed(block) for arguments in flotilla_commands(line)]
+    assert {" ".join(arguments): parse(arguments) for arguments in found if parse(arguments)} == {}
+
+
+@each_page()
+def test_commands_in_the_text_are_what_the_parser_takes(page):
+    """What a command needs besides may be missing in the text: `flotilla abandon`."""
+    for span in spans(page):
+        if not re.match(r"(\S+ )*flotilla \w", span) or span.startswith("make"):
+            continue
+        for arguments in flotilla_commands(span.replace("<stack>", "x").replace("OBJECT", "Kind/x")):
+            given = [*arguments, *("x" for _ in range(3))]
+            why = [parse(given[: len(arguments) + more]) for more in range(4)]
+            assert "" in why or why[0].startswith("the following arguments are required: VERB"), (span, why[0])
+
+
+@each_page()
+def test_blocks_that_show_commands_say_so(page):
+    """A block without a language isn't checked: commands belong into `sh`, or into `console` after a `$`."""
+    for block in blocks(page):
+        assert block.language or not re.search(r"^(\$ )?(flotilla|\.venv/bin/flotilla) ", block.text, re.MULTILINE), (
+            block
+        )
+
+
+# -- stack files -------------------------------------------------------------------------------------------------------
+
+LABELS = {
+    "member1": {"site": "edge", "tier": "web"},
+    "member2": {"arch": "arm64", "site": "datacentre"},
+    "member3": {"tier": "canary"},
+    "eu": {"env": "prod"},
+    "us": {"env": "prod", "site": "datacentre"},
+    "edge": {},
+    "staging": {},
+}
+MEMBERS = [
+    {
+        "name": name,
+        "kubeconfig": f"{name}.yaml",
+        "labels": labels,
+        "provider": "aws",
+        "region": "us" if name == "us" else "eu",
+    }
+    for name, labels in LABELS.items()
+]
+BASE = {
+    "controlPlane": {"kubeconfig": "karmada.yaml", "version": "1.18.2"},
+    "members": MEMBERS,
+    "workloads": [{"name": "nginx", "image": "nginx:1.27", "placement": {}}],
+}
+
+
+def sections_of(document, place):
+    """Return the sections of a stack file that a fragment is, or is a part of."""
+    if isinstance(document, list):
+        return {place or "workloads": document}
+    if "config" in document:
+        document = document["config"]
+    if all(key.startswith("flotilla:") for key in document):
+        return {key.removeprefix("flotilla:"): value for key, value in document.items()}
+    if set(document) <= set(BASE):
+        return document
+    key, _, _ = (place or "workloads[0]").partition("[")
+    first = BASE[key][0]
+    return {key: [{**first, **document}, *BASE[key][1:]] if key == "workloads" else [{**first, **document}]}
+
+
+@every("yaml")
+def test_fragments_of_stack_files_validate(block):
+    if block.test == "other":
+        yaml.safe_load(block.text)
+        return
+    documents = load_all(block.text)
+    if any("kind" in one or "resources" in one for one in documents if isinstance(one, dict)):
+        assert all(one.get("apiVersion") or "resources" in one for one in documents)
+        return
+    (document,) = documents
+    sections = {**BASE, **sections_of(document, block.test)}
+    if "members" not in sections_of(document, block.test) and "membersFrom" in sections:
+        del sections["members"]
+    parse_fleet(placeholders(sections), origin=str(block), files=False, as_written=True)
+
+
+@every("json")
+def test_json_blocks_parse(block):
+    json.loads(block.text)
+
+
+@every("toml")
+def test_toml_blocks_parse(block):
+    tomllib.loads(block.text)
+
+
+# -- Python ------------------------------------------------------------------------------------------------------------
+
+
+@every("python")
+def test_python_blocks_compile_and_their_imports_resolve(block):
+    for node in ast.walk(compile(block.text, str(block), "exec", ast.PyCF_ONLY_AST)):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                importlib.import_module(name.name)
+        elif isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(node.module)
+            assert [name.name for name in node.names if not hasattr(module, name.name)] == [], block
+
+
+# -- what is named -----------------------------------------------------------------------------------------------------
+
+OF_A_READER = re.compile(
+    r"stacks/Pulumi\.(prod|mine|sandbox)\.yaml|.*[*<>].*|tests/test_stack\.py|policies/rules/own\.py"
+)
+IN_THE_REPOSITORY = re.compile(r"(flotilla|docs|tests|ci|components|policies|stacks|\.github)/[\w./*<>-]+")
+
+
+@each_page()
+def test_files_that_are_named_are_there(page):
+    named = {span for span in spans(page) if IN_THE_REPOSITORY.fullmatch(span) and not OF_A_READER.fullmatch(span)}
+    missing = {name for name in named if not (REPOSITORY / name).exists() and not (TEMPLATE / name).exists()}
+    assert missing == set()
+
+
+@each_page()
+def test_links_lead_somewhere(page):
+    for link in links(page):
+        if re.match(r"https?:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
