@@ -53,12 +53,12 @@ def open_access(options: argparse.Namespace) -> FleetAccess:
 
     setting = setting_of(options)
 
-    def held() -> dict[str, str]:
+    def stored() -> dict[str, str]:
         from flotilla.deploy.access import deployed_kubeconfigs
 
         return deployed_kubeconfigs(setting, options.engine)
 
-    quick = quick_access(setting, held)
+    quick = quick_access(setting, stored)
     if quick is not None:
         return quick
     from flotilla.deploy.access import access_of  # loads every model of a stack file, and the engines

@@ -1,8 +1,8 @@
-"""The way to a stack's clusters by the files that its stack file names: no models are loaded, and no state is read.
+"""Connects to a stack's clusters by the kubeconfig files that its stack file names, without models and without state.
 
-Loading the models of a stack file, and deriving the key to a state's secrets, take longer than a look at a fleet. What
-is unusual in a stack file, and what is wrong there, is left to `flotilla.deploy.access`, which reads and checks all of
-it. What else the file declares isn't looked at: `flotilla validate` says what is wrong with that.
+Loading the models of a stack file, and deriving the key of a state's secrets, take longer than reading a fleet.
+This module reads `controlPlane` and `members` alone. Where they are unusual or invalid it returns None, and
+`flotilla.deploy.access` reads and checks the whole stack file. `flotilla validate` reports problems of other sections.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from flotilla.stack.stackfile import SECTIONS, TEXTS, fleet_sections
 _NAME = "Karmada"
 _MAPPINGS = frozenset({"controlPlane", "rollout", "policies", "drift"})
 _KEYS = frozenset({"kubeconfig", "version", "protect"})
-"""Of a control plane that exists, and that the stack file names by a file."""
+"""The keys of a control plane that exists, and whose kubeconfig is a file."""
 
 
-def quick_access(setting: Setting, held: Callable[[], Mapping[str, str]]) -> FleetAccess | None:
-    """Return the way to a stack's clusters; None where the stack file names no file for Karmada, or is unusual.
+def quick_access(setting: Setting, stored: Callable[[], Mapping[str, str]]) -> FleetAccess | None:
+    """Return the access to a stack's clusters; None where the stack file names no file for Karmada, or is unusual.
 
     Args:
         setting: where the stack is.
-        held: returns the kubeconfigs of members that the stack's state holds, for stack files that don't name a file
-            for each member.
+        stored: returns the members' kubeconfigs in the stack's state; it is called where the stack file doesn't name a
+            file for each member.
     """
     try:
         sections = fleet_sections(setting.stack_file)
@@ -47,11 +47,11 @@ def quick_access(setting: Setting, held: Callable[[], Mapping[str, str]]) -> Fle
 
     def members() -> Mapping[str, str | Object]:
         if named is None:
-            return held()
+            return stored()
         try:
             return {name: _document(one, setting) for name, one in named.items()}
-        except FlotillaError:  # a file is gone; the state has what it held
-            return held()
+        except FlotillaError:  # a file is missing; the state has its former content
+            return stored()
 
     return FleetAccess(connection, members)
 

@@ -11,7 +11,7 @@ from flotilla.deploy.interface import Setting
 from tests.faults import FakeApi
 from tests.unit.test_broken_members import cluster
 
-STATE = {"member1": "held by the state"}
+STATE = {"member1": "of the state"}
 
 
 @pytest.fixture
