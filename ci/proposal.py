@@ -6,8 +6,8 @@ A job that previews against the real fleet holds the stack's passphrase, so it r
 program, no Makefile, no step. FOLDER is a checkout of the pull request; this one is the base branch's. What is taken is
 `flotilla:workloads` of the stack file and the manifests that it means, by folders and patterns as well: what these mean
 here and not there is removed here. Anything else of the stack file decides who is asked with which credentials (a
-kubeconfig can name a program that is run), so that a change of it is refused here. A change of a chart or a
-kustomization is refused as well: programs render them, and fetch what they name.
+kubeconfig can name a program that is run), so that a change of it is refused here. A change of a chart, a
+kustomization or a source is refused as well: programs render them, and fetch what they name.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from flotilla.workloads.listing import ENDINGS, files_of, is_pattern
 from flotilla.workloads.sources.renderings import read_by
 
 _WORKLOADS = "flotilla:workloads"
-_RENDERED = ("chart", "kustomize")
+_RENDERED = ("chart", "kustomize", "source")
 _LARGEST = 1 << 20
 _MOST_FILES = 500
 # What the base branch's code and the job itself are made of.
@@ -64,8 +64,8 @@ def take(proposal: Path, project: Path, stack: str) -> list[str]:
     rendered = _rendered_otherwise((document.get("config") or {}).get(_WORKLOADS), workloads)
     if rendered:
         raise Refused(
-            f"{stack_file} changes the chart or kustomization of {', '.join(rendered)}, which programs of this job "
-            "would fetch and render: review it in its diff"
+            f"{stack_file} changes the chart, kustomization or source of {', '.join(rendered)}, which "
+            "programs of this job would fetch, render or run: review it in its diff"
         )
     entries = _entries(workloads)
     texts = {path: _manifest(proposal, path) for path in _files(entries, proposal)}
@@ -119,7 +119,7 @@ def _rendered_otherwise(base: Any, proposed: Any) -> list[str]:
 
 
 def _leave_renderings(workloads: Any, project: Path, changes: dict[str, str | None]) -> None:
-    """Refuse manifests that would change what a chart or a kustomization of the base branch is rendered from.
+    """Refuse manifests that would change what a workload of the base branch is rendered from.
 
     Args:
         workloads: the proposed ones; those that aren't valid are never rendered.

@@ -29,6 +29,7 @@ class Group(StrEnum):
     """The groups of entry points; docs/guides/own-project.md says what belongs in each."""
 
     COMPONENTS = "flotilla.components"
+    SOURCES = "flotilla.sources"
     POLICIES = "flotilla.policies"
     DRIFT_RULES = "flotilla.drift_rules"
     AGENT_TOOLS = "flotilla.agent_tools"

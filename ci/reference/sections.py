@@ -67,6 +67,7 @@ STACK = (
         "Policies that you wrote: [guide](../guides/own-policies.md).",
     ),
     Section("`resources`", "Resources"),
+    Section("`source`", "OwnSource", "Guide: [a project of your own](../guides/own-project.md#sources)."),
     Section(
         "Each of `components`", "OwnComponent", "Guide: [a project of your own](../guides/own-project.md#components)."
     ),

@@ -184,7 +184,7 @@ def check_manifests(fleet: Fleet, project: Path, files: ManifestFiles) -> list[P
 
 
 def check_rendered(fleet: Fleet, renderings: Renderings) -> list[Problem]:
-    """Check that what a proposal's charts and kustomizations render to is within the same bounds.
+    """Check that what a proposal's charts, kustomizations and own sources give is within the same bounds.
 
     Args:
         fleet: what is proposed.
@@ -193,13 +193,13 @@ def check_rendered(fleet: Fleet, renderings: Renderings) -> list[Problem]:
     problems: list[Problem] = []
     work = 0
     for index, workload in enumerate(fleet.workloads):
-        if workload.chart or workload.kustomize:
+        if workload.is_rendered:
             try:
                 work += len(json.dumps(renderings.of(workload).objects)) * max(1, len(fleet.placeable))
             except SourceError as error:
                 # What else is wrong may quote a file, or say of one outside of the project that it is there.
                 hooks = [one for one in error.problems if one.path == "chart.hooks"]
-                problems += SourceError(hooks or [Problem(workload.source, *NOT_KEPT)]).of(f"workloads[{index}]")
+                problems += SourceError(hooks or [Problem(workload.source_key, *NOT_KEPT)]).of(f"workloads[{index}]")
     return [*problems, _too_much("workloads", "rendered objects")] if work > MOST_RENDERED else problems
 
 

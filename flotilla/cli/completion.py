@@ -51,7 +51,7 @@ def workload_names(*, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
 
 
 def object_names(*, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    """Return the objects that workloads declare by an image or by manifests: no chart is rendered for a key press."""
+    """Return the objects that workloads declare by an image or by manifests: nothing is rendered for a key press."""
     from flotilla.stack.files import ManifestFiles
     from flotilla.workloads.objects import readable_objects
 
@@ -60,7 +60,7 @@ def object_names(*, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
     found = [
         obj
         for workload in (fleet.workloads if fleet else ())
-        if workload.source in ("image", "manifests")
+        if workload.source_key in ("image", "manifests")
         for obj in readable_objects(workload, files)
     ]
     places = ((obj["kind"], obj["metadata"].get("namespace"), obj["metadata"]["name"]) for obj in found)

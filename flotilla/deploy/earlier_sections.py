@@ -19,7 +19,7 @@ _REACHED = ("kubeconfig", "apiEndpoint", "caBundle", "insecureSkipTlsVerify", "p
 _AGENT = "agent"
 _OPERATED = ("protect", "maintenance")
 """Keys of a member with which people protect it; a rollback must not send workloads to a cluster under repair."""
-_SOURCES = ("manifests", "chart", "kustomize")
+_SOURCES = ("manifests", "chart", "kustomize", "source")
 Entry = dict[str, Any]
 
 

@@ -173,13 +173,13 @@ def manifest_files(manifests: Iterable[str], files: ManifestFiles) -> Iterator[E
 
 
 def read_manifests(workload: Workload, files: ManifestFiles) -> list[Object]:
-    """Return the objects of a workload's manifests, chart or kustomization, in their order, lists unfolded.
+    """Return the objects of a workload's manifests, chart, kustomization or own source, in their order, lists unfolded.
 
     Raises:
         ConfigError: a file can't be read, isn't YAML or contains something that is not a Kubernetes object; or a chart
             or kustomization can't be rendered.
     """
-    if workload.chart or workload.kustomize:
+    if workload.is_rendered:
         try:
             return files.renderings.of(workload).objects
         except SourceError as error:
@@ -218,7 +218,7 @@ def check_files(
         problems += _check_kubeconfig(f"members[{index}].kubeconfig", member.kubeconfig, base, servers)
     for index, workload in workloads:
         problems += _check_manifests(f"workloads[{index}].manifests", workload, manifests, names)
-        if workload.chart or workload.kustomize:
+        if workload.is_rendered:
             problems += _check_rendered(f"workloads[{index}]", workload, base, manifests, names)
     return problems
 
@@ -314,7 +314,7 @@ def _check_manifests(path: str, workload: Workload, files: ManifestFiles, names:
 def _check_rendered(
     path: str, workload: Workload, base: Path, files: ManifestFiles, names: ObjectNames
 ) -> list[Problem]:
-    where = f"{path}.{workload.source}"
+    where = f"{path}.{workload.source_key}"
     chart = workload.chart
     wrong = _check_chart(f"{where}.path", chart.path, base) if chart else []
     if wrong:

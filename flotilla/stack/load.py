@@ -14,6 +14,7 @@ from flotilla.stack.clusters import KindCluster, check_clusters
 from flotilla.stack.draining import drained
 from flotilla.stack.drift import DriftSettings, check_drift_settings
 from flotilla.stack.evaluation import evaluated
+from flotilla.stack.extensions import check_components
 from flotilla.stack.features import check_features, gates_of
 from flotilla.stack.files import ManifestFiles, check_files
 from flotilla.stack.fleet import ControlPlane, Fleet, facts
@@ -21,7 +22,6 @@ from flotilla.stack.helm import check_version
 from flotilla.stack.members import Member
 from flotilla.stack.names import check_member_names
 from flotilla.stack.objects import ObjectGroup
-from flotilla.stack.own_components import check_components
 from flotilla.stack.parsing import M, parse, parse_list
 from flotilla.stack.policies import PolicySettings
 from flotilla.stack.problems import ConfigError, Problem

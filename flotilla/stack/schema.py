@@ -38,9 +38,10 @@ def stack_file_schema() -> dict[str, Any]:
     readiness = definitions["Readiness"]
     word = readiness["properties"].pop("until")
     definitions["Readiness"] = {"anyOf": [{"description": word["description"], "$ref": "#/$defs/Until"}, readiness]}
-    component = definitions["OwnComponent"]
-    use = component["properties"]["use"]
-    definitions["OwnComponent"] = {"anyOf": [{"description": use["description"], "type": "string"}, component]}
+    for name in ("OwnComponent", "OwnSource"):
+        use = definitions[name]["properties"]["use"]
+        alone = {"description": use["description"], "type": "string"}
+        definitions[name] = {"anyOf": [alone, definitions[name]]}
     for part in ("stringData", "data"):  # a value in clear text is refused
         definitions["WorkloadSecret"]["properties"][part]["additionalProperties"] = {
             **secret,

@@ -11,11 +11,11 @@ from pydantic.alias_generators import to_camel
 
 from flotilla.counts import counted
 from flotilla.karmada.names import is_dns_label, is_dns_subdomain
+from flotilla.stack.extensions import OwnComponent, OwnSource, once_each
 from flotilla.stack.failover import Failover
 from flotilla.stack.given import GivenPolicies
 from flotilla.stack.labels import Labels
 from flotilla.stack.overrides import Override
-from flotilla.stack.own_components import OwnComponent, once_each
 from flotilla.stack.placement import Placement
 from flotilla.stack.problems import ConfigModel, refuse
 from flotilla.stack.readiness import Ready
@@ -118,9 +118,9 @@ Evaluated = tuple[tuple[int, Override], ...]
 class Workload(ConfigModel):
     """A workload: objects, and the clusters in which they run.
 
-    Its objects are an `image` in the short form, `manifests` of any kind, a `chart` or a `kustomize`: exactly one
-    of them. Every field of Karmada's policies has a key here. Keys that not every version of Karmada has are
-    refused for a version that lacks them.
+    Its objects are an `image` in the short form, `manifests` of any kind, a `chart`, a `kustomize` or a
+    `source`: exactly one of them. Every field of Karmada's policies has a key here. Keys that not every
+    version of Karmada has are refused for a version that lacks them.
     """
 
     name: Name = Field(description="The name of the workload. In the short form it is also the Deployment's name.")
@@ -153,6 +153,9 @@ class Workload(ConfigModel):
     chart: WorkloadChart | None = Field(default=None, description="A Helm chart, which `helm` renders to objects.")
     kustomize: Kustomization | None = Field(
         default=None, description="A kustomization, which `kustomize` or `kubectl kustomize` renders to objects."
+    )
+    source: OwnSource | None = Field(
+        default=None, description="A source of this project or of an installed package, which returns the objects."
     )
     secrets: tuple[WorkloadSecret, ...] = Field(
         default=(), description="Secrets that are sent with the workload. Their values are encrypted in this file."
@@ -288,9 +291,14 @@ class Workload(ConfigModel):
         return self._whole or self.object_name
 
     @property
-    def source(self) -> str:
-        """The key that gives the source of the objects: image, manifests, chart or kustomize."""
-        return next((key for key in ("manifests", "chart", "kustomize") if getattr(self, key)), "image")
+    def source_key(self) -> str:
+        """The key that gives the source of the objects: image, manifests, chart, kustomize or source."""
+        return next((key for key in ("manifests", "chart", "kustomize", "source") if getattr(self, key)), "image")
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether a program, or a source of the user's own, makes the objects."""
+        return bool(self.chart or self.kustomize or self.source)
 
     @property
     def sends_dependencies(self) -> bool:
@@ -343,9 +351,10 @@ class Workload(ConfigModel):
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
-        if [bool(given) for given in (self.image, self.manifests, self.chart, self.kustomize)].count(True) != 1:
+        sources = (self.image, self.manifests, self.chart, self.kustomize, self.source)
+        if [bool(given) for given in sources].count(True) != 1:
             raise refuse(
-                "needs exactly one of 'image', 'manifests', 'chart' and 'kustomize'",
+                "needs exactly one of 'image', 'manifests', 'chart', 'kustomize' and 'source'",
                 consequence="there would be nothing to run, or two sources of objects",
                 remedy="keep one of them",
             )
@@ -363,11 +372,15 @@ class Workload(ConfigModel):
             if given
         ]
         if short:
-            place = {"chart": "the chart's values", "kustomize": "the kustomization"}
+            place = {
+                "chart": "the chart's values",
+                "kustomize": "the kustomization",
+                "source": "the source's `args`",
+            }
             raise refuse(
-                f"has {self.source!r} and the short form's {', '.join(repr(s) for s in short)}",
+                f"has {self.source_key!r} and the short form's {', '.join(repr(s) for s in short)}",
                 consequence="they would have no effect",
-                remedy=f"set them in {place.get(self.source, 'the manifests')}",
+                remedy=f"set them in {place.get(self.source_key, 'the manifests')}",
             )
         if self.chart and not (self.chart.release or release_fits(self.object_name)):
             raise refuse(

@@ -94,7 +94,7 @@ def rendered_notices(fleet: Fleet, files: ManifestFiles) -> list[str]:
     """
     found: list[str] = []
     for workload in fleet.workloads:
-        if workload.chart or workload.kustomize:
+        if workload.is_rendered:
             with suppress(SourceError):
                 made = files.renderings.of(workload)
                 found += [f"workload {workload.name}: {one}" for one in made.notices]

@@ -114,7 +114,7 @@ def check_objects(workloads: list[tuple[int, Workload]], files: ManifestFiles) -
                     "true",
                 )
             )
-        where = f"workloads[{index}].{'name' if workload.image else workload.source}"
+        where = f"workloads[{index}].{'name' if workload.image else workload.source_key}"
         for manifest in manifests:
             settled = in_namespace(manifest, workload.namespace, kinds)
             problems += _check_sent(where, settled)

@@ -180,7 +180,7 @@ def test_the_short_forms_keys_and_a_second_source_are_refused(place, sections, h
     chart = {"chart": {"path": "charts/web"}, "placement": {}, "name": "shop"}
     for more, wanted in (
         ({"replicas": 2}, "has 'chart' and the short form's 'replicas'"),
-        ({"image": "nginx"}, "exactly one of 'image', 'manifests', 'chart' and 'kustomize'"),
+        ({"image": "nginx"}, "exactly one of 'image', 'manifests', 'chart', 'kustomize' and 'source'"),
         ({"manifests": ["a.yaml"]}, "exactly one of"),
         ({"kustomize": {"path": "a"}}, "exactly one of"),
         ({"name": "s" * 60}, "add `release` to the chart"),
@@ -193,4 +193,4 @@ def test_the_guides_workloads_are_ones():
     text = (REPOSITORY / "docs" / "guides" / "charts-and-kustomizations.md").read_text()
     (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     found = [Workload.model_validate(one) for one in yaml.safe_load(block)["flotilla:workloads"]]
-    assert [workload.source for workload in found] == ["chart", "kustomize"]
+    assert [workload.source_key for workload in found] == ["chart", "kustomize"]

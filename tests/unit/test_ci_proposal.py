@@ -194,6 +194,7 @@ CHARTED = {"name": "shop", "chart": {"path": "charts/web", "values": {"a": 1}}}
         {"chart": {"path": "charts/web", "values": {"a": 2}}},
         {"chart": {"repository": "https://charts.example", "name": "web", "version": "1.2.3"}},
         {"chart": None, "kustomize": {"path": "apps"}},
+        {"chart": None, "source": {"use": "jsonnet", "args": {"file": "web.jsonnet"}}},
         {"namespace": "other"},
         {"name": "new"},
     ],
@@ -204,7 +205,7 @@ def test_a_chart_that_a_job_with_secrets_would_fetch_or_render_otherwise_is_refu
     stack.write_text(yaml.safe_dump({**BASE, "config": {**BASE["config"], "flotilla:workloads": [CHARTED]}}))
     before = stored(base)
     propose(head, [{**CHARTED, **change}])
-    with pytest.raises(proposal.Refused, match="changes the chart or kustomization of"):
+    with pytest.raises(proposal.Refused, match="changes the chart, kustomization or source of"):
         proposal.take(head, base, "dev")
     assert stored(base) == before
     propose(head, [{**CHARTED, "placement": {"clusters": ["member1"]}}])
@@ -244,3 +245,16 @@ def test_a_manifest_that_is_part_of_a_chart_or_kustomization_of_the_base_is_refu
     (head / "apps.yaml").write_text("kind: ConfigMap\n")
     propose(head, [workload, {"name": "web", "manifests": ["apps.yaml"]}])
     assert "apps.yaml" in proposal.take(head, base, "dev")
+
+
+def test_a_source_of_ones_own_may_read_every_manifest(checkouts):
+    """Nobody knows what it does with a file of the pull request."""
+    head, base = checkouts
+    workload = {"name": "shop", "placement": {}, "source": "jsonnet"}
+    (base / "stacks" / "Pulumi.dev.yaml").write_text(
+        yaml.safe_dump({**BASE, "config": {**BASE["config"], "flotilla:workloads": [workload]}})
+    )
+    (head / "apps.yaml").write_text("kind: ConfigMap\n")
+    propose(head, [workload, {"name": "web", "manifests": ["apps.yaml"]}])
+    with pytest.raises(proposal.Refused, match="is a file that workload shop is rendered from"):
+        proposal.take(head, base, "dev")

@@ -49,7 +49,7 @@ BROKEN = [
         "workloads.0.manifests",
         ["x.yaml"],
         "workloads[0]",
-        "exactly one of 'image', 'manifests', 'chart' and 'kustomize'",
+        "exactly one of 'image', 'manifests', 'chart', 'kustomize' and 'source'",
     ),
     ("workloads.0.overrides", [{"clusters": ["member1"]}], "workloads[0].overrides[0]", "changes nothing"),
     (

@@ -19,7 +19,7 @@ def test_the_guides_examples_are_workloads_of_every_source(guide):
     assert len(blocks) >= 5
     found = [one for block in blocks for one in placeholders(yaml.load(block)).get("flotilla:workloads", [])]
     workloads = [Workload.model_validate(one) for one in found]
-    assert {one.source for one in workloads} == {"manifests", "chart", "kustomize"}
+    assert {one.source_key for one in workloads} == {"manifests", "chart", "kustomize"}
     assert any(one.policies for one in workloads)
 
 

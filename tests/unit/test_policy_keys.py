@@ -365,7 +365,7 @@ def test_the_stack_of_every_key_has_every_key(fleet_of):
     """What the live tests send to real webhooks leaves no key out."""
     used = set(given_fields(fleet_of(*WORKLOADS).workloads))
     short_form = {"formerly", "namespace", "replicas", "ports", "env", "resources", "labels", "manifests", "timeout"}
-    others = {"after", "chart", "components", "kustomize", "policies", "secrets"}
+    others = {"after", "chart", "components", "kustomize", "policies", "secrets", "source"}
     wanted = {(Workload, name) for name in Workload.model_fields if name not in short_form | others}
     of_conditions = {(rollout_strategy.GateCheck, name) for name in ("condition", "status", "of")}
     for module in (placement, failover, overrides, rollout_strategy):

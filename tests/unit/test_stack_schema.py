@@ -13,6 +13,7 @@ from tests.conftest import REPOSITORY
 
 WAVE = {"clusters": ["member1"]}
 KUBECONFIG = {"path": "kube.yaml"}
+OWN_SOURCE = {"name": "web", "placement": {"clusters": ["member1"]}}
 FORMS = {
     "Kubeconfig": [
         ("controlPlane", {"kubeconfig": "kube.yaml"}),
@@ -27,6 +28,10 @@ FORMS = {
         ("workloads.0.components", ["announcement"]),
         ("workloads.0.components", [{"use": "announcement"}]),
         ("workloads.0.components", ["announcement", {"use": "other", "args": {"text": "hello", "times": 3}}]),
+    ],
+    "OwnSource": [
+        ("workloads.0", {**OWN_SOURCE, "source": "jsonnet"}),
+        ("workloads.0", {**OWN_SOURCE, "source": {"use": "jsonnet", "args": {"file": "web.jsonnet"}}}),
     ],
     "Readiness": [
         ("workloads.0.ready", {"Deployment": "healthy"}),
@@ -46,7 +51,9 @@ FORMS = {
         ("workloads.0.rollout", {"waves": [WAVE], "gate": {"checks": [{"command": ["true"], "timeout": 5}]}}),
     ],
 }
+CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}}
 REFUSED = [
+    ("workloads.0.source", ["jsonnet"]),
     ("workloads.0.components", [3]),
     ("workloads.0.components", [{"use": "announcement", "with": {}}]),
     ("workloads.0.components", "announcement"),
@@ -60,6 +67,8 @@ OWN = """
 [project.entry-points."flotilla.components"]
 announcement = "components.announcement:Announcement"
 other = "components.other:Other"
+[project.entry-points."flotilla.sources"]
+jsonnet = "jsonnet_of_tests:jsonnet"
 """
 
 
@@ -68,7 +77,7 @@ def put(sections, path, value):
     held = sections
     for step in steps:
         held = held[int(step) if step.isdigit() else step]
-    held[last] = value
+    held[int(last) if last.isdigit() else last] = value
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +93,7 @@ def document(sections):
 def test_the_schema_accepts_every_form_that_the_models_accept(sections, project, schema, path, value):
     """`components: [name]` was marked as wrong by editors, and is what the guide writes."""
     (project / "pyproject.toml").write_text(OWN)
+    (project / "jsonnet_of_tests.py").write_text("def jsonnet(asked):\n    return [" + str(CONFIG) + "]\n")
     put(sections, path, value)
     sections["controlPlane"]["version"] = "1.18.2"
     parse_fleet(sections, base=project)

@@ -71,10 +71,10 @@ def rendered(recipe: Recipe, cache: Cache, *, programs: bool) -> Sourced:
         SourceError: the source can't be rendered; the error has the problems.
     """
     kept = cache.read(recipe.key)
-    before = _from_json(kept) if kept else None
+    before = from_json(kept) if kept else None
     tool = installed(*recipe.programs)
     if kept and before and (tool is None or not programs or kept.get("identity") == tool.identity):
-        return _remembered(before)
+        return remembered(before)
     if not programs:
         raise SourceError([Problem(recipe.where, *NOT_KEPT)])
     if tool is None:
@@ -83,14 +83,14 @@ def rendered(recipe: Recipe, cache: Cache, *, programs: bool) -> Sourced:
         version = tool.version()
         if kept and before and kept.get("version") == version:  # another file of the same version
             cache.write(recipe.key, {**kept, "identity": tool.identity})
-            return _remembered(before)
+            return remembered(before)
         with recipe.session(tool) as session:
-            made = _remembered(session.render())
+            made = remembered(session.render())
             notices = [*made.notices, *(_varies(made, session.render()) if recipe.may_vary else [])]
             made = Sourced(made.found, tuple(notices), session.notes())
     except ProgramFailed as error:
         raise SourceError([Problem(recipe.where, error.message, NOTHING, recipe.remedy(error.message))]) from None
-    cache.write(recipe.key, {"identity": tool.identity, "version": version, **_to_json(made)})
+    cache.write(recipe.key, {"identity": tool.identity, "version": version, **to_json(made)})
     return made
 
 
@@ -104,13 +104,14 @@ def _varies(first: Sourced, second: Sourced) -> list[str]:
     return [f"{what}: {why}; set these values yourself"]
 
 
-def _remembered(made: Sourced) -> Sourced:
+def remembered(made: Sourced) -> Sourced:
     """Return the rendering, after its Secrets are registered, so that texts printed later don't contain them."""
     remember(*(text for obj in made.objects if obj["kind"] == "Secret" for text in secret_texts(obj)))
     return made
 
 
-def _to_json(made: Sourced) -> dict[str, Any]:
+def to_json(made: Sourced) -> dict[str, Any]:
+    """Return the rendering as the cache stores it."""
     return {
         "objects": [one.object for one in made.found],
         "origins": [one.origin for one in made.found],
@@ -119,7 +120,7 @@ def _to_json(made: Sourced) -> dict[str, Any]:
     }
 
 
-def _from_json(kept: dict[str, Any]) -> Sourced | None:
+def from_json(kept: dict[str, Any]) -> Sourced | None:
     """Return the cached rendering; None where it is incomplete."""
     try:
         found = [Found(obj, str(origin)) for obj, origin in zip(kept["objects"], kept["origins"], strict=True)]

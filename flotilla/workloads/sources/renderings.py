@@ -1,10 +1,12 @@
-"""Renders the charts and kustomizations of a stack, each once per run."""
+"""Renders the charts, kustomizations and own sources of a stack, each once per run."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from flotilla.kube.objects import copied
 from flotilla.kube.reading import located
 from flotilla.stack.parsing import parse
 from flotilla.stack.problems import Problem
@@ -14,6 +16,7 @@ from flotilla.workloads.sources.cache import Cache
 from flotilla.workloads.sources.charts import chart_recipe
 from flotilla.workloads.sources.hooks import settled
 from flotilla.workloads.sources.kustomizations import kustomize_recipe, read_by_kustomization
+from flotilla.workloads.sources.own import Asked, own_key, own_objects
 from flotilla.workloads.sources.rendering import Recipe, rendered
 from flotilla.workloads.sources.shape import Sourced, SourceError
 
@@ -29,7 +32,7 @@ class Renderings:
 
         Args:
             base: the folder, to which paths are relative and which contains the cache.
-            programs: programs may be started; otherwise sources that aren't cached are refused.
+            programs: programs may be started, and own sources called; otherwise sources that aren't cached are refused.
         """
         self._base = base
         self._programs = programs
@@ -37,13 +40,14 @@ class Renderings:
         self._made: dict[tuple[str, ...], Sourced | SourceError] = {}
 
     def of(self, workload: Workload) -> Sourced:
-        """Return the objects of a workload that has a chart or a kustomization.
+        """Return the objects of a workload that has a chart, a kustomization or an own source.
 
         Raises:
             SourceError: the source gives no objects.
         """
-        source = workload.chart or workload.kustomize
-        asked = (workload.release, workload.namespace, source.model_dump_json() if source else "")
+        source = workload.chart or workload.kustomize or workload.source
+        form = f"{workload.source_key} {source.model_dump_json()}" if source else ""
+        asked = (workload.release, workload.namespace, form)
         if asked not in self._made:
             self._made[asked] = self._make(workload)
         made = self._made[asked]
@@ -57,10 +61,18 @@ class Renderings:
         Raises:
             SourceError: a file can't be read.
         """
+        if workload.source:
+            return own_key(workload.source, self._asked(workload), self._cache)
         return self._recipe(workload).key
+
+    def _asked(self, workload: Workload) -> Asked:
+        args: dict[str, Any] = copied(workload.source.args) if workload.source else {}
+        return Asked(args, workload.release, workload.namespace, self._base)
 
     def _make(self, workload: Workload) -> Sourced | SourceError:
         try:
+            if workload.source:
+                return own_objects(workload.source, self._asked(workload), self._cache, run=self._programs)
             made = rendered(self._recipe(workload), self._cache, programs=self._programs)
             return settled(made, workload.chart.hooks) if workload.chart else made
         except SourceError as error:
@@ -74,14 +86,15 @@ class Renderings:
             )
         if workload.kustomize:
             return kustomize_recipe(workload.kustomize, base=self._base)
-        raise SourceError([Problem(workload.source, "is not rendered by a program")])
+        raise SourceError([Problem(workload.source_key, "is not rendered by a program")])
 
 
 def read_by(workload: Workload, base: Path) -> list[Path]:
     """Return the folders and files of the project from which a workload is rendered; links are followed.
 
     Args:
-        workload: any workload; without chart and kustomization the result is empty.
+        workload: any workload; an own source may read every file of the project. With an image or manifests the
+            result is empty.
         base: the project's folder.
 
     Raises:
@@ -90,6 +103,8 @@ def read_by(workload: Workload, base: Path) -> list[Path]:
     """
     if workload.kustomize:
         return read_by_kustomization(workload.kustomize, base=base)
+    if workload.source:
+        return [base.resolve()]
     chart = workload.chart
     named = [*([chart.path] if chart.path else []), *chart.values_files] if chart else []
     return [located(name, base).resolve() for name in named]
@@ -98,14 +113,15 @@ def read_by(workload: Workload, base: Path) -> list[Path]:
 def rendering_keys(stack_file: Path, project: Path) -> dict[str, bytes]:
     """Return the digests of the inputs of a stack file's charts and kustomizations, by workload.
 
-    Invalid workloads, and workloads whose files can't be read, are left out.
+    The digest of an own source is of what it returned last. Invalid workloads, and workloads whose files can't be read,
+    are left out.
     """
     listed = placeholders(fleet_sections(stack_file).get("workloads"))
     renderings = Renderings(project, programs=False)
     found: dict[str, bytes] = {}
     for raw in listed if isinstance(listed, list) else []:
         workload = parse(Workload, raw, "", [])
-        if workload and (workload.chart or workload.kustomize):
+        if workload and workload.is_rendered:
             with suppress(SourceError):
                 found[f"rendered {workload.name}"] = renderings.key(workload).encode()
     return found
