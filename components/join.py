@@ -64,7 +64,7 @@ class Member(pulumi.ComponentResource):
 
     @property
     def expected(self) -> pulumi.Output[dict[str, str]]:
-        """What a workload's rollout needs to know of this member: `id`, and `unanswered`, why it can't be waited for."""
+        """What a workload's rollout needs to know of this member: `id`, and `unanswered`, why it can't wait for it."""
         failed = self.joined.urn.apply(lambda _: "").recover(lambda _: "its join failed in this run")
         known = pulumi.Output.all(self.found, self.cluster_id.recover(lambda _: ""), failed)
         return known.apply(lambda k: {"id": k[1], "unanswered": k[0]["unanswered"] or k[2]})

@@ -115,7 +115,7 @@ class RolloutProvider(ResourceProvider):
         marks = marks_of(props, props)
         reader = shared_reader(props["kubeconfig"])
         under_way = Store(reader.connection, Subject.of(props).record).read() if props.get(ROLLOUT) else None
-        declared = {"suspension": suspension_of(under_way.held)} if under_way else {}
+        declared = {"suspension": suspension_of(under_way.held_back)} if under_way else {}
         check = _check_of({**props, "members": as_expected(props.get("members")), **declared}, marks)
         judge = _Judge(check, reader)
         progress = calm(lambda: judge(reader.read_for(check.objects)))
@@ -187,7 +187,7 @@ def carry(
         try:
             waves.run()
         except Stopped as stopped:
-            stopped_at = {**props, "suspension": suspension_of(waves.record.held)}
+            stopped_at = {**props, "suspension": suspension_of(waves.record.held_back)}
             outs = _outs(props, _looking(stopped_at, divided, marks)(), marks, settled=False)
             raise NotDone(
                 f"workload {props['workload']}: {stopped.message}", id_=id_, outs=outs, hint=stopped.hint

@@ -106,7 +106,7 @@ def _row(one: RolloutStatus) -> tuple[str | Text, ...]:
         one.change,
         age(record.since),
         ", ".join(sorted(record.reached)),
-        ", ".join(record.held),
+        ", ".join(record.held_back),
         Text(one.text, style=_STYLES.get(record.phase, "")),
     )
 

@@ -10,7 +10,7 @@ from flotilla.cli.main import main
 from flotilla.errors import FlotillaError
 from flotilla.karmada.waves import wishes
 from flotilla.karmada.waves.record import ABORTED, APPROVED, PAUSED, Phase, Store, reference
-from flotilla.karmada.waves.standing import awaited, held_in, held_text, standing
+from flotilla.karmada.waves.standing import awaited, held_back_in, held_back_text, standing
 from flotilla.kube.connection import connect
 from flotilla.state.backend import StackFiles
 from flotilla.state.locks import write_lock
@@ -291,7 +291,7 @@ def test_a_record_that_never_stands_still_ends_in_one_line(api):
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"phase": Phase.HELD, "passed": (), "reached": ()}, "wave 1 of 3 has not begun"),
+        ({"phase": Phase.NOT_BEGUN, "passed": (), "reached": ()}, "wave 1 of 3 has not begun"),
         ({"phase": Phase.MOVING, "why": "wave 2 of 3 gets it"}, "wave 2 of 3 is under way"),
         ({"phase": Phase.PAUSED, "paused": "anna"}, "wave 2 of 3, paused by anna"),
         ({"phase": Phase.MOVING, "aborted": "anna"}, "wave 2 of 3 is under way; an abort asked for by anna"),
@@ -309,7 +309,7 @@ def test_what_is_awaited_and_who_is_held_back():
     assert awaited(record(phase=Phase.MOVING)) == ""
     assert awaited(record(passed=(), reached=("member1",))) == "after-1"
     assert awaited(record(passed=DONE, reached=DONE)) == "before-3"
-    assert held_text(record(), ["member2"]) == "held back by the rollout: member2 (wave 2 of 3 waits for approval)"
-    assert held_in(record(), "member4") == "held back by the rollout (wave 3)"
-    assert held_in(record(), "member1") == ""
-    assert held_in(record(phase=Phase.REVERTED), "member4") == ""
+    assert held_back_text(record(), ["member2"]) == "held back by the rollout: member2 (wave 2 of 3 waits for approval)"
+    assert held_back_in(record(), "member4") == "held back by the rollout (wave 3)"
+    assert held_back_in(record(), "member1") == ""
+    assert held_back_in(record(phase=Phase.REVERTED), "member4") == ""

@@ -1,4 +1,4 @@
-"""The pack as Pulumi runs it: `pulumi preview --policy-pack policies`. The same rules, the same verdicts."""
+"""The policy pack for Pulumi's CLI: `pulumi preview --policy-pack policies`. It has the same rules and verdicts."""
 
 import sys
 from pathlib import Path
@@ -27,12 +27,14 @@ from flotilla.stack.load import karmada_of, other_members, policy_settings  # no
 
 RULES = load_rules(HERE.parent)
 DECLARED: dict[str, dict[str, Any]] = {}
-"""What the program declares of each resource, by URN. The stack's turn shows outputs, and a preview has none of what
-lies in a cluster that isn't there yet: rules would take that for a resource without properties."""
+"""The declared properties of each resource, by URN.
+
+The stack validation gets outputs. In a preview there are none of resources in a cluster that doesn't exist yet, and
+rules would see resources without properties."""
 
 
 def _plain(value: Any) -> Any:
-    """Return a value of the plan as plain data: whole numbers as such, a mark in place of what isn't known."""
+    """Return a value of the plan as plain data: with whole numbers, and a mark for unknown values."""
     target = getattr(value, "__getitem__", None)
     if hasattr(value, "keys"):
         return {key: _item(value, key) for key in value}
@@ -50,7 +52,7 @@ def _item(container: Any, key: Any) -> Any:
         raise
 
 
-def _take(args: ResourceValidationArgs, _report_violation: Any) -> None:
+def _record(args: ResourceValidationArgs, _report_violation: Any) -> None:
     DECLARED[args.urn] = _plain(args.props)
 
 
@@ -79,7 +81,7 @@ def _view(args: StackValidationArgs) -> StackView:
 
 
 def _policy(rule: Rule, level: EnforcementLevel) -> StackValidationPolicy:
-    """Return a rule as a policy that tells what counts at one level: which one it is, the stack file says."""
+    """Return a policy for a rule that reports verdicts of one level; the stack file sets the level of each rule."""
     mandatory = level is EnforcementLevel.MANDATORY
 
     def validate(args: StackValidationArgs, report_violation: Any) -> None:
@@ -94,7 +96,7 @@ def _policy(rule: Rule, level: EnforcementLevel) -> StackValidationPolicy:
 PolicyPack(
     "flotilla",
     policies=[
-        ResourceValidationPolicy("declared", "Takes note of what is declared, for the others", _take),
+        ResourceValidationPolicy("declared", "Records what is declared, for the other policies", _record),
         *(_policy(rule, level) for rule in RULES for level in (EnforcementLevel.MANDATORY, EnforcementLevel.ADVISORY)),
     ],
 )
