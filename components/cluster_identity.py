@@ -234,7 +234,7 @@ class ClusterIdentity(Resource, module="flotilla", name="ClusterIdentity"):
             same_as: another name in this stack for the same cluster; empty for none.
             joined: why it can't join for the first time; empty where it can.
             former: the member's former name, if it gets another one.
-            cordon: whether the member is cordoned.
+            cordon: the member's cordon, if it has one.
         """
         props = {
             "cluster": cluster,

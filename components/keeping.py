@@ -1,4 +1,4 @@
-"""The begin of a workload's end, if its copies stay: nothing is deleted before Karmada knows that for each copy.
+"""The beginning of a workload's end, if its copies stay: nothing is deleted before Karmada knows that for each copy.
 
 This is a dynamic resource that depends on the workload's policies and templates, and so is deleted first. The policies
 say that copies stay, but the Works decide what happens when a template is deleted. Karmada writes these a moment later,

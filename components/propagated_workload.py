@@ -70,7 +70,7 @@ class PropagatedWorkloadArgs(TypedDict):
     kinds: NotRequired[Kinds]
     """Facts about custom kinds, in addition to the definitions among the objects."""
     given_overrides: NotRequired[list[ObjectRef]]
-    """The override policies of the stack's workloads that their authors wrote."""
+    """The override policies of the stack's workloads that users wrote as such."""
     custom: NotRequired[list[GroupKind]]
     """Kinds that other workloads of the stack define: if this workload has objects of these kinds, it waits for
     them."""

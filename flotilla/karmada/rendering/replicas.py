@@ -81,7 +81,6 @@ def divided_completions(
 
     Returns:
         Every possible division, by cluster; an empty list where completions aren't divided.
-        Every division that may be made, by cluster; none where completions aren't divided.
     """
     total = completions_of(template)
     weights = {name: int(count or 0) for name, count in targets}

@@ -52,7 +52,7 @@ class Demand:
 
     None where its pods request neither resources nor particular nodes."""
     uid: str = ""
-    """The template's UID, which breaks ties from 1.16 on; empty where it isn't known."""
+    """The template's UID, which breaks ties since 1.16; empty where it isn't known."""
     interpreted: bool = False
     """An interpreter computes the replicas, so that only Karmada knows them."""
 

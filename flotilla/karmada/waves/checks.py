@@ -54,7 +54,6 @@ def run_checks(checks: Sequence[Mapping[str, Any]], context: CheckContext) -> st
     Returns:
         Empty where all checks pass; otherwise the check that doesn't, and its reason: one line of bounded length,
         without secrets that this process knows.
-        secrets that this process knows.
     """
     for check in checks:
         name, reason = _run(check, context)

@@ -81,7 +81,7 @@ class Record:
     aborted: str = ""
     """Who has requested an abort, and when."""
     approved: tuple[str, ...] = ()
-    """The approvals: `before-2` is the begin of wave 2."""
+    """The approvals: `before-2` is the beginning of wave 2."""
 
     @property
     def held_back(self) -> tuple[str, ...]:

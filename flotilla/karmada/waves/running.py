@@ -204,7 +204,7 @@ class Waves:
                 passes |= missing
         return [replace(one, clusters=tuple(c for c in one.clusters if c.cluster not in passes)) for one in found]
 
-    # -- a person's wishes ----------------------------------------------------------------------------
+    # -- a person's requests --------------------------------------------------------------------------
 
     def _ask_for_abort(self) -> None:
         record = self.store.read()
