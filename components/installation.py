@@ -117,7 +117,7 @@ class ReadyProvider(ResourceProvider):
 
 def _ready(props: dict[str, Any]) -> dict[str, Any]:
     deadline = time.monotonic() + float(props["timeout"])
-    missing = ["nothing was seen of it yet"]
+    missing = ["it has not answered yet"]
     while time.monotonic() < deadline:
         try:
             kubeconfig = _kubeconfig(props)

@@ -230,6 +230,6 @@ def _filled(data: dict[str, str] | None, member: str) -> dict[str, str]:
     if not data or "token" not in data:
         raise FlotillaError(
             f"{member}: its token controller has not filled a token Secret of the join yet",
-            hint="run `up` again; if it stays so, look at the member's kube-controller-manager",
+            hint="run `up` again; if that doesn't help, look at the member's kube-controller-manager",
         )
     return data

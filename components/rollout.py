@@ -206,7 +206,7 @@ def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef], marks: 
     progress, problem = poll(_looking(props, divided, marks), float(props["timeout"]), texts=texts)
     outs = _outs(props, progress, marks, settled=not problem)
     if not problem and (lacking := unserved_text(progress)):
-        texts.ended(f"done, but nobody seems to serve {lacking}; {_STRICTLY}")
+        texts.ended(f"done, but nothing seems to serve {lacking}; {_STRICTLY}")
     if problem:
         problem = explained(problem, shared_reader(props["kubeconfig"]).connection, progress)
         hint = "fix the cause and run `up` again: it goes on from here"

@@ -271,7 +271,7 @@ def test_works_of_a_namespace_that_is_being_deleted_are_waited_for():
     """It counted as another workload's: its copies kept their marks."""
     leaving = merged(space(), {"metadata": {"deletionTimestamp": GOING}})
     plane = Writable(cluster("m1"), leaving, work(space(), "m1", preserveResourcesOnDeletion=True))
-    with pytest.raises(FlotillaError, match="has not let all copies go after 0 s: Works karmada-es-m1/shop-1"):
+    with pytest.raises(FlotillaError, match="has not released all copies after 0 s: Works karmada-es-m1/shop-1"):
         await_released(plane, Finisher(plane, [SPACE]), 0)
 
 

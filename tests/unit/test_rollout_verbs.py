@@ -260,7 +260,7 @@ def test_a_running_up_that_writes_the_record_meanwhile_loses_nothing(api):
 def test_another_change_that_began_meanwhile_is_not_approved(api):
     api.put(kept(record()))
     other = kept(record(declaration="another"))
-    with pytest.raises(FlotillaError, match="another change is under way"):
+    with pytest.raises(FlotillaError, match="is not the one that you looked at"):
         wishes.approve(busy(api, other), WHERE, record())
     assert Store(connect(api.kubeconfig), WHERE).read().approved == ()
 
@@ -268,7 +268,7 @@ def test_another_change_that_began_meanwhile_is_not_approved(api):
 def test_a_wave_that_waits_meanwhile_for_something_else_is_not_approved(api):
     api.put(kept(record()))
     other = kept(record(reached=DONE, passed=DONE))
-    with pytest.raises(FlotillaError, match="another change"):
+    with pytest.raises(FlotillaError, match="is not the one"):
         wishes.approve(busy(api, other), WHERE, record())
     assert Store(connect(api.kubeconfig), WHERE).read().approved == ()
 

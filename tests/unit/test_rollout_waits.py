@@ -118,7 +118,7 @@ def test_a_wait_says_what_it_waits_for_and_how_it_ended(looks, monkeypatch, caps
     with heard_by(heard.append):
         outs = RolloutProvider().create(props()).outs
     assert heard[-1].startswith(
-        "rollout of web: done, but nobody seems to serve b: Deployment default/web: no load balancer address yet; "
+        "rollout of web: done, but nothing seems to serve b: Deployment default/web: no load balancer address yet; "
     )
     assert (outs["settled"], outs["unserved"]) == (True, {str(WEB): {"b": "no load balancer address yet"}})
     RolloutProvider().create(props())

@@ -204,7 +204,8 @@ def test_a_wave_that_fails_stops_and_the_next_run_goes_on_from_there():
     with pytest.raises(running.Stopped, match=r"wave 2 of 3 \(m2\) is not healthy.*m3 keeps what it ran"):
         change.up("nginx:1.28")
     assert change.karmada.held() == ["m3"]
-    assert (change.stored().phase, change.stored().passed, change.stored().held_back) == (Phase.FAILED, ("m1",), ("m3",))
+    stored = change.stored()
+    assert (stored.phase, stored.passed, stored.held_back) == (Phase.FAILED, ("m1",), ("m3",))
     change.sick, change.looks = set(), []
     assert change.run()
     assert ["m1"] not in change.looks, "wave 1 has passed"

@@ -69,7 +69,7 @@ def await_preserved(
             raise FlotillaError(
                 f"`onRemoval: keep` has not reached copies after {seconds:.0f} s, they would be deleted: {listed}",
                 hint="nothing was removed; is karmada-controller-manager running? Has another policy claimed them? "
-                "With `activation: Lazy` a policy counts with the next change of the objects: drop it, "
+                "With `activation: Lazy` a policy takes effect with the next change of the objects: drop it, "
                 "or change them, and run `up` once before",
             )
         if pause(_POLL_SECONDS):
@@ -306,10 +306,10 @@ def await_released(connection: Connection, finisher: Finisher, seconds: float) -
             return
         if time.monotonic() > deadline:
             raise FlotillaError(
-                f"Karmada has not let all copies go after {seconds:.0f} s: {'; '.join(left)}", hint=KEPT_REMEDY
+                f"Karmada has not released all copies after {seconds:.0f} s: {'; '.join(left)}", hint=KEPT_REMEDY
             )
         if pause(_POLL_SECONDS):
-            raise FlotillaError("interrupted while waiting for Karmada to let a workload's copies go")
+            raise FlotillaError("interrupted while waiting for Karmada to release a workload's copies")
 
 
 def _left(connection: Connection, finisher: Finisher) -> list[str]:

@@ -74,7 +74,7 @@ def never_moves(inputs: Mapping[str, Any]) -> str:
     if inputs.get("lazy"):
         return "Karmada acts on its policies with the templates' next change (activation: Lazy)"
     if inputs.get("given") and inputs.get("kinds"):
-        return "its definitions go by the same policy as its objects"
+        return "its definitions are sent by the same policy as its objects"
     once = [one for one in map(bare, inputs["templates"]) if kind_of(one) in RUNS_ONCE]
     return f"{ref_of(once[0])} would do its work twice" if once else ""
 
@@ -185,7 +185,7 @@ class _Look:
         if divided and self.inputs.get("given"):
             raise _Left(f"the policy of {ref} divides replicas, and may send other objects, too")
         if self.mark is None and (binding.spec.replicas or 0) != (now or 0):
-            raise _Left(f"an interpreter of the control plane says the replicas of {ref}")
+            raise _Left(f"an interpreter of the control plane computes the replicas of {ref}")
         before = {self._present(target.name): target.replicas for target in binding.spec.clusters}
         after = self._after(asked, before, binding)
         known = {self._present(n): c for n, c in self.mark.known(ref).items()} if self.mark else None

@@ -121,7 +121,7 @@ class ApiObject(ApiModel):
             name = metadata.get("name", "") if isinstance(metadata, dict) else ""
             field = ".".join(str(step) for step in first["loc"]) or "the object"
             raise ClusterError(
-                f"{cls.kind_of} {name}: {field} is not as Karmada's API has it: {first['msg']}",
+                f"{cls.kind_of} {name}: {field} does not match Karmada's API: {first['msg']}",
                 hint="is it an object of another API version, or not Karmada's answer at all?",
             ) from None
 

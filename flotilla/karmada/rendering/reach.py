@@ -203,7 +203,7 @@ def _why_unchanged(obj: Object, step: _Step) -> str:
     match step.key:
         case "imageOverrider" if not body.get("predicate") and not image_paths(obj):
             kind = obj["kind"]
-            return f"Karmada's image override passes over {kind}s" if _missed_images(obj) else f"a {kind} has no image"
+            return f"Karmada's image override skips {kind}s" if _missed_images(obj) else f"a {kind} has no image"
         case "imageOverrider" if body["component"] == "Tag" and body["operator"] != "remove" and body.get("value"):
             return _why_no_tag(obj, body)
         case "commandOverrider" | "argsOverrider":

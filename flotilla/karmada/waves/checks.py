@@ -100,7 +100,7 @@ def _command(argv: list[str], context: CheckContext, seconds: float) -> str:
     except ValueError:
         return "can't be started: one of its arguments has a NUL character"
     if ended.late:
-        return "was ended, since the run ends" if asked_to_end() else f"did not end within {seconds:g} s"
+        return "was stopped, because the run ends" if asked_to_end() else f"did not end within {seconds:g} s"
     if len(ended.output) > _LARGEST_OUTPUT:
         return f"printed more than {_LARGEST_OUTPUT >> 20} MiB, the most that is read"
     if not ended.code:

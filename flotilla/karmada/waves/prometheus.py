@@ -68,10 +68,10 @@ class _Refused(Exception):
 def _query(address: str, query: str, seconds: float) -> Answer:
     where = urlsplit(address)
     if where.scheme not in ("http", "https") or not where.hostname:
-        raise _Refused("its address is no http:// or https:// address")
+        raise _Refused("its address isn't an http:// or https:// address")
     token = os.environ.get(PROMETHEUS_TOKEN, "").strip()
     if token and not (token.isascii() and token.isprintable()):
-        raise _Refused(f"{PROMETHEUS_TOKEN} has a line break or another character in it that no header may have")
+        raise _Refused(f"{PROMETHEUS_TOKEN} contains a line break or another character that isn't allowed in a header")
     remember(token)
     headers = {"accept": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
     end = time.monotonic() + seconds
@@ -176,9 +176,9 @@ def _filters(query: str) -> bool:
 
 def _why(error: BaseException) -> str:
     if isinstance(error, urllib3.exceptions.NameResolutionError):
-        return "nobody knows its name"
+        return "its name can't be resolved"
     if isinstance(error, urllib3.exceptions.NewConnectionError):
-        return "nobody answers at its address"
+        return "nothing answers at its address"
     if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
         return "it took too long"
     if "certificate" in str(error).lower():

@@ -249,7 +249,7 @@ class Waves:
             self._revert(why)
         raise Stopped(
             f"{why}; {self._kept()}",
-            hint="correct the declaration, or take it back, and run `up` again: it goes on from here",
+            hint="correct the declaration, or undo it, and run `up` again: it goes on from here",
         )
 
     def _abort(self) -> None:
@@ -257,7 +257,7 @@ class Waves:
         self._revert(f"aborted by {self.record.aborted}")
         raise Stopped(
             f"aborted by {self.record.aborted}; there is nothing to go back to: {self._kept()}",
-            hint="correct the declaration, or take the workload out, and run `up` again",
+            hint="correct the declaration, or remove the workload, and run `up` again",
         )
 
     def _revert(self, why: str) -> None:
@@ -272,7 +272,7 @@ class Waves:
         if problem:
             problem = explained(problem, self.reader.connection, found)
             raise Stopped(
-                f"{why}; the way back {problem}; {self._kept()}",
+                f"{why}; the revert {problem}; {self._kept()}",
                 hint="look at these clusters, then run `up` again: it goes on from here",
             )
         suspend(self.reader.connection, policies_of(self.record, self.subject), ())

@@ -155,6 +155,6 @@ def _written(connection: Connection, where: ObjectRef, seen: Record, wanted: Cal
 
 def _meanwhile(record: Record) -> FlotillaError:
     return FlotillaError(
-        f"workload {record.workload}: another change is under way than the one that was looked at; nothing was changed",
+        f"workload {record.workload}: the change under way is not the one that you looked at; nothing was changed",
         hint="look at `flotilla rollout status` again",
     )
