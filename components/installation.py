@@ -84,7 +84,7 @@ class UninstallGuardProvider(_OnHost):
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Make the chart's job at uninstall harmless."""
-        host.disarm(connect(props["kubeconfig"], name="the host cluster"))
+        host.make_uninstall_harmless(connect(props["kubeconfig"], name="the host cluster"))
 
 
 class UninstallGuard(Resource, module="flotilla", name="UninstallGuard"):

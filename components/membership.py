@@ -9,7 +9,7 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider,
 
 from flotilla.karmada.joining.abandon import remove_cluster
 from flotilla.karmada.joining.membership import await_member, drain
-from flotilla.karmada.joining.renaming import lives_on
+from flotilla.karmada.joining.renaming import has_joined_elsewhere
 from flotilla.kube.connection import connect
 
 from .whole_numbers import whole_numbers
@@ -47,7 +47,7 @@ class MembershipProvider(ResourceProvider):
         """Drain the member. If the cluster has joined under another name, only delete its Cluster; its copies stay."""
         connection, member = connect(props["controlPlane"], name="Karmada"), str(props["member"])
         cluster_id = str(props.get("clusterId") or "")
-        if lives_on(connection, member, cluster_id):
+        if has_joined_elsewhere(connection, member, cluster_id):
             remove_cluster(connection, member, cluster_id)
         else:
             drain(connection, member, float(props["timeout"]))

@@ -18,14 +18,14 @@ from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.propagation import DEFINITIONS
 from flotilla.karmada.status.claims import transfer_claims
 from flotilla.karmada.status.lacking import Servers
-from flotilla.karmada.status.overriding import OTHERS, overrides_left, withdraw_overrides
+from flotilla.karmada.status.overriding import OTHERS, removed_overrides, withdraw_overrides
 from flotilla.karmada.status.reading import read_servers
-from flotilla.karmada.status.rollout import Progress, RolloutCheck, as_expected
+from flotilla.karmada.status.rollout import Progress, RolloutCheck, without_unanswered
 from flotilla.karmada.status.sharing import SharedReader, shared_reader
 from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.karmada.status.texts import WaitTexts, unserved_text
 from flotilla.karmada.status.unhealthy import explained
-from flotilla.karmada.status.waiting import calm, poll
+from flotilla.karmada.status.waiting import look_until_settled, poll
 from flotilla.karmada.status.written import Marks, WrittenCheck
 from flotilla.karmada.template_references import bare, digests, reference_to, replicas_in
 from flotilla.karmada.versions import known_version
@@ -104,7 +104,7 @@ class RolloutProvider(ResourceProvider):
 
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Wait for the rollout of a change; first delete override policies that the workload no longer has."""
-        if going := overrides_left(olds, news):
+        if going := removed_overrides(olds, news):
             withdraw_overrides(shared_reader(news["kubeconfig"]).connection, going)
         if olds.get(ROLLOUT) and not news.get(ROLLOUT):
             release_all(shared_reader(news["kubeconfig"]).connection, Subject.of(olds))
@@ -116,9 +116,9 @@ class RolloutProvider(ResourceProvider):
         reader = shared_reader(props["kubeconfig"])
         under_way = Store(reader.connection, Subject.of(props).record).read() if props.get(ROLLOUT) else None
         declared = {"suspension": suspension_of(under_way.held_back)} if under_way else {}
-        check = _check_of({**props, "members": as_expected(props.get("members")), **declared}, marks)
+        check = _check_of({**props, "members": without_unanswered(props.get("members")), **declared}, marks)
         judge = _Judge(check, reader)
-        progress = calm(lambda: judge(reader.read_for(check.objects)))
+        progress = look_until_settled(lambda: judge(reader.read_for(check.objects)))
         settled = all(one.settled for one in progress) and not under_way
         return ReadResult(id_, _outs(props, progress, marks, settled=settled))
 

@@ -8,7 +8,7 @@ import yaml
 
 from flotilla.cli.main import main
 from flotilla.errors import FlotillaError
-from flotilla.karmada.waves import wishes
+from flotilla.karmada.waves import controls
 from flotilla.karmada.waves.record import ABORTED, APPROVED, PAUSED, Phase, Store, reference
 from flotilla.karmada.waves.standing import awaited, held_back_in, held_back_text, standing
 from flotilla.kube.connection import connect
@@ -252,7 +252,7 @@ def busy(api, *writes):
 def test_a_running_up_that_writes_the_record_meanwhile_loses_nothing(api):
     api.put(kept(record()))
     later = kept(record(why="member4 is next"), approved="before-1")
-    found, given = wishes.approve(busy(api, later), WHERE, record())
+    found, given = controls.approve(busy(api, later), WHERE, record())
     assert given == "before-2"
     assert (found.why, found.approved) == ("member4 is next", ("before-1", "before-2"))
 
@@ -261,7 +261,7 @@ def test_another_change_that_began_meanwhile_is_not_approved(api):
     api.put(kept(record()))
     other = kept(record(declaration="another"))
     with pytest.raises(FlotillaError, match="is not the one that you looked at"):
-        wishes.approve(busy(api, other), WHERE, record())
+        controls.approve(busy(api, other), WHERE, record())
     assert Store(connect(api.kubeconfig), WHERE).read().approved == ()
 
 
@@ -269,20 +269,20 @@ def test_a_wave_that_waits_meanwhile_for_something_else_is_not_approved(api):
     api.put(kept(record()))
     other = kept(record(reached=DONE, passed=DONE))
     with pytest.raises(FlotillaError, match="is not the one"):
-        wishes.approve(busy(api, other), WHERE, record())
+        controls.approve(busy(api, other), WHERE, record())
     assert Store(connect(api.kubeconfig), WHERE).read().approved == ()
 
 
 def test_a_change_that_ends_meanwhile_is_said(api):
     api.put(kept(record()))
     with pytest.raises(FlotillaError, match="has ended"):
-        wishes.pause(busy(api, None), WHERE, record(), "anna")
+        controls.pause(busy(api, None), WHERE, record(), "anna")
 
 
 def test_a_record_that_never_stands_still_ends_in_one_line(api):
     api.put(kept(record()))
     with pytest.raises(FlotillaError, match="try again"):
-        wishes.pause(busy(api, *(kept(record(why=str(n))) for n in range(20))), WHERE, record(), "anna")
+        controls.pause(busy(api, *(kept(record(why=str(n))) for n in range(20))), WHERE, record(), "anna")
 
 
 # -- words ------------------------------------------------------------------------------------------

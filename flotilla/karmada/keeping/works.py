@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.joining.abandon import release
-from flotilla.karmada.keeping.members import free_in, patched, stands
+from flotilla.karmada.keeping.members import free_in, is_in_use, patched
 from flotilla.karmada.kinds import SKIP_PROPAGATION
 from flotilla.karmada.names import WORK_FINALIZER
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API, WORK_API, Work
@@ -318,7 +318,7 @@ def _left(connection: Connection, finisher: Finisher) -> list[str]:
     if not works:
         return []
     ready = {str(one["metadata"]["name"]) for one in connection.list(CLUSTER_API, "Cluster") if is_true(one, "Ready")}
-    there = {ref for ref in {ref for work in works for ref in finisher.of(work)} if stands(connection, ref)}
+    there = {ref for ref in {ref for work in works for ref in finisher.of(work)} if is_in_use(connection, ref)}
     works = [work for work in works if member_of(work) in ready and finisher.of(work) - there]
     names = sorted(f"{work['metadata']['namespace']}/{work['metadata']['name']}" for work in works)
     return [why_unfinished(works) or f"Works {', '.join(names[:_MOST])}"] if works else []

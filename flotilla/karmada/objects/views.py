@@ -25,12 +25,12 @@ Int = Annotated[int, Strict()]
 Bool = Annotated[bool, Strict()]
 
 
-class Words:
+class KnownValues:
     """The values that the published API defines for a field. Views accept others: a newer Karmada may have more."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *values: str) -> None:
         """Store the values."""
-        self.words = words
+        self.values = values
 
 
 class Since:
@@ -130,7 +130,7 @@ class Condition(ApiModel):
     """metav1.Condition."""
 
     type: str
-    status: Annotated[str, Words("True", "False", "Unknown")]
+    status: Annotated[str, KnownValues("True", "False", "Unknown")]
     reason: str = ""
     message: str = ""
     last_transition_time: str | None = None

@@ -27,7 +27,7 @@ def as_input(policies: Iterable[ObjectRef]) -> list[list[str]]:
     return sorted([policy.kind, policy.namespace, policy.name] for policy in policies)
 
 
-def overrides_left(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[ObjectRef]:
+def removed_overrides(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[ObjectRef]:
     """Return the override policies that a workload had and that the stack no longer declares.
 
     Args:

@@ -377,7 +377,7 @@ class RolloutCheck:
         )
 
 
-def as_expected(members: Members | None) -> Members | None:
+def without_unanswered(members: Members | None) -> Members | None:
     """Return expected clusters as a state stores them: without the reasons why some didn't answer."""
     return {name: {**one, "unanswered": ""} for name, one in members.items()} if members is not None else None
 

@@ -79,7 +79,7 @@ def hold(reader: SharedReader, subject: Subject, before: str = "", *, only_new: 
         touched = () if record.phase is Phase.REVERTED else tuple(sorted({*record.touched, *record.reached}))
         record = changed(record, declaration=subject.declaration, touched=touched, reached=(), passed=(), wave=0)
         store.write(record, {"after": None})
-        store.forget_wishes(PAUSED, APPROVED, ABORTED)
+        store.forget_requests(PAUSED, APPROVED, ABORTED)
     record = changed(record, phase=Phase.NOT_BEGUN, why="", waves=numbered(waves), policies=named(policies))
     record = changed(record, reached=(), passed=())
     store.write(record)

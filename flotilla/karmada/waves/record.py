@@ -210,7 +210,7 @@ class Store:
         """Write the record, and optionally stored objects; a person's requests stay unchanged."""
         self._patch({"data": {**record_data(record), **(data or {})}})
 
-    def forget_wishes(self, *annotations: str) -> None:
+    def forget_requests(self, *annotations: str) -> None:
         """Remove a person's requests."""
         self._patch({"metadata": {"annotations": dict.fromkeys(annotations)}})
 

@@ -279,7 +279,7 @@ class Waves:
         # Karmada releases the Works a moment later.
         poll(self.look_for({**props, "suspension": {}}), self.subject.seconds)
         self._note(phase=Phase.REVERTED, why=why)
-        self.store.forget_wishes(ABORTED)
+        self.store.forget_requests(ABORTED)
         reached = ", ".join(self.record.reached) or "no cluster"
         raise Stopped(
             f"{why}; taken back in {reached}, and every cluster runs what it ran before",
