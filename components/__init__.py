@@ -1,4 +1,4 @@
-"""Pulumi components: what they declare is what a preview shows."""
+"""Pulumi components: a preview shows everything that they declare."""
 
 from flotilla.pickler import keep_pickler
 
@@ -28,4 +28,4 @@ __all__ = [
     "ReleaseArgs",
 ]
 
-keep_pickler()  # with Pulumi's CLI, the program is all that runs in its process
+keep_pickler()  # with Pulumi's CLI, the program runs alone in its process

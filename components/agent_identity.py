@@ -1,4 +1,4 @@
-"""Who a pull-mode agent is to its control plane: a client certificate, renewed by plan."""
+"""The identity of a pull-mode agent in its control plane: a client certificate, whose renewal appears in plans."""
 
 from __future__ import annotations
 
@@ -20,28 +20,31 @@ from .whole_numbers import whole_numbers
 
 @whole_numbers
 class AgentIdentityProvider(ResourceProvider):
-    """Has a certificate signed by the control plane; nothing is left there to delete."""
+    """Has the control plane sign a certificate; nothing is left there to delete."""
 
     serialize_as_secret_always = False
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Ask for a certificate."""
+        """Request a certificate."""
         return CreateResult(id_=agent.user(props["member"]), outs=_issued(props))
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Renew for another address, another CA, and where the window before the end has come."""
+        """Report a change for another address or another CA, and when the time for renewal has come."""
         due = dt.datetime.now(dt.UTC) >= _renewal(olds, int(news["renewBeforeDays"]))
         changed = any(olds.get(key) != news.get(key) for key in ("member", "server", "lifetimeDays"))
         return DiffResult(changes=due or changed or _authority(olds) != _authority(news))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Ask for another one; the one before lasts until it ends."""
+        """Request a new certificate; the former one stays valid until it expires."""
         return UpdateResult(outs=_issued(news))
 
 
-def _renewal(held: dict[str, Any], window_days: int) -> dt.datetime:
-    """Return when a certificate is due; a signer may give less time than was asked for, less than the window even."""
-    issued, expires = (dt.datetime.fromisoformat(held[key]) for key in ("issued", "expires"))
+def _renewal(stored: dict[str, Any], window_days: int) -> dt.datetime:
+    """Return when a certificate is due for renewal.
+
+    A signer may grant a shorter lifetime than requested, even shorter than the window.
+    """
+    issued, expires = (dt.datetime.fromisoformat(stored[key]) for key in ("issued", "expires"))
     return expires - min(dt.timedelta(days=window_days), (expires - issued) / 3)
 
 
@@ -81,9 +84,9 @@ class AgentIdentity(Resource, module="flotilla", name="AgentIdentity"):
     kubeconfig: pulumi.Output[str]
     """The agent's kubeconfig, base64; a secret."""
     fingerprint: pulumi.Output[str]
-    """Changes with the certificate."""
+    """A text that changes with the certificate."""
     expires: pulumi.Output[str]
-    """When the certificate ends, ISO 8601, UTC."""
+    """When the certificate expires, ISO 8601, UTC."""
 
     def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
         """Declare the identity.
@@ -91,7 +94,7 @@ class AgentIdentity(Resource, module="flotilla", name="AgentIdentity"):
         Args:
             name: the resource's name.
             props: controlPlane (administrator's kubeconfig), member, server (the URL that the agent dials; empty for
-                the kubeconfig's), lifetimeDays, renewBeforeDays.
+                the URL in the kubeconfig), lifetimeDays, renewBeforeDays.
             opts: resource options.
         """
         outputs = dict.fromkeys(("kubeconfig", "fingerprint", "issued", "expires"))

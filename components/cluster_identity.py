@@ -1,7 +1,7 @@
-"""A cluster's identity: the UID of its kube-system namespace, read by the program and kept in the state.
+"""A cluster's identity: the UID of its kube-system namespace, read by the program and stored in the state.
 
-Where a cluster does not answer, the UID in the state is used, so that a dead cluster does not stop the others.
-Where another cluster answers than the state knows, the identity is replaced, and with it everything in that cluster.
+If a cluster doesn't answer, the UID in the state is used, so that a dead cluster doesn't stop the others. If another
+cluster answers than the one in the state, the identity is replaced, and with it everything in that cluster.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _CORDON = ("cordoned", "controlPlane")
 
 
 class Former(TypedDict):
-    """The name that a member had before."""
+    """The former name of a member, and how to remove Karmada's access under it."""
 
     former: str
     controlPlane: pulumi.Input[str]
@@ -45,13 +45,13 @@ class Former(TypedDict):
     kubeconfig: pulumi.Input[str]
     """Administrator's kubeconfig of the member; a secret."""
     agentNamespace: str
-    """Where its agent runs, in pull mode; empty in push mode."""
+    """The namespace of its agent, in pull mode; empty in push mode."""
     refused: str
-    """Why the member can't have another name; empty where nothing is in the way."""
+    """Why the member can't have another name; empty where it can."""
 
 
 class Cordon(TypedDict):
-    """A member that takes nothing new, and how its cordon is ended once the stack declares it no more."""
+    """A cordoned member, and how its cordon is removed once the stack no longer declares it."""
 
     cordoned: bool
     controlPlane: pulumi.Input[str]
@@ -59,7 +59,7 @@ class Cordon(TypedDict):
 
 
 class Probe(TypedDict):
-    """A cluster's answer: its UID, or why it gave none."""
+    """A cluster's answer: its UID, or the reason why it didn't answer."""
 
     uid: str
     unanswered: str
@@ -74,7 +74,7 @@ def read_identity(kubeconfig: str, name: str) -> Probe:
 
 
 def probe(kubeconfig: pulumi.Output[str], name: str) -> pulumi.Output[Probe]:
-    """Return what a cluster says of itself, as a plain output; unknown in a preview while the kubeconfig is."""
+    """Return a cluster's answer as a plain output; unknown in a preview while the kubeconfig is unknown."""
 
     async def ask(text: str) -> Probe:
         return await asyncio.to_thread(read_identity, text, name)
@@ -84,7 +84,7 @@ def probe(kubeconfig: pulumi.Output[str], name: str) -> pulumi.Output[Probe]:
 
 
 def joined_clusters(kubeconfig: pulumi.Output[str]) -> pulumi.Output[dict[str, str] | None]:
-    """Return a control plane's Clusters, name by UID; None where it does not answer."""
+    """Return the names of a control plane's Clusters by UID; None where it doesn't answer."""
 
     async def ask(text: str) -> dict[str, str] | None:
         return await asyncio.to_thread(lambda: clusters_by_id(connect(text, name="Karmada")))
@@ -100,14 +100,14 @@ def conflict(
     known: pulumi.Output[dict[str, str] | None],
     namespace: str,
 ) -> pulumi.Output[str]:
-    """Return why a cluster can't join as `name` for the first time; empty where nothing is in the way."""
+    """Return why a cluster can't join as `name` for the first time; empty where nothing prevents it."""
 
     async def ask(parts: list[Any]) -> str:
-        text, said, clusters = parts
-        if not said["uid"]:
+        text, answer, clusters = parts
+        if not answer["uid"]:
             return ""
         member = connect(text, name=name)
-        return await asyncio.to_thread(join_conflict, name, said["uid"], clusters, member, namespace)
+        return await asyncio.to_thread(join_conflict, name, answer["uid"], clusters, member, namespace)
 
     reason: pulumi.Output[str] = pulumi.Output.unsecret(pulumi.Output.all(kubeconfig, found, known).apply(ask))
     return reason
@@ -115,16 +115,17 @@ def conflict(
 
 @whole_numbers
 class ClusterIdentityProvider(ResourceProvider):
-    """Keeps a cluster's UID in the state; creates nothing, so there is nothing to delete.
+    """Stores a cluster's UID in the state; creates nothing, so there is nothing to delete.
 
-    It also keeps that a member is cordoned. Where that ends, the taint has to go before workloads wait for the member,
-    and its Cluster can't see to it: the taint may have another owner by then (`flotilla.karmada.joining.cordoning`).
+    It also stores that a member is cordoned. When that ends, the taint has to be removed before workloads wait for the
+    member. The resource of the Cluster can't do this: the taint may have another owner by then
+    (`flotilla.karmada.joining.cordoning`).
     """
 
     serialize_as_secret_always = False
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Use the state's UID where the cluster did not answer; refuse one cluster under two names."""
+        """Use the state's UID where the cluster didn't answer; reject the same cluster under two names."""
         inputs = {**news, _UID: news.get(_UID) or olds.get(_UID) or ""}
         twin, joined = _known(news.get("sameAs")), _known(news.get("joined"))
         reason = "" if olds.get(_UID) else joined
@@ -139,19 +140,19 @@ class ClusterIdentityProvider(ResourceProvider):
         return CheckResult(inputs, [CheckFailure(_UID, reason)] if reason else [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Keep the UID.
+        """Store the UID.
 
         Raises:
-            FlotillaError: the cluster did not answer, and the state doesn't know it.
+            FlotillaError: the cluster didn't answer, and the state doesn't know it.
         """
         if not props[_UID]:
-            raise _silent(props)
-        return CreateResult(id_=props[_UID], outs=_kept(props))
+            raise _unanswered(props)
+        return CreateResult(id_=props[_UID], outs=_outputs(props))
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Replace for another cluster; what was declared in the former cluster is deleted first.
+        """Replace the identity for another cluster; what was declared in the former cluster is deleted first.
 
-        The same cluster under another name is a change: Karmada loses its access under the former one.
+        The same cluster under another name is only a change: Karmada loses its access under the former name.
         """
         another = bool(news[_UID]) and isinstance(news[_UID], str) and news[_UID] != olds[_UID]
         replaces = [_UID] if another else []
@@ -160,32 +161,32 @@ class ClusterIdentityProvider(ResourceProvider):
         return DiffResult(changes=changes, replaces=replaces, delete_before_replace=True)
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Take Karmada's access under the former name away, so that the copies stay when that Cluster goes.
+        """Remove Karmada's access under the former name, so that the copies stay when that Cluster is deleted.
 
-        And end a cordon that the stack declares no more.
+        Also remove a cordon that the stack no longer declares.
 
         Raises:
-            FlotillaError: the cluster did not answer, so that it could not join under the new name; or Karmada still
-                reaches it under its former name; or the control plane did not answer.
+            FlotillaError: the cluster didn't answer, so it could not join under the new name; or Karmada still reaches
+                it under its former name; or the control plane didn't answer.
         """
         if olds.get("cordoned") and not news.get("cordoned"):
             end_cordon(connect(olds["controlPlane"], name="Karmada"), str(olds["cluster"]))
         if not _is_renamed(olds, news):
-            return UpdateResult(outs=_kept(news))
+            return UpdateResult(outs=_outputs(news))
         if news["unanswered"]:
-            raise _silent(news)
+            raise _unanswered(news)
         agent = None
         if news["agentNamespace"]:
             agent = Agent(connect(news["kubeconfig"], name=news["cluster"]), news["agentNamespace"])
         cut_access(connect(news["controlPlane"], name="Karmada"), str(olds["cluster"]), str(olds[_UID]), agent)
-        return UpdateResult(outs=_kept(news))
+        return UpdateResult(outs=_outputs(news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Return what the state has: the cluster is asked by the program."""
-        return ReadResult(id_, _kept(props))
+        """Return the state's properties: the program itself asks the cluster."""
+        return ReadResult(id_, _outputs(props))
 
 
-def _silent(props: dict[str, Any]) -> FlotillaError:
+def _unanswered(props: dict[str, Any]) -> FlotillaError:
     return FlotillaError(f"nothing can be declared in {props['cluster']}: {props['unanswered']}")
 
 
@@ -194,7 +195,7 @@ def _is_renamed(olds: dict[str, Any], news: dict[str, Any]) -> bool:
 
 
 def _known(value: Any) -> str:
-    """Return a text that is known; a preview by Pulumi's CLI has a text of its own for what isn't."""
+    """Return a text if it is known, else ''; in a preview, Pulumi's CLI has a special text for unknown values."""
     return value if isinstance(value, str) and value != UNKNOWN else ""
 
 
@@ -202,7 +203,7 @@ def _cordoned(*sides: dict[str, Any]) -> bool:
     return any(side.get("cordoned") for side in sides)
 
 
-def _kept(props: dict[str, Any]) -> dict[str, Any]:
+def _outputs(props: dict[str, Any]) -> dict[str, Any]:
     more = _CORDON if _cordoned(props) else ()
     return {key: props[key] for key in ("cluster", _UID, *more)}
 
@@ -224,21 +225,21 @@ class ClusterIdentity(Resource, module="flotilla", name="ClusterIdentity"):
         former: Former | None = None,
         cordon: Cordon | None = None,
     ) -> None:
-        """Declare which cluster is meant by `cluster`.
+        """Declare which cluster the name `cluster` stands for.
 
         Args:
-            cluster: what the stack calls it.
-            found: what it said of itself.
+            cluster: the name of the cluster in the stack.
+            found: the cluster's answer.
             opts: resource options.
-            same_as: another name of this stack that leads to the same cluster; empty for none.
-            joined: why it can't join for the first time; empty where nothing is in the way.
-            former: the member's name before, where it gets another one.
-            cordon: where the member takes nothing new.
+            same_as: another name in this stack for the same cluster; empty for none.
+            joined: why it can't join for the first time; empty where it can.
+            former: the member's former name, if it gets another one.
+            cordon: the member's cordon, if it has one.
         """
         props = {
             "cluster": cluster,
-            _UID: found.apply(lambda said: said["uid"]),
-            "unanswered": found.apply(lambda said: said["unanswered"]),
+            _UID: found.apply(lambda answer: answer["uid"]),
+            "unanswered": found.apply(lambda answer: answer["unanswered"]),
             "sameAs": same_as,
             "joined": joined,
             **(former or {}),

@@ -1,4 +1,4 @@
-"""The stack's configuration, taken out of the environment before the program starts anything, and what opens files."""
+"""The stack's configuration, removed from the environment before child processes start, and the decryption of files."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from flotilla.stack.secret_facts import MEMBERS, check_facts
 from flotilla.workloads.sops import decrypted
 
 WITHOUT_KEYS = "FLOTILLA_WITHOUT_KEYS"
-"""The variable that asks for a plan without the keys of encrypted files."""
+"""The environment variable that requests a plan without the keys of encrypted files."""
 
 
 def take_config(base: Path | None = None) -> dict[str, str]:
-    """Return the stack's configuration: by `project:key`, as texts, decrypted.
+    """Return the stack's configuration as decrypted texts, by `project:key`.
 
-    Pulumi's language host puts the decrypted configuration into the program's environment, which every exec plugin
-    and every other child process would inherit. It moves into the SDK, where `pulumi.Config` finds it.
+    Pulumi's language host puts the decrypted configuration into the program's environment, which every exec plugin and
+    every other child process would inherit. This function moves it into the SDK, where `pulumi.Config` finds it.
 
     Args:
-        base: the project's folder, whose stack file says what was encrypted.
+        base: the project's folder; its stack file shows which values were encrypted.
 
     Raises:
-        ConfigError: a value is encrypted that would not stay secret.
+        ConfigError: an encrypted value would not stay secret.
     """
     given = os.environ.pop("PULUMI_CONFIG", None)
     secret_keys = os.environ.pop("PULUMI_CONFIG_SECRET_KEYS", None)
@@ -39,10 +39,10 @@ def take_config(base: Path | None = None) -> dict[str, str]:
 
 
 def decryption() -> Callable[[Path], str] | None:
-    """Return what decrypts files that are encrypted with SOPS; None where placeholders are to stand for their values.
+    """Return the function that decrypts SOPS files; None where placeholders should replace their values.
 
-    A check that has no keys asks for them by `FLOTILLA_WITHOUT_KEYS=1`. Only plans listen to it: nothing is ever made
-    of placeholders.
+    A check without keys requests placeholders with `FLOTILLA_WITHOUT_KEYS=1`. Only plans respect this: an update never
+    uses placeholders.
     """
     without = bool(os.environ.get(WITHOUT_KEYS)) and pulumi.runtime.is_dry_run()
     return None if without else decrypted

@@ -1,4 +1,4 @@
-"""Objects of the control plane itself: what Karmada acts on, declared beside the workloads and sent to no member."""
+"""Objects of the control plane itself: Karmada acts on them, and sends them to no member."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from .propagated_workload import PropagatedWorkload, template_name
 
 
 class ControlPlaneObjectsArgs(TypedDict):
-    """What is declared, and where."""
+    """Where the objects are declared."""
 
     control_plane: KarmadaControlPlane
-    """The control plane that has the objects."""
+    """The control plane that gets the objects."""
 
 
 class ControlPlaneObjects(pulumi.ComponentResource):
     """One entry of `flotilla:objects`.
 
-    Its objects are declared in two parts, before the workloads and after those that they name, so that a destroy takes
-    autoscalers away before what they scale, and interpreters and quotas last of all.
+    Its objects are declared in two parts, before the workloads and after the workloads that they name. So a destroy
+    deletes autoscalers before what they scale, and interpreters and quotas last.
     """
 
     def __init__(self, name: str, args: ControlPlaneObjectsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Begin with no object."""
+        """Start without objects."""
         super().__init__("flotilla:index:ControlPlaneObjects", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self, provider=args["control_plane"].provider)
 
     def declare(self, one: Declared, after: Iterable[pulumi.Resource]) -> KubernetesObject:
-        """Declare one object, named as a template of a workload is: by its kind and name alone."""
+        """Declare one object; its name has the form of a template's name: kind and name, without a workload."""
         name, obj = template_name(one.obj), one.obj
         types = [type_token({**obj, "apiVersion": version}) for version in other_versions(obj["apiVersion"])]
         options = pulumi.ResourceOptions(
@@ -46,14 +46,14 @@ class ControlPlaneObjects(pulumi.ComponentResource):
         return KubernetesObject(name, obj, pulumi.ResourceOptions.merge(self._child, options))
 
     def done(self) -> None:
-        """Say that all of its objects are declared."""
+        """Register that all objects are declared."""
         self.register_outputs({})
 
 
 def declared_first(
     groups: Mapping[str, ControlPlaneObjects], objects: Iterable[Declared]
 ) -> dict[Identity, pulumi.Resource]:
-    """Declare what comes before the workloads, and return it by identity."""
+    """Declare the objects that come before the workloads, and return them by identity."""
     made: dict[Identity, pulumi.Resource] = {}
     for one in objects:
         made[one.identity] = groups[one.group].declare(one, [made[key] for key in one.after if key in made])
@@ -66,7 +66,7 @@ def declare_last(
     first: Mapping[Identity, pulumi.Resource],
     workloads: Mapping[str, PropagatedWorkload],
 ) -> None:
-    """Declare what comes after the workloads that it names."""
+    """Declare the objects that come after the workloads that they name."""
     made = dict(first)
     for workload in workloads.values():
         made |= workload.by_identity

@@ -1,4 +1,4 @@
-"""The control plane's own CAs and certificates, renewed by plan."""
+"""The control plane's own CAs and certificates; their renewal appears in plans."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ _INPUTS = ("names", "lifetimeDays", "caLifetimeDays", "generation")
 
 
 class ControlPlanePkiArgs(TypedDict):
-    """What the certificates say, and how long."""
+    """The names in the certificates, and lifetimes."""
 
     names: list[str]
-    """Every DNS name and IP address that anyone dials."""
+    """Every DNS name and IP address that clients dial."""
     lifetime_days: int
-    """Of the certificates."""
+    """The lifetime of the certificates."""
     ca_lifetime_days: int
-    """Of the CAs."""
+    """The lifetime of the CAs."""
     renew_before_days: int
-    """What expires within so many days is renewed by the next `up`."""
+    """The next `up` renews certificates that expire within this number of days."""
     generation: int
-    """Another number makes keys and CAs anew, too."""
+    """A new number also replaces the keys and the CAs."""
 
 
 @whole_numbers
 class CertificatesProvider(ResourceProvider):
-    """Makes certificates in the process that runs the program; nothing is left to delete."""
+    """Issues certificates in the process that runs the program; nothing is left to delete."""
 
     serialize_as_secret_always = False
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Make everything."""
+        """Issue all certificates."""
         return CreateResult(id_="certificates", outs=_outputs(props, None))
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Renew where names or lifetimes change, and where the window before the end has come."""
+        """Report a change for other names or lifetimes, and when the time for renewal has come."""
         changed = any(olds.get(key) != news.get(key) for key in _INPUTS)
         return DiffResult(changes=changed or _due(olds, news))
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Renew the certificates; the keys and CAs stay, unless another generation is asked for or a CA would end."""
-        held = pki.Certificates(**{key: olds[key] for key in _PEMS})
+        """Renew the certificates; keys and CAs stay, unless the generation changes or a CA would expire too early."""
+        existing = pki.Certificates(**{key: olds[key] for key in _PEMS})
         lifetime = dt.timedelta(days=int(news["lifetimeDays"]))
-        outlived = dt.datetime.now(dt.UTC) + lifetime > pki.expires(held.ca_cert)
-        anew = olds.get("generation") != news.get("generation") or outlived
-        return UpdateResult(outs=_outputs(news, None if anew else held))
+        outlived = dt.datetime.now(dt.UTC) + lifetime > pki.expires(existing.ca_cert)
+        replaced = olds.get("generation") != news.get("generation") or outlived
+        return UpdateResult(outs=_outputs(news, None if replaced else existing))
 
 
 def _outputs(props: dict[str, Any], keep: pki.Certificates | None) -> dict[str, Any]:
@@ -97,10 +97,10 @@ class ControlPlanePki(pulumi.ComponentResource):
     """CAs and certificates of one control plane; private keys are secrets in the state."""
 
     chart: Pki
-    """What the chart takes, as outputs."""
+    """The certificates for the chart, as outputs."""
 
     expires: pulumi.Output[str]
-    """When the certificates end, ISO 8601, UTC."""
+    """When the certificates expire, ISO 8601, UTC."""
 
     def __init__(self, name: str, args: ControlPlanePkiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the certificates."""

@@ -1,4 +1,4 @@
-"""Credentials of clusters, wherever the stack file says they come from."""
+"""Credentials of clusters, from all sources that the stack file may name."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .kind_cluster import KindCluster
 
 
 class Credentials:
-    """Finds kubeconfigs: in files, in the stack file, of clusters that this stack makes, and in other stacks."""
+    """Finds kubeconfigs: in files, in the stack file, of clusters that this stack creates, and in other stacks."""
 
     def __init__(self, base: Path, clusters: dict[str, KindCluster]) -> None:
-        """Take the project's folder and this stack's clusters."""
+        """Store the project's folder and this stack's clusters."""
         self._base = base
         self._clusters = clusters
         self._references: dict[str, pulumi.StackReference] = {}
 
     def kubeconfig(self, source: Kubeconfig) -> pulumi.Input[str]:
-        """Return a kubeconfig: text where it is known now, a secret output where a stack makes it."""
+        """Return a kubeconfig: a text if it is known already, a secret output if a stack creates it."""
         if source.cluster is None:
             return kubeconfig_text(source, self._base)
         if source.stack is None:
@@ -47,7 +47,7 @@ class Credentials:
 
 
 def server_of(kubeconfig: pulumi.Input[str]) -> pulumi.Input[str]:
-    """Return the URL that a kubeconfig dials, which is no secret."""
+    """Return the URL that a kubeconfig dials, which isn't secret."""
     if isinstance(kubeconfig, str):
         return kubeconfigs.server_of(kubeconfig)
     known: pulumi.Output[str] = pulumi.Output.from_input(kubeconfig)

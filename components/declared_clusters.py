@@ -1,4 +1,4 @@
-"""A stack's clusters as its file has them: the control plane, and the members that join it."""
+"""A stack's clusters according to its file: the control plane, and the members that join it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ Member = PushMember | PullMember
 
 
 def guarded(part: Any) -> pulumi.ResourceOptions:
-    """Return the options of what may be protected from deletion, and may have had another name."""
+    """Return the options of a resource that may be protected from deletion, and may have a former name."""
     former = getattr(part, "formerly", None)
     return pulumi.ResourceOptions(protect=part.protect, aliases=[pulumi.Alias(name=former)] if former else None)
 
 
 def control_plane_args(karmada: ControlPlane, credentials: Credentials, base: Path) -> KarmadaControlPlaneArgs:
-    """Return the arguments of a stack's control plane: one that it installs, another stack's, or one that is there.
+    """Return the arguments of a stack's control plane: one that it installs, another stack's, or an existing one.
 
     Args:
-        karmada: the stack file's section.
-        credentials: of the stack's clusters.
+        karmada: the section of the stack file.
+        credentials: the credentials of the stack's clusters.
         base: the project's folder.
     """
     if karmada.helm:

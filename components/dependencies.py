@@ -1,4 +1,4 @@
-"""Dependencies that order two resources without making one fail with the other."""
+"""Dependencies that order two resources, but don't make one fail when the other fails."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import pulumi
 
 
 def if_made(resource: pulumi.Resource) -> pulumi.Output[pulumi.Resource | None]:
-    """Return a resource for `depends_on`: it is waited for, and left out where its registration failed."""
+    """Return a resource for `depends_on`, which waits for it, but ignores it if its registration failed."""
     made: pulumi.Output[pulumi.Resource | None] = resource.urn.apply(lambda _: resource)
     return made.recover(lambda _: None)

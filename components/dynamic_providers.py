@@ -1,6 +1,7 @@
-"""The dynamic resources of this project by their type tokens: how the embedded engine finds their providers.
+"""The dynamic resources of this project by their type tokens, so that the embedded engine finds their providers.
 
-The engine reads this mapping by the entry point `flotilla.dynamic_providers`; a new dynamic resource needs a line here.
+The engine reads this mapping through the entry point `flotilla.dynamic_providers`; a new dynamic resource needs a line
+here.
 """
 
 from __future__ import annotations
@@ -21,4 +22,4 @@ PROVIDERS = {
     "dynamic/flotilla:UninstallGuard": f"{__package__}.installation:UninstallGuardProvider",
     "dynamic/flotilla:Withdrawal": f"{__package__}.withdrawal:WithdrawalProvider",
 }
-"""Type token without `pulumi-python:`, to `package.module:Class`."""
+"""The key is the type token without `pulumi-python:`, the value is `package.module:Class`."""

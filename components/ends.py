@@ -1,4 +1,4 @@
-"""What the resources that only do something when a workload ends have in common."""
+"""The base of resources that only act when a workload ends."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from .whole_numbers import whole_numbers
 
 @whole_numbers
 class EndProvider(KeptInputsProvider):
-    """Keeps what a workload's end goes by; does nothing before."""
+    """Stores what is needed when a workload ends; does nothing before."""
 
     counts: ClassVar[tuple[str, ...]] = ()
-    """The properties whose change is one; another timeout, for one, changes nothing."""
+    """The properties whose change matters; another timeout, for example, changes nothing."""
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Report a change of what counts."""
+        """Report a change of the properties that matter."""
         return DiffResult(changes=any(olds.get(key) != news.get(key) for key in self.counts))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Keep which templates there are now."""
+        """Store the new properties."""
         return UpdateResult(outs=news)

@@ -1,6 +1,6 @@
-"""What surrounds the chart's release: what the host had before it, and when Karmada is ready after it.
+"""Resources around the chart's release: the host cluster's state before it, and the wait for Karmada after it.
 
-Dynamic resources, for neither is an object: one is knowledge that a destroy needs, the other a wait.
+They are dynamic resources because neither is an object: one is knowledge that a destroy needs, the other is a wait.
 """
 
 from __future__ import annotations
@@ -28,70 +28,70 @@ _SECRET = ObjectRef("v1", "Secret", f"{RELEASE}-kubeconfig", SYSTEM_NAMESPACE)
 
 @whole_numbers
 class _OnHost(ResourceProvider):
-    """Acts on the host cluster when a destroy comes, with the credentials of then."""
+    """Base of providers that act on the host cluster during a destroy, with the credentials of that time."""
 
     serialize_as_secret_always = False
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Only follow the credentials."""
+        """Only report changed credentials."""
         return DiffResult(changes=olds.get("kubeconfig") != news.get("kubeconfig"))
 
 
 @whole_numbers
 class HostStateProvider(_OnHost):
-    """Remembers what of the chart's leftovers was there before it; a destroy then deletes the others."""
+    """Records which of the chart's leftovers existed before the installation; a destroy then deletes the others."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Look before anything is installed.
+        """Look at the host cluster before anything is installed.
 
         Raises:
-            FlotillaError: a release is there that is stuck, or isn't this stack's.
+            FlotillaError: the cluster has a release that is stuck.
         """
         connection = connect(props["kubeconfig"], name="the host cluster")
-        held_up = host.stuck(connection)
-        if held_up:
-            raise FlotillaError(f"the host cluster's {held_up}")
+        problem = host.stuck(connection)
+        if problem:
+            raise FlotillaError(f"the host cluster's {problem}")
         return CreateResult(id_="host", outs={**props, "found": [str(ref) for ref in host.leftovers(connection)]})
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Keep what was seen: what was there before doesn't change any more."""
+        """Keep the recorded leftovers: what existed before the installation doesn't change any more."""
         return UpdateResult(outs={**news, "found": olds["found"]})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Delete what the release has left, once it is gone."""
+        """Delete what the release has left behind, after it was deleted."""
         host.clean_up(connect(props["kubeconfig"], name="the host cluster"), set(props["found"]))
 
 
 class HostState(Resource, module="flotilla", name="HostState"):
-    """What the host cluster had before Karmada; the release depends on it."""
+    """What the host cluster had before Karmada was installed; the release depends on it."""
 
     def __init__(self, name: str, kubeconfig: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:
-        """Declare it."""
+        """Declare the resource."""
         super().__init__(HostStateProvider(), name, {"kubeconfig": kubeconfig, "found": None}, opts)
 
 
 @whole_numbers
 class UninstallGuardProvider(_OnHost):
-    """Does nothing until a destroy reaches it, which is before the release goes."""
+    """Does nothing until a destroy deletes it, which is before the release is deleted."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Be there."""
+        """Create nothing."""
         return CreateResult(id_="guard", outs=props)
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Take the credentials of today."""
+        """Store the current credentials."""
         return UpdateResult(outs=news)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Disarm the chart's job."""
-        host.disarm(connect(props["kubeconfig"], name="the host cluster"))
+        """Make the chart's job at uninstall harmless."""
+        host.make_uninstall_harmless(connect(props["kubeconfig"], name="the host cluster"))
 
 
 class UninstallGuard(Resource, module="flotilla", name="UninstallGuard"):
     """Keeps the chart's job at uninstall from deleting objects of the host cluster; depends on the release."""
 
     def __init__(self, name: str, kubeconfig: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:
-        """Declare it."""
+        """Declare the resource."""
         super().__init__(UninstallGuardProvider(), name, {"kubeconfig": kubeconfig}, opts)
 
 
@@ -102,22 +102,22 @@ class ReadyProvider(ResourceProvider):
     serialize_as_secret_always = False
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Wait."""
+        """Wait until Karmada is ready."""
         return CreateResult(id_="ready", outs=_ready(props))
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Wait again after a change of the release, of the certificates or of the address."""
+        """Report a change, and so another wait, for another release, other certificates or another address."""
         compared = ("credentials", "release", "server")
         return DiffResult(changes=any(olds.get(key) != news.get(key) for key in compared))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Wait again."""
+        """Wait until Karmada is ready again."""
         return UpdateResult(outs=_ready(news))
 
 
 def _ready(props: dict[str, Any]) -> dict[str, Any]:
     deadline = time.monotonic() + float(props["timeout"])
-    missing = ["nothing was seen of it yet"]
+    missing = ["it has not answered yet"]
     while time.monotonic() < deadline:
         try:
             kubeconfig = _kubeconfig(props)
@@ -136,7 +136,7 @@ def _ready(props: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kubeconfig(props: dict[str, Any]) -> str:
-    """Return the administrator's kubeconfig: ours, or the one of the chart's job with the published address in it."""
+    """Return the administrator's kubeconfig: the stack's own, or that of the chart's job with the published address."""
     if props["own"]:
         return str(props["credentials"])
     secret = connect(props["host"], name="the host cluster").get(_SECRET)
@@ -145,7 +145,7 @@ def _kubeconfig(props: dict[str, Any]) -> str:
 
 
 class Ready(Resource, module="flotilla", name="ControlPlaneReady"):
-    """Karmada, once it serves members and policies; depends on the release."""
+    """The wait until Karmada serves members and policies; depends on the release."""
 
     kubeconfig: pulumi.Output[str]
     """The administrator's kubeconfig, for the published address."""

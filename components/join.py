@@ -1,6 +1,6 @@
-"""What both modes of joining have in common: access in the member, credentials and the Cluster in the control plane.
+"""The common part of both modes of joining: access in the member, credentials and the Cluster in the control plane.
 
-A member changes its mode in place, keeping its workloads, for these objects are the same ones in both.
+A member can change its mode in place and keep its workloads, because these objects are the same in both modes.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ PULL = "flotilla:index:PullMember"
 
 
 class MemberArgs(TypedDict):
-    """How the member is reached and what Karmada is told about it."""
+    """How the member is reached, and how Karmada is configured for it."""
 
     control_plane: KarmadaControlPlane
     """The control plane that it joins."""
     member: MemberModel
-    """The member as the stack file has it; its kubeconfig there says where the text below comes from."""
+    """The member as in the stack file; its kubeconfig there is the source of the text below."""
     kubeconfig: pulumi.Input[str]
     """Administrator's kubeconfig of the member, as text with certificates inline; treated as a secret."""
     api_endpoint: pulumi.Input[str]
     """The URL that Karmada dials, with its scheme: the member's, or the kubeconfig's server."""
     others: NotRequired[Mapping[str, pulumi.Input[Probe]]]
-    """What other members of the stack said of themselves: none of them may be the same cluster."""
+    """The answers of other members of the stack: none of them may be the same cluster."""
 
 
 class Member(pulumi.ComponentResource):
-    """A member, however it joins."""
+    """A member, in either mode."""
 
     name: pulumi.Output[str]
     """The Cluster's name, resolved once the member is Ready."""
@@ -51,20 +51,20 @@ class Member(pulumi.ComponentResource):
     """UID of the member's kube-system namespace."""
 
     found: pulumi.Output[Probe]
-    """What the member said of itself in this run."""
+    """The member's answer in this run."""
 
     provider: k8s.Provider
     """Provider for objects in the member."""
 
     joined: pulumi.Resource
-    """Depend on it to run after the member is Ready, and to be gone before it leaves."""
+    """A resource that depends on this one runs after the member is Ready, and is deleted before the member leaves."""
 
     renamed: pulumi.Resource | None
-    """Depend on it to change nothing before Karmada has lost its access under the member's former name."""
+    """A resource that depends on this one changes nothing before Karmada has lost access under the former name."""
 
     @property
     def expected(self) -> pulumi.Output[dict[str, str]]:
-        """What a workload's rollout knows of this member: `id`, and in `unanswered` why it can't be waited for."""
+        """What a workload's rollout needs to know of this member: `id`, and `unanswered`, why it can't wait for it."""
         failed = self.joined.urn.apply(lambda _: "").recover(lambda _: "its join failed in this run")
         known = pulumi.Output.all(self.found, self.cluster_id.recover(lambda _: ""), failed)
         return known.apply(lambda k: {"id": k[1], "unanswered": k[0]["unanswered"] or k[2]})
@@ -72,23 +72,24 @@ class Member(pulumi.ComponentResource):
 
 @dataclass(frozen=True)
 class Joined:
-    """What `declare_join` has declared."""
+    """The result of `declare_join`."""
 
     cluster: KubernetesObject
     """The Cluster in the control plane."""
     member: Declarations
-    """For more objects in the member."""
+    """Declares more objects in the member."""
     control_plane: Declarations
-    """For more objects in the control plane."""
+    """Declares more objects in the control plane."""
 
 
 def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str, refused: str = "") -> Joined:
     """Declare access, credentials and the Cluster; set the component's `cluster_id` and `provider`.
 
-    `refused` is why the member can't have another name than before; empty where nothing is in the way.
+    `refused` is the reason why the member can't be renamed; empty where it can.
 
-    Order on the way in: the member's accounts, tokens and rights; the control plane's Secrets; the Cluster. A destroy
-    goes the other way: the Cluster first, waiting until it is gone with its credentials and rights still in place.
+    The order is: the member's accounts, tokens and rights; the control plane's Secrets; the Cluster. A destroy has the
+    reverse order: it deletes the Cluster first and waits until it is gone, while its credentials and rights still
+    exist.
     """
     kubeconfig = pulumi.Output.secret(args["kubeconfig"])
     component.found = probe(kubeconfig, name)
@@ -133,30 +134,30 @@ def declare_join(component: Member, name: str, args: MemberArgs, *, mode: str, r
         insecure_skip_tls_verify=given.insecure_skip_tls_verify,
         ready_timeout=given.ready_timeout,
     )
-    # Another cluster under the name of one that is joined: the one before has to leave, so that its copies go, and
-    # Karmada sends everything to the new one. The same cluster under another name joins before the one of the former
-    # name goes: its copies are to pass from one to the other.
-    anew = pulumi.ResourceOptions(replace_on_changes=["spec.id"], delete_before_replace=not given.formerly)
-    cluster = control_plane.declare("cluster", manifest, depends_on=[*credentials, *member.declared], opts=anew)
+    # If another cluster gets the name of a joined one, the former Cluster has to leave first, so that its copies are
+    # deleted and Karmada sends everything to the new cluster. If the same cluster gets another name, the new Cluster
+    # joins before the former one is deleted: the copies pass from one to the other.
+    replacing = pulumi.ResourceOptions(replace_on_changes=["spec.id"], delete_before_replace=not given.formerly)
+    cluster = control_plane.declare("cluster", manifest, depends_on=[*credentials, *member.declared], opts=replacing)
     return Joined(cluster, member, control_plane)
 
 
 def _twin(known: list[Any]) -> str:
-    """Return the name of another member that leads to the same cluster; empty where there is none."""
+    """Return the name of another member that is the same cluster; empty where there is none."""
     own, others = known
-    return next((name for name, said in sorted(others.items()) if own["uid"] and said["uid"] == own["uid"]), "")
+    return next((name for name, other in sorted(others.items()) if own["uid"] and other["uid"] == own["uid"]), "")
 
 
 def mode_alias(opts: pulumi.ResourceOptions | None, type_: str) -> pulumi.ResourceOptions:
-    """Return options by which a member of the other mode is recognised as the same one."""
+    """Return options with an alias that matches a member of the other mode, so that it counts as the same resource."""
     return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(aliases=[pulumi.Alias(type_=type_)]))
 
 
 class Declarations:
-    """Declares objects of one cluster as children of one component, and keeps them in order."""
+    """Declares objects of one cluster as children of one component, and remembers them in order."""
 
     def __init__(self, prefix: str, opts: pulumi.ResourceOptions) -> None:
-        """Take the names' common beginning, and the parent and provider."""
+        """Store the common prefix of the names, and the options with parent and provider."""
         self._prefix = prefix
         self._opts = opts
         self.declared: list[KubernetesObject] = []
@@ -169,7 +170,7 @@ class Declarations:
         depends_on: list[Any] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> KubernetesObject:
-        """Declare one."""
+        """Declare one object."""
         after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=depends_on or []))
         merged = pulumi.ResourceOptions.merge(self._opts, after)
         self.declared.append(KubernetesObject(f"{self._prefix}-{suffix}", manifest, merged))
@@ -209,8 +210,8 @@ def _declare_credentials(
     encoded = base64.b64encode(given.ca_bundle.encode()).decode() if given.ca_bundle else None
 
     def credentials(data: dict[str, str] | None) -> dict[str, str]:
-        held = _filled(data, name)
-        return {"token": held["token"], "caBundle": encoded or held["ca.crt"]}
+        filled = _filled(data, name)
+        return {"token": filled["token"], "caBundle": encoded or filled["ca.crt"]}
 
     def impersonation(data: dict[str, str] | None) -> dict[str, str]:
         return {"token": _filled(data, name)["token"]}
@@ -225,10 +226,10 @@ def _declare_credentials(
 
 
 def _filled(data: dict[str, str] | None, member: str) -> dict[str, str]:
-    """Return a token Secret's data. Providers that don't wait for it (before 4.0) hand it out empty."""
+    """Return a token Secret's data. Providers that don't wait for it (before 4.0) return it empty."""
     if not data or "token" not in data:
         raise FlotillaError(
             f"{member}: its token controller has not filled a token Secret of the join yet",
-            hint="run `up` again; if it stays so, look at the member's kube-controller-manager",
+            hint="run `up` again; if that doesn't help, look at the member's kube-controller-manager",
         )
     return data

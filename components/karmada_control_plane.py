@@ -1,4 +1,4 @@
-"""Karmada itself: what members join and workloads are declared in."""
+"""The Karmada control plane: members join it, and workloads are declared in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .providers import cluster_provider
 
 
 class ReleaseArgs(TypedDict):
-    """Karmada by its Helm chart."""
+    """How Karmada is installed with its Helm chart."""
 
     host_kubeconfig: pulumi.Input[str]
     """Administrator's kubeconfig of the host cluster; treated as a secret."""
@@ -30,33 +30,33 @@ class ReleaseArgs(TypedDict):
     chart: str
     """Name, path or OCI reference of the chart."""
     repository: NotRequired[str]
-    """URL of the chart's repository, for a chart by name."""
+    """URL of the chart's repository, for a chart given by name."""
     chart_version: NotRequired[str]
     """The chart's version."""
     certificates: NotRequired[ControlPlanePkiArgs]
-    """Certificates of the stack's own; without them the chart's job makes some."""
+    """The stack's own certificates; without them the chart's job makes certificates."""
     values: Callable[[Pki | None], dict[str, Any]]
-    """Returns the chart's values, given the certificates."""
+    """A function that returns the chart's values, given the certificates."""
     create_namespace: NotRequired[bool]
-    """Make karmada-system (the default), or use the one that is there and leave it."""
+    """Create karmada-system (the default), or use the existing namespace and keep it on a destroy."""
     timeout: NotRequired[int]
-    """Seconds until all of it runs; 900 by default."""
+    """Seconds until everything runs; 900 by default."""
 
 
 class KarmadaControlPlaneArgs(TypedDict):
-    """A control plane that exists, or one to install: exactly one of the two."""
+    """An existing control plane, or one to install: exactly one of the two."""
 
     kubeconfig: NotRequired[pulumi.Input[str]]
     """Administrator's kubeconfig, as text with certificates inline; treated as a secret."""
     release: NotRequired[ReleaseArgs]
-    """How to install it."""
+    """How to install Karmada."""
 
 
 class KarmadaControlPlane(pulumi.ComponentResource):
-    """A Karmada control plane, and the provider through which everything in it is declared."""
+    """A Karmada control plane, with the provider through which all objects in it are declared."""
 
     kubeconfig: pulumi.Output[str]
-    """Kubeconfig of Karmada's API server, for its published address; a secret. Resolved once Karmada is ready."""
+    """Kubeconfig of Karmada's API server, with its published address; a secret. Resolved once Karmada is ready."""
 
     provider: k8s.Provider
     """Provider for objects in the control plane."""
@@ -65,7 +65,7 @@ class KarmadaControlPlane(pulumi.ComponentResource):
     """UID of its kube-system namespace."""
 
     joined: pulumi.Output[dict[str, str] | None]
-    """The names of the Clusters that it has now, by their UID; None where it does not say."""
+    """The names of its current Clusters, by their UID; None where it doesn't answer."""
 
     def __init__(self, name: str, args: KarmadaControlPlaneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the control plane."""
@@ -139,7 +139,7 @@ def _after(opts: pulumi.ResourceOptions, resources: list[pulumi.Resource]) -> pu
 
 
 def _fingerprint(values: dict[str, Any], args: ReleaseArgs) -> pulumi.Output[str]:
-    """Return what changes with what is installed, and shows nothing of it."""
+    """Return a digest that changes with what is installed, and reveals nothing of it."""
 
     def digest(known: Any) -> str:
         text = json.dumps([known, args["chart"], args.get("chart_version")], sort_keys=True)

@@ -1,8 +1,8 @@
-"""The beginning of the end of a workload whose copies stay: nothing of it goes before Karmada knows that of each copy.
+"""The beginning of a workload's end, if its copies stay: nothing is deleted before Karmada knows that for each copy.
 
-A dynamic resource that depends on the workload's policies and templates, and so goes first. The policies say that
-copies stay, but what counts when a template is deleted are its Works, which Karmada writes a moment later, or, with a
-lazy activation, with the next change.
+This is a dynamic resource that depends on the workload's policies and templates, and so is deleted first. The policies
+say that copies stay, but the Works decide what happens when a template is deleted. Karmada writes these a moment later,
+or, with a lazy activation, with the next change.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from .whole_numbers import whole_numbers
 
 @whole_numbers
 class KeepingProvider(EndProvider):
-    """Waits on deletion; makes nothing."""
+    """Waits on deletion; creates nothing."""
 
     counts = ("templates", "namespaces", "kubeconfig")
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Wait until every copy is sure to stay."""
+        """Wait until every copy is certain to stay."""
         connection, seconds = connect(props["kubeconfig"], name="Karmada"), float(props["timeout"])
         await_preserved(connection, [ObjectRef(*parts) for parts in props["templates"]], seconds)
         keep_namespaces(connection, [str(name) for name in props["namespaces"]], seconds)
 
 
 class Keeping(Resource, module="flotilla", name="Keeping"):
-    """A wait, on deletion, until every copy of a workload is sure to stay in its member."""
+    """A wait, on deletion, until every copy of a workload is certain to stay in its member."""
 
     def __init__(
         self,
@@ -50,9 +50,9 @@ class Keeping(Resource, module="flotilla", name="Keeping"):
 
         Args:
             workload: the workload's name.
-            templates: its templates; only their references are kept.
+            templates: its templates; only their references are stored.
             opts: resource options: it depends on the workload's policies and templates.
-            kubeconfig: Karmada's; a secret.
+            kubeconfig: Karmada's kubeconfig; a secret.
             timeout: seconds.
         """
         props = {

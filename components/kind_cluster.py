@@ -1,4 +1,4 @@
-"""A cluster that `kind` makes: a dynamic resource over the command."""
+"""A cluster that the `kind` command creates, as a dynamic resource."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .whole_numbers import whole_numbers
 
 
 class KindClusterArgs(TypedDict):
-    """What `kind` gets."""
+    """The arguments for `kind`."""
 
     config: dict[str, Any]
-    """kind.x-k8s.io/v1alpha4, with the cluster's name."""
+    """The configuration (kind.x-k8s.io/v1alpha4), with the cluster's name."""
     runtime: NotRequired[str]
     """docker (the default), podman or nerdctl."""
     wait: NotRequired[int]
@@ -25,7 +25,7 @@ class KindClusterArgs(TypedDict):
 
 @whole_numbers
 class KindClusterProvider(ResourceProvider):
-    """Creates, reads and deletes; kind can't change a cluster, so that every change is another one."""
+    """Creates, reads and deletes clusters; kind can't change a cluster, so every change replaces it."""
 
     serialize_as_secret_always = False
 
@@ -36,12 +36,12 @@ class KindClusterProvider(ResourceProvider):
         return CreateResult(id_=name, outs={**props, "kubeconfig": kubeconfig})
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Replace on every change; one name can't stand for two clusters at a time."""
+        """Replace the cluster on every change; two clusters can't have the same name at the same time."""
         changed = [key for key in ("config", "runtime") if olds.get(key) != news.get(key)]
         return DiffResult(changes=bool(changed), replaces=changed, delete_before_replace=True)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Look whether the cluster is still there."""
+        """Look whether the cluster still exists."""
         kind = Kind(props["runtime"])
         if id_ not in kind.clusters():
             return ReadResult("", {})
@@ -57,13 +57,13 @@ class _Cluster(Resource, module="flotilla", name="Kind"):
 
 
 class KindCluster(pulumi.ComponentResource):
-    """A cluster of containers on this machine, with its kubeconfig as a secret."""
+    """A cluster of containers on this machine; its kubeconfig is a secret."""
 
     kubeconfig: pulumi.Output[str]
     """Kubeconfig for clients on this machine; a secret."""
 
     def __init__(self, name: str, args: KindClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare the cluster called `name`."""
+        """Declare the cluster named `name`."""
         super().__init__("flotilla:index:KindCluster", name, None, opts)
         props = {
             "config": args["config"],

@@ -1,4 +1,4 @@
-"""The end of a pull-mode join, and the beginning of its leave."""
+"""The end of a pull-mode join, and the beginning of a leave."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider,
 
 from flotilla.karmada.joining.abandon import remove_cluster
 from flotilla.karmada.joining.membership import await_member, drain
-from flotilla.karmada.joining.renaming import lives_on
+from flotilla.karmada.joining.renaming import has_joined_elsewhere
 from flotilla.kube.connection import connect
 
 from .whole_numbers import whole_numbers
@@ -17,20 +17,20 @@ from .whole_numbers import whole_numbers
 
 @whole_numbers
 class MembershipProvider(ResourceProvider):
-    """Waits until the member is Ready; before anything of it goes, drains it."""
+    """Waits until the member is Ready, and drains it before anything of it is deleted."""
 
     serialize_as_secret_always = False
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Wait."""
+        """Wait until the member is Ready."""
         _await(props)
         return CreateResult(id_=str(props["member"]), outs=props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Wait again after another agent.
+        """Report a change, and so another wait, for another agent.
 
-        Another cluster is another membership, and the one before is drained first. So is another name; there the one
-        before goes last, for its copies are to pass to the other.
+        Another cluster replaces the membership, and the former one is drained first. Another name replaces it, too, but
+        then the former membership is deleted last, because its copies pass to the new name.
         """
         another = olds.get("clusterId") not in (None, news.get("clusterId"))
         renamed = olds.get("member") != news.get("member")
@@ -39,15 +39,15 @@ class MembershipProvider(ResourceProvider):
         return DiffResult(changes=changed or bool(replaces), replaces=replaces, delete_before_replace=another)
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Wait again."""
+        """Wait until the member is Ready again."""
         _await(news)
         return UpdateResult(outs=news)
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Drain; where the cluster lives on under another name, its Cluster goes and its copies stay."""
+        """Drain the member. If the cluster has joined under another name, only delete its Cluster; its copies stay."""
         connection, member = connect(props["controlPlane"], name="Karmada"), str(props["member"])
         cluster_id = str(props.get("clusterId") or "")
-        if lives_on(connection, member, cluster_id):
+        if has_joined_elsewhere(connection, member, cluster_id):
             remove_cluster(connection, member, cluster_id)
         else:
             drain(connection, member, float(props["timeout"]))

@@ -1,4 +1,4 @@
-"""What a stack's program declares, by Pulumi's mocks: for tests of a project, in which no cluster is asked."""
+"""What a stack's program declares, according to Pulumi's mocks: for tests of a project, without any cluster."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from flotilla.stack.stackfile import read_stack_file
 
 from . import join, karmada_control_plane
 
-_SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - by which Pulumi marks special values (sdk: rpc.py)
+_SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - Pulumi marks special values with it (sdk: rpc.py)
 _KUBECONFIG = json.dumps(
     {
         "apiVersion": "v1",
@@ -42,31 +42,31 @@ _KUBECONFIG = json.dumps(
 
 @dataclass(frozen=True)
 class DeclaredResource:
-    """One resource."""
+    """A declared resource."""
 
     type: str
     """Its type token, such as `kubernetes:apps/v1:Deployment`."""
     name: str
     inputs: dict[str, Any] = field(repr=False)
-    """What it is declared with; secrets are readable."""
+    """The inputs of the resource; secrets are readable."""
 
 
 class DeclaredStack:
-    """What a stack declares."""
+    """The resources that a stack declares."""
 
     def __init__(self, resources: list[DeclaredResource]) -> None:
-        """Keep the resources in the order in which they were registered."""
+        """Store the resources, in the order in which they were registered."""
         self.resources = resources
 
     def names(self, *types: str) -> list[str]:
-        """Return the names of the resources of some types."""
+        """Return the names of all resources with one of some types."""
         return [one.name for one in self.resources if one.type in types]
 
     def inputs(self, name: str) -> dict[str, Any]:
-        """Return what a resource is declared with.
+        """Return the inputs of a resource.
 
         Raises:
-            KeyError: none or several are called so.
+            KeyError: no resource, or several, have this name.
         """
         found = [one for one in self.resources if one.name == name]
         if len(found) != 1:
@@ -78,12 +78,12 @@ class DeclaredStack:
 def declared(project: Path, stack: str) -> DeclaredStack:
     """Run a project's program with a stack file, and return what it declares.
 
-    Credentials of the stack file are replaced, so that none are needed; encrypted values are placeholders. Every
-    cluster is taken for one that answers and that nobody has joined.
+    The credentials in the stack file are replaced, so none are needed; encrypted values become placeholders. Every
+    cluster counts as one that answers and hasn't joined any control plane.
 
     Args:
         project: the project's folder.
-        stack: which; its file is `stacks/Pulumi.<stack>.yaml`.
+        stack: the name of the stack; its file is `stacks/Pulumi.<stack>.yaml`.
 
     Raises:
         FlotillaError: the stack file isn't valid, or the program failed.
@@ -127,16 +127,16 @@ def _opened(value: Any) -> Any:
 
 @contextmanager
 def _without_clusters() -> Iterator[None]:
-    """Let every cluster say who it is, with no cluster anywhere."""
+    """Replace the requests to clusters: every cluster seems to answer with an identity."""
 
-    def said_by(_kubeconfig: Any, name: str) -> pulumi.Output[dict[str, str]]:
+    def fake_probe(_kubeconfig: Any, name: str) -> pulumi.Output[dict[str, str]]:
         return pulumi.Output.from_input({"uid": f"uid-of-{name}", "unanswered": ""})
 
     with ExitStack() as patches:
         for module in (join, karmada_control_plane):
-            patches.enter_context(mock.patch.object(module, "probe", said_by))
+            patches.enter_context(mock.patch.object(module, "probe", fake_probe))
         patches.enter_context(mock.patch.object(join, "conflict", _no_conflict))
-        patches.enter_context(mock.patch.object(karmada_control_plane, "joined_clusters", _nobody))
+        patches.enter_context(mock.patch.object(karmada_control_plane, "joined_clusters", _no_clusters))
         yield
 
 
@@ -144,22 +144,22 @@ def _no_conflict(*_: Any) -> pulumi.Output[str]:
     return pulumi.Output.from_input("")
 
 
-def _nobody(_kubeconfig: Any) -> pulumi.Output[dict[str, str]]:
+def _no_clusters(_kubeconfig: Any) -> pulumi.Output[dict[str, str]]:
     return pulumi.Output.from_input({})
 
 
 async def _run(project: Path, name: str, stack: str, recorder: _Recorder) -> None:
     loops: list[asyncio.AbstractEventLoop] = []
 
-    def give_a_loop() -> None:
+    def set_event_loop() -> None:
         loops.append(asyncio.new_event_loop())
         asyncio.set_event_loop(loops[-1])
 
     def program() -> None:
         runpy.run_path(str(project / "__main__.py"), run_name="__main__")
 
-    # The SDK's mocks open an event loop in each thread and close none: Python would warn of it later.
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(initializer=give_a_loop))
+    # The SDK's mocks open an event loop in each thread and close none; Python would later print warnings.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(initializer=set_event_loop))
     pulumi.runtime.set_mocks(recorder, project=name, stack=stack, preview=False)
     try:
         await run_pulumi_func(program)

@@ -1,8 +1,9 @@
-"""A move: a workload's copies get healthy in the clusters that it comes to before they go from those that it leaves.
+"""A move: a workload's copies become healthy in new clusters before they are removed from the clusters it leaves.
 
-A dynamic resource that a workload's policies depend on: when its placement changes, the policies in the control plane
-first hold both places, and what is declared is written only once the copies that come are healthy. The policies' own
-resources then find what they declare (docs/decisions/moves-without-a-gap.md).
+This is a dynamic resource on which a workload's policies depend. When the placement changes, the policies in the
+control plane first contain both the old and the new clusters. The declared placement is written only once the new
+copies are healthy. After that, the policies' own resources find what they declare
+(docs/decisions/moves-without-a-gap.md).
 """
 
 from __future__ import annotations
@@ -21,27 +22,27 @@ from .whole_numbers import whole_numbers
 
 @whole_numbers
 class MoveProvider(KeptInputsProvider):
-    """Moves on an update; nothing runs yet when it is created, and nothing is left to delete.
+    """Moves a workload on an update; when it is created nothing runs yet, and nothing is left to delete.
 
-    Its outputs are its inputs, and `moving` where a move is under way that broke off.
+    Its outputs are its inputs, and `moving` if a move was interrupted.
     """
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Another placement is a move, and so is the rest of one that broke off."""
+        """Report a change for another placement, and for an interrupted move."""
         return DiffResult(changes=olds.get("placement") != news.get("placement") or bool(olds.get(MOVING)))
 
     def update(self, id_: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Move.
+        """Move the workload.
 
         Raises:
-            NotDone: the copies that come aren't healthy, or can't come; those of before stay.
-            ClusterError: the control plane refused to be asked.
+            NotDone: the new copies aren't healthy, or can't be created; the old copies stay.
+            ClusterError: the control plane rejected a request.
         """
         move(news, id_, shared_reader(news["kubeconfig"]))
         return UpdateResult(outs=news)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Look whether a move is under way that broke off."""
+        """Look whether a move was interrupted."""
         rest = {key: value for key, value in props.items() if key != MOVING}
         under_way = is_under_way(props, shared_reader(props["kubeconfig"]))
         return ReadResult(id_, {**rest, **({MOVING: True} if under_way else {})})
@@ -51,12 +52,13 @@ class Move(Resource, module="flotilla", name="Move"):
     """A workload's move; its policies depend on it."""
 
     def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare it.
+        """Declare the resource.
 
         Args:
             name: the resource's name.
-            props: what a Rollout's say of what is to be where (`components.rollout`), and policyRefs: apiVersion, kind,
-                name and namespace of each of the workload's propagation policies that this stack declares.
+            props: those properties of a Rollout (`components.rollout`) that say what is declared and where. In addition
+                policyRefs: apiVersion, kind, name and namespace of each propagation policy of the workload that this
+                stack declares.
             opts: resource options.
         """
         super().__init__(MoveProvider(), name, props, opts)

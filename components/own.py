@@ -1,4 +1,4 @@
-"""Components of one's own that a stack's workloads use: found by their entry points, declared after the workload."""
+"""The project's own components that a stack's workloads use: found by entry points, declared after the workload."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .propagated_workload import PropagatedWorkload
 
 
 class OwnComponentArgs(TypedDict):
-    """What a component of one's own gets as its `args`."""
+    """The `args` of a project's own component."""
 
     args: dict[str, Any]
-    """What the stack file says under `args`."""
+    """The content of `args` in the stack file."""
     workload: Workload
-    """The workload that uses it, as the stack file has it."""
+    """The workload that uses the component, as in the stack file."""
     declared: PropagatedWorkload
-    """The same, declared: its templates can be named as dependencies."""
+    """The declared workload: its templates can be used as dependencies."""
     control_plane: KarmadaControlPlane
     """The control plane: `provider` declares objects in it, `kubeconfig` is a secret output."""
 
@@ -32,19 +32,19 @@ class OwnComponentArgs(TypedDict):
 def declare_own(
     fleet: Fleet, workloads: dict[str, PropagatedWorkload], control_plane: KarmadaControlPlane, project: Path
 ) -> None:
-    """Declare the components that workloads use, each after its workload is healthy; a destroy goes the other way.
+    """Declare the components that workloads use, each after its workload is healthy; a destroy has the reverse order.
 
-    A component is a subclass of `pulumi.ComponentResource` that takes `(name, args, opts)`. Its name is the workload's
-    with its own behind it: `shop-dashboards`.
+    A component is a subclass of `pulumi.ComponentResource` with the parameters `(name, args, opts)`. Its resource name
+    consists of the workload's name and its own: `shop-dashboards`.
 
     Args:
         fleet: the stack.
-        workloads: what was declared of its workloads, by name.
+        workloads: the declared workloads, by name.
         control_plane: Karmada.
         project: the project's folder.
 
     Raises:
-        PluginError: a component can't be imported, is none, or failed.
+        PluginError: a component can't be imported, isn't a component, or failed.
     """
     if not any(workload.components for workload in fleet.workloads):
         return
@@ -66,8 +66,8 @@ def declare_own(
 def _declare(plugin: Plugin, name: str, args: OwnComponentArgs, opts: pulumi.ResourceOptions) -> None:
     component = plugin.load()
     if not (isinstance(component, type) and issubclass(component, pulumi.ComponentResource)):
-        raise plugin.unusable("is no subclass of pulumi.ComponentResource")
-    make: Any = component  # its constructor isn't that of its base class
+        raise plugin.unusable("is not a subclass of pulumi.ComponentResource")
+    make: Any = component  # its constructor differs from that of its base class
     try:
         make(name, args, opts)
     except FlotillaError:

@@ -1,7 +1,7 @@
-"""A workload that Karmada spreads: templates, the policies that place them, and what differs by cluster.
+"""A workload that Karmada propagates: templates, the policies that place them, and the differences between clusters.
 
-Templates are named after the object, not after the workload: an object that moves to another workload, or whose
-workload gets another name, stays the same resource (docs/decisions/names-of-templates.md).
+Templates are named after the object, not after the workload. So the resource stays the same if an object moves to
+another workload, or if its workload gets another name (docs/decisions/names-of-templates.md).
 """
 
 from __future__ import annotations
@@ -53,48 +53,53 @@ _TYPE = "flotilla:index:PropagatedWorkload"
 
 
 class PropagatedWorkloadArgs(TypedDict):
-    """What runs, and where."""
+    """What a workload declares, and where."""
 
     control_plane: KarmadaControlPlane
-    """The control plane that spreads it."""
+    """The control plane that propagates it."""
     workload: Workload
-    """The workload as the stack file has it."""
+    """The workload as in the stack file."""
     objects: list[dict[str, Any]]
-    """What it declares, as plain dicts of any kind. One that names no namespace is in the workload's."""
+    """The workload's objects, as plain dicts of any kind. The workload's namespace applies to those that don't name
+    one."""
     version: NotRequired[str]
-    """Karmada's version, without a leading v; the newest that is supported where it is left out or empty."""
+    """Karmada's version, without a leading v; the newest supported one if it is missing or empty."""
     members: NotRequired[dict[str, pulumi.Input[dict[str, str]]]]
-    """The members that are to run it, by name: `id` is the UID, `unanswered` says why one does not answer, or ''."""
+    """The members that should run it, by name: `id` is the UID, `unanswered` the reason why one doesn't answer, or
+    ''."""
     kinds: NotRequired[Kinds]
-    """What is known of custom kinds, beside the definitions among the objects."""
+    """Facts about custom kinds, in addition to the definitions among the objects."""
     given_overrides: NotRequired[list[ObjectRef]]
-    """The override policies of the stack's workloads that their authors wrote."""
+    """The override policies of the stack's workloads that users wrote as such."""
     custom: NotRequired[list[GroupKind]]
-    """Kinds that other workloads of the stack define: they are waited for where this one has objects of them."""
+    """Kinds that other workloads of the stack define: if this workload has objects of these kinds, it waits for
+    them."""
 
 
 class PropagatedWorkload(pulumi.ComponentResource):
-    """Templates with their policies, done when every chosen cluster is healthy.
+    """Templates with their policies; done when every chosen cluster is healthy.
 
-    Objects of each namespace have a PropagationPolicy and an OverridePolicy, those without a namespace a cluster-wide
-    pair. Policies in the workload's own namespace are named after the workload, others after both.
+    The objects of each namespace have a PropagationPolicy and an OverridePolicy; those without a namespace have a
+    cluster-wide pair. Policies in the workload's own namespace are named after the workload, others after the workload
+    and the namespace.
 
-    The order: namespaces; definitions with their policy, until every chosen cluster serves their kinds; the other
-    policies; the other templates; the rollout. A destroy goes the other way, and ends when no Ready cluster has a copy;
-    where copies are to stay, it begins when Karmada knows that of each, and ends when each is let go.
+    The order is: namespaces; definitions with their policy, until every chosen cluster serves their kinds; the other
+    policies; the other templates; the rollout. A destroy has the reverse order, and ends when no Ready cluster has a
+    copy. If copies should stay, it begins when Karmada knows that for each copy, and ends when each copy is released.
     """
 
     templates: list[KubernetesObject]
-    """The templates in the control plane, in file order."""
+    """The templates in the control plane, in the order of the files."""
 
     by_identity: dict[Identity, KubernetesObject]
-    """The templates by group, kind, namespace and name, for objects of the control plane that name them."""
+    """The templates by group, kind, namespace and name, for objects of the control plane that refer to them."""
 
     first: dict[str, pulumi.Resource]
-    """What other workloads may need, by what a `Need` calls it: namespaces, definitions, policies, the rollout."""
+    """Resources that other workloads may need, by the key of a `Need`: namespaces, definitions, policies, the
+    rollout."""
 
     def __init__(self, name: str, args: PropagatedWorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare a workload. Policies come before templates, so that Karmada never sees one without the other."""
+        """Declare a workload. Policies come before templates: Karmada never sees a template without its policy."""
         workload = args["workload"]
         refuse_placeholders(workload.name, args["objects"])
         former = workload.formerly
@@ -112,7 +117,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
         self._workload = workload
         version = Version.parse(args["version"]) if args.get("version") else None
         self._spec = propagation_spec(workload, version)
-        # Without the patch release, which changes none of the rules that the waits go by.
+        # Without the patch release: it doesn't change the rules that the waits depend on.
         self._karmada = {"karmadaVersion": str(version)} if version else {}
         self._child = pulumi.ResourceOptions(parent=self, provider=args["control_plane"].provider)
         own = defined_kinds(args["objects"])
@@ -121,7 +126,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
         manifests = [self._as_template(m) for m in args["objects"]]
         keeps = workload.on_removal is OnRemoval.KEEP
         if keeps:
-            manifests = [_kept(m) for m in manifests]
+            manifests = [_with_keep_mark(m) for m in manifests]
         self._rules = rules_for_objects(workload, manifests)
         self._overriding = [ref_of(policy) for policy in (workload.given.overrides if workload.given else ())]
         custom = [m for m in manifests if kind_of(m) in defined]
@@ -134,7 +139,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             before=workload.after,
             keeps=keeps,
         )
-        self._held: list[Hold] = []
+        self._holds: list[Hold] = []
         self._declare(manifests, custom)
         self.register_outputs({})
 
@@ -143,12 +148,12 @@ class PropagatedWorkload(pulumi.ComponentResource):
 
         Args:
             manifests: the templates.
-            custom: those of them whose kind is one that the stack defines.
+            custom: those of the templates whose kind the stack defines.
         """
         workload = self._workload
         ahead = [m for m in manifests if kind_of(m) == NAMESPACE]
-        # Definitions have a policy of their own only where something waits for them: else all that is cluster-wide
-        # goes by one.
+        # Definitions have a separate policy only where something waits for them; otherwise one policy sends everything
+        # that is cluster-wide.
         definitions = [m for m in manifests if custom and kind_of(m) == DEFINITION]
         rest = [m for m in manifests if m not in ahead and m not in definitions]
         made = {id(m): self._template(m, []) for m in ahead}
@@ -162,22 +167,23 @@ class PropagatedWorkload(pulumi.ComponentResource):
         chain = self._chain(manifests)
         holding = {**{key: value for key, value in chain.items() if key not in ("members", "ready")}, ROLLOUT: waves}
         before += self._hold("", holding, before) if waves else []
-        # What differs by cluster is in force before a copy comes to one: overrides, the move, then the policies.
+        # Differences between clusters apply before a cluster gets a copy: first overrides, then the move, then the
+        # policies.
         given = self._given(before, OVERRIDES)
         overriding = [*given.values(), *(one for policies in sets for one in self._overrides(policies, before))]
-        # In waves a copy comes to a cluster in the cluster's wave.
+        # In waves, a cluster gets copies in its wave.
         moved = [] if waves else [self._move(chain, sets, custom, [*before, *overriding])]
         given |= self._given([*before, *moved], POLICIES)
         policies: list[pulumi.Resource] = list({id(one): one for one in (*overriding, *given.values())}.values())
         for one in defining:
-            policies += self._sender(one, [*self._held, *moved])
+            policies += self._sender(one, [*self._holds, *moved])
         made |= {id(m): self._template(m, policies) for m in definitions}
         if custom:
             before.append(self._served(custom, [*before, *(made[id(m)] for m in definitions)]))
         for one in others:
             policies += self._sender(one, [*before, *moved])
         if waves:
-            # Policies that are new could not be held back before they were there.
+            # New policies could not be held back before they existed.
             policies += self._hold("-new", holding, [*before, *policies])
         made |= {id(m): self._template(m, [*before, *policies]) for m in rest}
         self.templates = [made[id(m)] for m in manifests]
@@ -193,7 +199,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             self._keeping(manifests, [*before, *policies, *self.templates])
 
     def _keeping(self, manifests: list[dict[str, Any]], before: list[pulumi.Resource]) -> None:
-        """Declare what waits, at the end, until the copies of templates are sure to stay."""
+        """Declare the resource that waits, at the end, until the copies of templates are certain to stay."""
         Keeping(
             self._name,
             manifests,
@@ -209,19 +215,19 @@ class PropagatedWorkload(pulumi.ComponentResource):
         return pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=resources))
 
     def _sender(self, policies: PolicySet, before: list[pulumi.Resource]) -> list[pulumi.Resource]:
-        """Declare the policy that sends templates, where they don't go by themselves."""
+        """Declare the policy that sends templates, unless Karmada sends them without a policy."""
         if not policies.propagation:
             return []
         name = f"{self._name}{policies.suffix}-policy"
         return [KubernetesObject(name, policies.propagation, self._after(before))]
 
     def _overrides(self, policies: PolicySet, before: list[pulumi.Resource]) -> list[pulumi.Resource]:
-        """Declare what makes templates differ by cluster."""
+        """Declare the policies that make templates differ by cluster."""
         declared: list[pulumi.Resource] = []
         shared: list[pulumi.Resource] = []
         for ending, override in policies.overrides.items():
             resource = f"{self._name}{policies.suffix}{ending}-override"
-            # The one that all share has selected the object until now: both would be in force.
+            # The shared policy has selected the object until now: both policies would apply at the same time.
             declared.append(KubernetesObject(resource, self._sealed(override), self._after([*before, *shared])))
             if ending:
                 self._overriding.append(ref_of(override))
@@ -230,7 +236,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
         return declared
 
     def _waves(self, sets: list[PolicySet], custom: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return how changes reach clusters in waves, and what is held back for that; empty where there are none."""
+        """Return how changes reach clusters in waves, and the policies that are held back; empty without waves."""
         strategy = self._workload.rollout
         if not strategy:
             return {}
@@ -250,14 +256,14 @@ class PropagatedWorkload(pulumi.ComponentResource):
         }
 
     def _hold(self, ending: str, inputs: dict[str, Any], before: list[pulumi.Resource]) -> list[pulumi.Resource]:
-        """Declare that clusters are held back; each of these goes by the one before."""
-        props = {**inputs, **({"after": self._held[-1].attempt} if self._held else {})}
+        """Declare that clusters are held back; a second Hold refers to the first one."""
+        props = {**inputs, **({"after": self._holds[-1].attempt} if self._holds else {})}
         opts = pulumi.ResourceOptions(parent=self, depends_on=[self._withdrawal, *before])
-        self._held.append(Hold(f"{self._name}{ending}-hold", props, opts))
-        return [self._held[-1]]
+        self._holds.append(Hold(f"{self._name}{ending}-hold", props, opts))
+        return [self._holds[-1]]
 
     def _given(self, before: list[pulumi.Resource], kinds: tuple[str, ...]) -> dict[str, KubernetesObject]:
-        """Declare the policies of some kinds that their author wrote, and return each by what a `Need` calls it."""
+        """Declare the policies of some kinds that their author wrote; return each by the key of a `Need`."""
         declared = self._workload.given.declares if self._workload.given else ()
         return {
             policy_key(p): KubernetesObject(template_name(p), self._sealed(p), self._after(before))
@@ -266,18 +272,18 @@ class PropagatedWorkload(pulumi.ComponentResource):
         }
 
     def _sealed(self, policy: dict[str, Any]) -> dict[str, Any]:
-        """Return a policy in which what it sets in Secrets is a Pulumi secret."""
+        """Return a policy in which values for Secrets are Pulumi secrets."""
         rules = policy["spec"].get("overrideRules")
         if not rules:
             return policy
         return {**policy, "spec": {**policy["spec"], "overrideRules": sealed_patches(rules, self._args["objects"])}}
 
     def _template(self, manifest: dict[str, Any], before: list[pulumi.Resource]) -> KubernetesObject:
-        """Declare a template; it is recognised by its name of before, and in another version of its group."""
+        """Declare a template. Aliases match its former name, and the other versions of its group."""
         name, metadata = template_name(manifest), manifest["metadata"]
         types = [type_token({**manifest, "apiVersion": version}) for version in other_versions(manifest["apiVersion"])]
         names = [name]
-        if metadata.get("namespace") in (None, self._workload.namespace):  # as all objects were in states of then
+        if metadata.get("namespace") in (None, self._workload.namespace):  # states of earlier versions have this name
             names.append(f"{self._name}-{manifest['kind'].lower()}-{metadata['name']}")
         known = type_token(manifest)
         aliases = [self._alias(n, t) for t in (known, *types) for n in names if (n, t) != (name, known)]
@@ -287,9 +293,10 @@ class PropagatedWorkload(pulumi.ComponentResource):
         return KubernetesObject(name, manifest, pulumi.ResourceOptions.merge(after, options))
 
     def _alias(self, name: str, type_: str) -> str | pulumi.Alias:
-        """Return another name and type of a template, as a URN where the workload stands directly in the stack.
+        """Return an alias of a template; as a URN where the workload is a direct child of the stack.
 
-        The SDK makes a dozen outputs of each alias that isn't one, and templates of a chart have a thousand.
+        The SDK creates a dozen outputs for each alias that isn't a URN, and the templates of a chart have a thousand
+        aliases.
         """
         if self._nested:
             return pulumi.Alias(name=name, type_=type_)
@@ -303,7 +310,7 @@ class PropagatedWorkload(pulumi.ComponentResource):
             "kubeconfig": self._args["control_plane"].kubeconfig,
             "workload": self._name,
             "kinds": [{"apiVersion": api_version, "kind": kind} for api_version, kind in listed],
-            # The affinity alone where there is one, as states of before have it.
+            # A single affinity is a plain value, as in states of earlier versions.
             "affinity": affinities[0] if affinities else {},
             **({"affinities": affinities} if len(affinities) != 1 else {}),
             "timeout": self._workload.timeout,
@@ -313,11 +320,11 @@ class PropagatedWorkload(pulumi.ComponentResource):
         return ServedKinds(f"{self._name}-kinds", props, opts)
 
     def _chain(self, manifests: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return what waits for the workload's copies go by: what is declared, and where."""
+        """Return what the waits for the workload's copies depend on: what is declared, and where."""
         given = self._workload.given
         followers = [self._as_template(one) for one in given.followers] if given else []
         manifests = [one for one in manifests if not (given and given.follows(one))]
-        # A policy as its author wrote it is in Karmada just so, without what the stack's own ones say besides.
+        # Karmada has a policy of its author unchanged, without the additions of the stack's own policies.
         own = propagation_policy(self._name, namespace=None, templates=manifests, spec=self._spec)
         spec = given.sender["spec"] if given else own["spec"]
         rules = rules_of_all(given.overrides, [*manifests, *followers]) if given else self._rules
@@ -367,18 +374,18 @@ class PropagatedWorkload(pulumi.ComponentResource):
             **({"after": sorted(set(self._workload.after))} if self._workload.after else {}),
             **({OWN: as_input(self._overriding)} if self._overriding else {}),
             **({OTHERS: as_input(others)} if (others := self._args.get("given_overrides")) else {}),
-            **({ROLLOUT: waves, ATTEMPT: self._held[-1].attempt} if waves else {}),
+            **({ROLLOUT: waves, ATTEMPT: self._holds[-1].attempt} if waves else {}),
         }
         return Rollout(f"{self._name}-rollout", rollout, pulumi.ResourceOptions(parent=self, depends_on=before))
 
 
 def _kinds(custom: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Return the kinds of objects, each once: apiVersion and kind."""
+    """Return the kinds of objects without duplicates: apiVersion and kind."""
     return sorted({(m["apiVersion"], m["kind"]) for m in custom})
 
 
-def _kept(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return a template whose copies are to stay: what goes to members without a policy has to say so itself."""
+def _with_keep_mark(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return a template whose copies should stay: an object that is sent without a policy needs a mark for that."""
     if not goes_by_itself(manifest):
         return manifest
     metadata = manifest["metadata"]
@@ -397,7 +404,8 @@ def _numbers(workload: Workload) -> dict[str, list[int]]:
 def template_name(manifest: dict[str, Any]) -> str:
     """Return a template's resource name: `deployment-default/shop`, or `clusterrole-reader` without a namespace.
 
-    The resource type holds the group. No workload's name is in it, so that the resource outlives its workload's name.
+    The resource type contains the group. The name doesn't contain the workload's name, so the resource stays the same
+    if the workload is renamed.
     """
     metadata = manifest["metadata"]
     within = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
@@ -410,7 +418,7 @@ def _definition(manifest: dict[str, Any]) -> str:
 
 
 def _reference(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return what the Rollout keeps of a template; a digest of a Secret could be used to try values out."""
+    """Return what the Rollout stores of a template. A Secret's digest is secret: it would allow guessing values."""
     reference = reference_to(manifest)
     if manifest["kind"] != "Secret":
         return reference

@@ -1,4 +1,4 @@
-"""One provider per cluster, configured the same everywhere."""
+"""One provider per cluster, always with the same configuration."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .cluster_identity import ClusterIdentity
 def cluster_provider(
     name: str, kubeconfig: pulumi.Input[str], identity: ClusterIdentity, parent: pulumi.Resource
 ) -> k8s.Provider:
-    """Return the provider for objects in the cluster called `name`.
+    """Return the provider for objects in the cluster named `name`.
 
-    - The cluster identifier keeps a renewed kubeconfig from replacing everything (pulumi-kubernetes#4019). It is the
-      cluster's UID, so that another cluster under the same name or address does replace everything.
-    - What the stack declares wins over hands that changed it: an `up` mends drift instead of stopping at a conflict
-      (docs/decisions/declared-wins.md). Fields that others are to own are left out, or ignored.
-    - Secrets and ConfigMaps change in place: a renewed token must not take its Cluster's credentials away meanwhile.
+    - Because of the cluster identifier, a renewed kubeconfig doesn't replace everything (pulumi-kubernetes#4019). It is
+      the cluster's UID, so another cluster under the same name or address does replace everything.
+    - The stack's declaration wins over other changes: an `up` corrects drift instead of stopping at a conflict
+      (docs/decisions/declared-wins.md). Fields that others should own are left out, or ignored.
+    - Secrets and ConfigMaps change in place: a renewed token must not delete its Cluster's credentials meanwhile.
     """
     return k8s.Provider(
         provider_name(name),

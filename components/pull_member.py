@@ -15,23 +15,23 @@ from .membership import Membership
 
 
 class PullMemberArgs(MemberArgs):
-    """How the stack reaches the member, and what its agent follows."""
+    """How the stack reaches the member, and the version of its agent."""
 
     karmada_version: str
-    """Karmada's version, which the agent's follows."""
+    """Karmada's version, which is also the agent's version."""
 
 
 class PullMember(Member):
-    """A member in which an agent applies what Karmada has for it; Karmada never dials it to do so.
+    """A member whose agent applies the objects that Karmada has for it; Karmada doesn't dial it for that.
 
-    A destroy drains the member first, while its agent still has its rights; then the Cluster goes, then the rest.
+    A destroy first drains the member, while its agent still has its rights. Then the Cluster is deleted, then the rest.
     """
 
     cluster: KubernetesObject
     """The Cluster in the control plane."""
 
     def __init__(self, name: str, args: PullMemberArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare the join of the cluster called `name`."""
+        """Declare the join of the cluster named `name`."""
         super().__init__(PULL, name, None, mode_alias(opts, PUSH))
         control_plane, given = args["control_plane"].kubeconfig, args["member"]
         refused = agent.refuses_name(name, given.formerly, args["karmada_version"]) if given.formerly else ""
@@ -68,7 +68,7 @@ class PullMember(Member):
 
 
 def _declare_rights(joined: Joined, name: str, version: str, *, found: bool) -> list[KubernetesObject]:
-    """Declare what the agent may do in the control plane; the Cluster brings the namespace of its Works."""
+    """Declare the agent's rights in the control plane; the namespace of its Works exists once the Cluster exists."""
     at = joined.control_plane
     role = at.declare("agent-rights", agent.cluster_role(name, found=found))
     work_role = at.declare("agent-work-rights", agent.work_role(name), depends_on=[joined.cluster])
@@ -88,9 +88,9 @@ def _declare_rights(joined: Joined, name: str, version: str, *, found: bool) -> 
 def _declare_agent(
     joined: Joined, name: str, args: PullMemberArgs, identity: AgentIdentity | None, rights: list[KubernetesObject]
 ) -> KubernetesObject:
-    """Declare the agent in the member, which starts once it may do its work; return its Deployment.
+    """Declare the agent in the member, which starts after it has its rights; return its Deployment.
 
-    Without an identity it is the one that runs there already, whose Deployment and kubeconfig stay as they are.
+    Without an identity it is an agent that runs there already, whose Deployment and kubeconfig stay unchanged.
     """
     at = joined.member
     given, settings = args["member"], args["member"].agent
@@ -105,8 +105,8 @@ def _declare_agent(
         running = at.declare("agent", agent.found_deployment(namespace), depends_on=[binding, *rights, joined.cluster])
         at.declare("agent-kubeconfig", agent.found_secret(namespace), depends_on=[running])
         return running
-    held = identity.kubeconfig.apply(lambda text: {agent.KUBECONFIG_SECRET: text})  # a secret, for the kubeconfig is
-    secret = at.declare("agent-kubeconfig", agent.kubeconfig_secret(held, namespace), depends_on=first)
+    data = identity.kubeconfig.apply(lambda text: {agent.KUBECONFIG_SECRET: text})  # secret, like the kubeconfig
+    secret = at.declare("agent-kubeconfig", agent.kubeconfig_secret(data, namespace), depends_on=first)
     manifest = agent.deployment(
         name,
         version=args["karmada_version"],

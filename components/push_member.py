@@ -1,4 +1,4 @@
-"""A cluster that joins in push mode: everything that a join leaves behind, as single objects."""
+"""A cluster that joins in push mode: everything that a join creates, as single objects."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ PushMemberArgs = MemberArgs
 
 
 class PushMember(Member):
-    """A member whose objects Karmada's controllers apply by dialling it.
+    """A member that Karmada's controllers dial to apply objects.
 
-    A destroy deletes the Cluster first, waiting until it is gone with its credentials and rights still in place, for
-    the controllers need them to remove the workloads.
+    A destroy deletes the Cluster first, and waits until it is gone. The credentials and rights still exist then: the
+    controllers need them to remove the workloads.
     """
 
     cluster: KubernetesObject
     """The Cluster in the control plane."""
 
     def __init__(self, name: str, args: PushMemberArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare the join of the cluster called `name`."""
+        """Declare the join of the cluster named `name`."""
         super().__init__(PUSH, name, None, mode_alias(opts, PULL))
         joined = declare_join(self, name, args, mode="Push")
         self.cluster = joined.cluster

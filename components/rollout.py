@@ -1,7 +1,7 @@
-"""The end of an `up`: waits until every chosen cluster runs what was declared, and says why where one doesn't.
+"""The end of an `up`: waits until every chosen cluster runs what was declared, and reports why one doesn't.
 
-A dynamic resource, for nothing that Karmada itself offers can be waited on: a template gets no Available condition in
-the control plane, and its ResourceBinding is made by Karmada, not by us.
+This is a dynamic resource, because Karmada itself offers nothing to wait for: a template gets no Available condition in
+the control plane, and Karmada, not the stack, makes its ResourceBinding.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.propagation import DEFINITIONS
 from flotilla.karmada.status.claims import transfer_claims
 from flotilla.karmada.status.lacking import Servers
-from flotilla.karmada.status.overriding import OTHERS, overrides_left, withdraw_overrides
+from flotilla.karmada.status.overriding import OTHERS, removed_overrides, withdraw_overrides
 from flotilla.karmada.status.reading import read_servers
-from flotilla.karmada.status.rollout import Progress, RolloutCheck, as_expected
+from flotilla.karmada.status.rollout import Progress, RolloutCheck, without_unanswered
 from flotilla.karmada.status.sharing import SharedReader, shared_reader
 from flotilla.karmada.status.snapshot import Snapshot
 from flotilla.karmada.status.texts import WaitTexts, unserved_text
 from flotilla.karmada.status.unhealthy import explained
-from flotilla.karmada.status.waiting import calm, poll
+from flotilla.karmada.status.waiting import look_until_settled, poll
 from flotilla.karmada.status.written import Marks, WrittenCheck
 from flotilla.karmada.template_references import bare, digests, reference_to, replicas_in
 from flotilla.karmada.versions import known_version
@@ -38,7 +38,7 @@ from flotilla.waiting import say
 
 from .whole_numbers import whole_numbers
 
-# How long it is known which kinds are served where: a list of all bindings tells it.
+# How long the knowledge which kinds are served where is used: it takes a list of all bindings.
 _SERVERS_SECONDS = 10.0
 _VERSION = "karmadaVersion"
 _SETTLED = "settled"
@@ -53,13 +53,13 @@ _TEMPLATES, _FOLLOWERS = "templates", "followers"
 class RolloutProvider(ResourceProvider):
     """Waits on create and update; nothing is left to delete.
 
-    Its outputs are its inputs, `settled` (whether all was done when it was last looked at) and `scheduled` (where
-    Karmada has put each template: replicas by cluster, by template), from which plans know what runs where; `written`,
-    a mark of each template by which a later change in the control plane is recognised; and, where there is such a
-    thing, `unserved`: by template and cluster, what it lacks and nobody serves.
+    Its outputs are its inputs and the following. `settled` is whether everything was done at the last look. `scheduled`
+    is where Karmada has scheduled each template (replicas by cluster, by template): plans read it. `written` is a mark
+    of each template by which a later change in the control plane is recognized. `unserved` is, by template and cluster,
+    what a copy lacks because nothing serves it; it is left out if empty.
 
-    Of templates inputs and outputs say which ones they are, with a digest; what they hold is read from the control
-    plane when it is needed (docs/decisions/rollout-templates.md).
+    Inputs and outputs contain a reference and a digest of each template; its content is read from the control plane
+    when it is needed (docs/decisions/rollout-templates.md).
     """
 
     serialize_as_secret_always = False
@@ -70,12 +70,13 @@ class RolloutProvider(ResourceProvider):
         return CreateResult(id_=id_, outs=carry(props, id_, redivided(None, props), Marks()))
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """A new rollout follows a change of what is declared, or a refresh that found it undone.
+        """Report a change if the declaration has changed, or if a refresh has found it undone.
 
-        A renewed kubeconfig, another timeout, another order of workloads, other waves, which override a rule is of, and
-        replicas in the manifest that an autoscaler of the control plane owns change nothing in the fleet. What is
-        declared no more is a change as well: a workload that is suspended no longer is waited for. So is another
-        version of Karmada than the one that the last rollout went by; that a version is known at all is none.
+        Some differences change nothing in the fleet: a renewed kubeconfig, another timeout, another order of workloads,
+        other waves, the override to which a rule belongs, and replicas in the manifest that an autoscaler of the
+        control plane owns. If something is no longer declared, that is a change: after a suspension ends, the rollout
+        waits for the workload. Another version of Karmada than at the last rollout is a change as well, unless one of
+        the two isn't known.
         """
         ignored = {
             "kubeconfig",
@@ -102,32 +103,32 @@ class RolloutProvider(ResourceProvider):
         return DiffResult(changes=changed or not olds.get(_SETTLED, True))
 
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Wait for the rollout of a change; override policies that the workload has no more go first."""
-        if going := overrides_left(olds, news):
+        """Wait for the rollout of a change; first delete override policies that the workload no longer has."""
+        if going := removed_overrides(olds, news):
             withdraw_overrides(shared_reader(news["kubeconfig"]).connection, going)
         if olds.get(ROLLOUT) and not news.get(ROLLOUT):
             release_all(shared_reader(news["kubeconfig"]).connection, Subject.of(olds))
         return UpdateResult(outs=carry(news, id_, redivided(olds, news), marks_of(olds, news), olds))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Look whether the fleet still runs what was declared: a refresh sees what people have changed anywhere."""
+        """Look whether the fleet still runs what was declared: a refresh finds changes that people made anywhere."""
         marks = marks_of(props, props)
         reader = shared_reader(props["kubeconfig"])
         under_way = Store(reader.connection, Subject.of(props).record).read() if props.get(ROLLOUT) else None
-        held = {"suspension": suspension_of(under_way.held)} if under_way else {}
-        check = _check_of({**props, "members": as_expected(props.get("members")), **held}, marks)
+        declared = {"suspension": suspension_of(under_way.held_back)} if under_way else {}
+        check = _check_of({**props, "members": without_unanswered(props.get("members")), **declared}, marks)
         judge = _Judge(check, reader)
-        progress = calm(lambda: judge(reader.read_for(check.objects)))
+        progress = look_until_settled(lambda: judge(reader.read_for(check.objects)))
         settled = all(one.settled for one in progress) and not under_way
         return ReadResult(id_, _outs(props, progress, marks, settled=settled))
 
 
 def redivided(olds: dict[str, Any] | None, news: dict[str, Any]) -> frozenset[ObjectRef]:
-    """Return the templates whose replicas Karmada divides anew: it does so for other replicas or another placement.
+    """Return the templates whose replicas Karmada divides again, because replicas or the placement have changed.
 
     Args:
-        olds: what was declared before; None for a first rollout.
-        news: what is declared now.
+        olds: the previous declaration; None for a first rollout.
+        news: the current declaration.
     """
     whole = olds is None or not olds.get(_SETTLED, True) or olds.get("placement") != news["placement"]
     before = {} if whole else replicas_in((olds or {}).get(_TEMPLATES) or ())
@@ -136,19 +137,19 @@ def redivided(olds: dict[str, Any] | None, news: dict[str, Any]) -> frozenset[Ob
 
 
 def marks_of(olds: dict[str, Any], news: dict[str, Any]) -> Marks:
-    """Return the marks of the last look at templates that are declared as they were then."""
+    """Return the marks of the last look, for templates whose declaration is still the same."""
     before, now = digests(_objects_in(olds)), digests(_objects_in(news))
     marks = olds.get(_WRITTEN) or {}
     return Marks({ref: marks[str(ref)] for ref, one in now.items() if before.get(ref) == one and str(ref) in marks})
 
 
 def _objects_in(props: dict[str, Any]) -> list[Any]:
-    """Return a Rollout's templates, and what follows them."""
+    """Return a Rollout's templates and followers."""
     return [*(props.get(_TEMPLATES) or ()), *(props.get(_FOLLOWERS) or ())]
 
 
 def _each(props: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return a Rollout's inputs with each of its objects changed."""
+    """Return a Rollout's inputs with a change applied to each of its objects."""
     listed = {key: [change(one) for one in props[key]] for key in (_TEMPLATES, _FOLLOWERS) if props.get(key)}
     return {**props, **listed}
 
@@ -158,7 +159,7 @@ def _check_of(props: dict[str, Any], marks: Marks, divided: frozenset[ObjectRef]
 
 
 def _who(members: Any) -> Any:
-    """Return which clusters are expected; whether one answers now is no change of what was declared."""
+    """Return which clusters are expected; whether one answers now is no change of the declaration."""
     return {name: one["id"] for name, one in members.items()} if isinstance(members, dict) else members
 
 
@@ -169,11 +170,11 @@ def carry(
     marks: Marks,
     olds: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Carry a change through its waves, where it has any; then wait as for any other, and return the outputs.
+    """Run a change through its waves, if it has any; then wait as for any other change, and return the outputs.
 
     Raises:
-        NotDone: a wave didn't pass its gate, a person is waited for or has stopped it, or as for `wait`.
-        ClusterError: the control plane refused to be asked; not said where a change has stopped.
+        NotDone: a wave didn't pass its gate, a person has to confirm or has stopped it, or see `wait`.
+        ClusterError: the control plane rejected a request, and the change wasn't stopped.
     """
     if props.get(ROLLOUT):
         reader = shared_reader(props["kubeconfig"])
@@ -186,10 +187,10 @@ def carry(
         try:
             waves.run()
         except Stopped as stopped:
-            held = {**props, "suspension": suspension_of(waves.record.held)}
+            stopped_at = {**props, "suspension": suspension_of(waves.record.held_back)}
             try:
-                outs = _outs(props, _looking(held, divided, marks)(), marks, settled=False)
-            except ClusterError:  # why the change stopped matters more
+                outs = _outs(props, _looking(stopped_at, divided, marks)(), marks, settled=False)
+            except ClusterError:  # the reason why the change stopped is more important
                 known = {_SCHEDULED: olds[_SCHEDULED]} if olds and _SCHEDULED in olds else {}
                 outs = {**_outs(props, [], marks, settled=False), **known}
             raise NotDone(
@@ -202,14 +203,14 @@ def wait(props: dict[str, Any], id_: str, divided: frozenset[ObjectRef], marks: 
     """Wait until the rollout is done, and return the outputs.
 
     Raises:
-        NotDone: it wasn't in time, or clusters don't answer; says for each cluster what is missing.
-        ClusterError: the control plane refused to be asked.
+        NotDone: it isn't done in time, or clusters don't answer; the message says what is missing in each cluster.
+        ClusterError: the control plane rejected a request.
     """
     texts = WaitTexts(str(props["workload"]), say)
     progress, problem = poll(_looking(props, divided, marks), float(props["timeout"]), texts=texts)
     outs = _outs(props, progress, marks, settled=not problem)
     if not problem and (lacking := unserved_text(progress)):
-        texts.ended(f"done, but nobody seems to serve {lacking}; {_STRICTLY}")
+        texts.ended(f"done, but nothing seems to serve {lacking}; {_STRICTLY}")
     if problem:
         problem = explained(problem, shared_reader(props["kubeconfig"]).connection, progress)
         hint = "fix the cause and run `up` again: it goes on from here"
@@ -221,7 +222,7 @@ _STRICTLY = "an entry `healthy` in the workload's `ready` waits for it, `applied
 
 
 class _Judge:
-    """Judges snapshots; where something isn't served, by what is served of all that the control plane has."""
+    """Judges snapshots. If something isn't served, it also reads all other objects that prove what is served."""
 
     def __init__(self, check: WrittenCheck, reader: SharedReader) -> None:
         self._check = check
@@ -240,7 +241,7 @@ class _Judge:
 
 
 def _looking(props: dict[str, Any], divided: frozenset[ObjectRef], marks: Marks) -> Callable[[], list[Progress]]:
-    """Return what looks once, and takes templates over from policies of other workloads as long as not all is done."""
+    """Return a function that looks once; it also claims templates from other workloads' policies until all is done."""
     check, reader = _check_of(props, marks, divided), shared_reader(props["kubeconfig"])
     refs = [ref_of(template) for template in check.templates if not goes_by_itself(template)]
     judge, done = _Judge(check, reader), False
@@ -260,7 +261,7 @@ def _looking(props: dict[str, Any], divided: frozenset[ObjectRef], marks: Marks)
 
 
 def policies_for(props: dict[str, Any], template: ObjectRef) -> tuple[str, ...]:
-    """Return the names that the workload's policies for a template have, in the template's namespace or without one."""
+    """Return the names of the workload's policies for a template, in the template's namespace or cluster-wide."""
     name = str(props.get("policy") or props["workload"])
     further = (props.get("policies") or {}).get(template.namespace)
     return (further,) if further else (name, name + DEFINITIONS)
@@ -291,16 +292,16 @@ class Rollout(Resource, module="flotilla", name="Rollout"):
 
         Args:
             name: the resource's name.
-            props: kubeconfig, workload, templates (each by `template_references.reference_to`), placement,
-                overrideRules, timeout (seconds), policy where its policies have another name than the workload, and
-                members: by name of each cluster that is expected its `id`, and `unanswered`, why it doesn't answer now
-                ('' where it does). Where they are declared, suspension (Karmada's Suspension), lazy (its
-                ActivationPreference is Lazy) and ready (how far objects have to get, by selector:
-                flotilla.karmada.status.ready). Where it is known, karmadaVersion (`1.18`, without the patch release).
-                Where there are any, followers (objects that no policy selects and that follow the templates, each as a
-                template is), policies (by namespace, the names of those beside the workload's own namespace),
-                after (the workloads that come first, for plans; `opts` makes the order), and rollout and attempt (how
-                changes go in waves: flotilla.karmada.waves.subject).
+            props: kubeconfig, workload, templates (each as `template_references.reference_to` returns it), placement,
+                overrideRules, timeout (seconds), and members: for each expected cluster, by name, its `id`, and
+                `unanswered`, the reason why it doesn't answer now ('' where it does). Further properties are set where
+                they apply: policy (the name of its policies, if it differs from the workload's), suspension (Karmada's
+                Suspension), lazy (its ActivationPreference is Lazy), ready (the goals of objects, by selector:
+                flotilla.karmada.status.ready), karmadaVersion (`1.18`, without the patch release), followers (objects
+                that no policy selects and that follow the templates; each has the form of a template), policies (the
+                names of policies outside the workload's own namespace, by namespace), after (the workloads before this
+                one, for plans; `opts` sets the order), and rollout and attempt (how changes are divided into waves:
+                flotilla.karmada.waves.subject).
             opts: resource options.
         """
         sealed = pulumi.ResourceOptions(additional_secret_outputs=[_WRITTEN])

@@ -1,4 +1,4 @@
-"""Secrets of a workload: what an override sets in one is as secret as what it holds, and placeholders make none."""
+"""Secrets of a workload: values that overrides set in them are secret, and placeholders never become Secrets."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from flotilla.kube.secrecy import HIDDEN, carries_secret, is_veiled
 
 
 def sealed_patches(rules: list[dict[str, Any]], manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return override rules (Karmada's RuleWithCluster) in which values of Secrets are Pulumi secrets.
+    """Return override rules (Karmada's RuleWithCluster) in which values for Secrets are Pulumi secrets.
 
-    A rule doesn't say which of the workload's objects it is for: patches of `data` and `stringData` are sealed where
-    any object is a Secret.
+    A rule doesn't say to which of the workload's objects it applies: if any object is a Secret, all patches of `data`
+    and `stringData` are made secret.
     """
     if not any(manifest["kind"] == "Secret" for manifest in manifests):
         return rules
@@ -23,15 +23,15 @@ def sealed_patches(rules: list[dict[str, Any]], manifests: list[dict[str, Any]])
 
 
 def refuse_placeholders(workload: str, manifests: list[dict[str, Any]]) -> None:
-    """Refuse to make a Secret of what stands for its values where they aren't known: that is for plans alone.
+    """Refuse to create a Secret with placeholders in place of unknown values: placeholders are only for plans.
 
     Raises:
-        FlotillaError: there is one, and this run makes changes.
+        FlotillaError: a Secret has placeholders, and this run makes changes.
     """
     veiled = [str(ref_of(manifest)) for manifest in manifests if manifest["kind"] == "Secret" and is_veiled(manifest)]
     if veiled and not pulumi.runtime.is_dry_run():
         raise FlotillaError(
-            f"workload {workload}: {', '.join(veiled)} has {HIDDEN} in the place of its values: nothing was declared",
+            f"workload {workload}: {', '.join(veiled)} has {HIDDEN} in place of its values: nothing was declared",
             hint="set each value with `pulumi config set --secret --path`",
         )
 
@@ -46,7 +46,7 @@ def _sealed(rule: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sealed_field(field: dict[str, Any]) -> dict[str, Any]:
-    """Return changes within a text: what they set there is as secret as the text."""
+    """Return changes within a text; the values that they set are as secret as the text."""
     steps = {key: field[key] for key in ("json", "yaml") if field.get(key)}
     return {
         **field,

@@ -28,7 +28,7 @@ class ServedKindsProvider(ResourceProvider):
         return CreateResult(id_=str(props["workload"]), outs=props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Report a change, and so another wait, for other kinds or other clusters; Karmada's version is none."""
+        """Report a change, and so another wait, for other kinds or clusters, but not for another version of Karmada."""
         return DiffResult(changes=any(olds.get(key) != news.get(key) for key in ("kinds", "affinity", "affinities")))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
@@ -41,7 +41,7 @@ def wait(props: dict[str, Any]) -> None:
     """Poll until every chosen cluster serves the kinds.
 
     Raises:
-        FlotillaError: it wasn't in time; names the clusters and kinds.
+        FlotillaError: they aren't served in time; the message names the clusters and kinds.
     """
     connection = connect(props["kubeconfig"], name="Karmada")
     kinds = [(str(entry["apiVersion"]), str(entry["kind"])) for entry in props["kinds"]]
@@ -66,9 +66,9 @@ class ServedKinds(Resource, module="flotilla", name="ServedKinds"):
 
         Args:
             name: the resource's name.
-            props: kubeconfig, workload, kinds (apiVersion and kind of each), affinity (Karmada's ClusterAffinity),
-                affinities instead where there are several or none, timeout (seconds), and karmadaVersion (`1.18`) where
-                it is known.
+            props: kubeconfig, workload, kinds (apiVersion and kind of each), affinity (Karmada's ClusterAffinity), or
+                affinities where there are several or none, timeout (seconds), and karmadaVersion (`1.18`) where it is
+                known.
             opts: resource options.
         """
         super().__init__(ServedKindsProvider(), name, props, opts)

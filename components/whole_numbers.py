@@ -1,7 +1,7 @@
 """Whole numbers for dynamic providers.
 
-Pulumi's protocol has floating-point numbers alone: under its CLI, 2 replicas are 2.0, in whatever is nested in inputs
-and outputs. Karmada's objects have whole numbers, and what reads them takes nothing else.
+Pulumi's protocol only has floating-point numbers: under its CLI, 2 replicas become 2.0, at any depth of inputs and
+outputs. Karmada's objects have whole numbers, and their readers accept nothing else.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _Provider = TypeVar("_Provider", bound=type[ResourceProvider])
 
 
 def whole_numbers(provider: _Provider) -> _Provider:
-    """Give a dynamic provider's methods whole numbers as such; for use as a decorator."""
+    """Decorate a dynamic provider so that its methods get whole numbers as integers."""
     for name in _METHODS:
         if name in vars(provider):
             setattr(provider, name, _whole_given(vars(provider)[name]))

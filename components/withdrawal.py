@@ -1,7 +1,8 @@
-"""The end of a workload: waits until its copies are gone, or let go, before any of its clusters leaves.
+"""The end of a workload: waits until its copies are deleted or released, before any of its clusters leaves.
 
-A dynamic resource, for a template itself is gone at once: waiting for it, as a foreground deletion does, would wait for
-ever where one of its clusters is dead. Templates depend on it, so that it is deleted after them.
+This is a dynamic resource, because a template itself is deleted at once. A wait for the template, as in a foreground
+deletion, would never end where one of its clusters is dead. Templates depend on this resource, so it is deleted after
+them.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from .whole_numbers import whole_numbers
 
 @whole_numbers
 class WithdrawalProvider(EndProvider):
-    """Waits on deletion; makes nothing."""
+    """Waits on deletion; creates nothing."""
 
     counts = ("templates", "kubeconfig", "before", "keeps")
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Wait until the copies are gone; copies that stay are let go."""
+        """Wait until the copies are gone, or released where they stay."""
         templates = [ObjectRef(*parts) for parts in props["templates"]]
         connection, seconds = connect(props["kubeconfig"], name="Karmada"), float(props["timeout"])
         if not props.get("keeps"):
@@ -70,12 +71,12 @@ class Withdrawal(Resource, module="flotilla", name="Withdrawal"):
 
         Args:
             workload: the workload's name.
-            templates: its templates; only their references are kept.
+            templates: its templates; only their references are stored.
             opts: resource options.
-            kubeconfig: Karmada's; a secret.
+            kubeconfig: Karmada's kubeconfig; a secret.
             timeout: seconds.
-            before: the workloads that go only when this one's copies are gone.
-            keeps: its copies stay in the members.
+            before: the workloads that are deleted only after this one's copies are gone.
+            keeps: whether its copies stay in the members.
         """
         props = {
             "workload": workload,

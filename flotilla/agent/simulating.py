@@ -12,9 +12,9 @@ from flotilla.agent.tool import Answer, PagedAnswer, PagedArguments, Refused, To
 from flotilla.agent.workplace import Workplace
 from flotilla.deploy.simulated import Simulated, seen_of, simulated
 from flotilla.deploy.stack_file import fleet_of
-from flotilla.karmada.simulation.asking import Asked, BadAssumption
+from flotilla.karmada.simulation.asking import Assumptions, BadAssumption
 from flotilla.karmada.simulation.outcome import Outcome, Verdict
-from flotilla.karmada.simulation.texts import details, ends_text, loss_text, moves_text, otherwise_text
+from flotilla.karmada.simulation.texts import changed_decision_text, details, ends_text, loss_text, moves_text
 
 _SECONDS = 300.0
 _SHOWN = 20
@@ -99,8 +99,8 @@ class Simulating:
 
     def simulate(self, asked: Simulate) -> SimulationAnswer:
         """Simulate."""
-        question = Asked(asked.without, asked.cordon, asked.taints, asked.replicas, (), asked.karmada)
-        if question == Asked() and not asked.each:
+        question = Assumptions(asked.without, asked.cordon, asked.taints, asked.replicas, (), asked.karmada)
+        if question == Assumptions() and not asked.each:
             raise Refused("nothing is assumed", hint="give without, cordon, taints, replicas, karmada or each")
         with self._workplace.taking_turn():
             setting = self._workplace.setting()
@@ -137,7 +137,9 @@ def simulation_answer(found: Simulated, asked: PagedArguments) -> SimulationAnsw
             )
             for one in ending[:_SHOWN]
         ],
-        otherwise=[cut(f"{one.workload}: {one.template}: {otherwise_text(one)}") for one in found.otherwise[:_SHOWN]],
+        otherwise=[
+            cut(f"{one.workload}: {one.template}: {changed_decision_text(one)}") for one in found.otherwise[:_SHOWN]
+        ],
     )
 
 

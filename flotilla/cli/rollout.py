@@ -26,7 +26,7 @@ from flotilla.counts import counted
 from flotilla.deploy.rollouts import rollouts_of, who_acts
 from flotilla.deploy.stack_file import fleet_of
 from flotilla.errors import FlotillaError
-from flotilla.karmada.waves import wishes
+from flotilla.karmada.waves import controls
 from flotilla.karmada.waves.record import Phase, Record
 from flotilla.kube.connection import Connection
 from flotilla.observe.rollouts import RolloutStatus, rollouts_in
@@ -108,7 +108,7 @@ def _row(one: RolloutStatus) -> tuple[str | Text, ...]:
         one.change,
         age(record.since),
         ", ".join(sorted(record.reached)),
-        ", ".join(record.held),
+        ", ".join(record.held_back),
         Text(one.text, style=_STYLES.get(record.phase, "")),
     )
 
@@ -118,7 +118,7 @@ def _row(one: RolloutStatus) -> tuple[str | Text, ...]:
 
 def _pause(options: argparse.Namespace) -> ExitCode:
     def ask(connection: Connection, one: RolloutStatus) -> tuple[Record, str]:
-        found = wishes.pause(connection, one.where, one.record, _who())
+        found = controls.pause(connection, one.where, one.record, _who())
         return found, f"no further wave begins ({found.paused})"
 
     return _asked(options, "pause", ask)
@@ -127,14 +127,14 @@ def _pause(options: argparse.Namespace) -> ExitCode:
 def _resume(options: argparse.Namespace) -> ExitCode:
     def ask(connection: Connection, one: RolloutStatus) -> tuple[Record, str]:
         paused = bool(one.record.paused)
-        return wishes.resume(connection, one.where, one.record), "goes on" if paused else "was not paused"
+        return controls.resume(connection, one.where, one.record), "goes on" if paused else "was not paused"
 
     return _asked(options, "resume", ask)
 
 
 def _abort(options: argparse.Namespace) -> ExitCode:
     def ask(connection: Connection, one: RolloutStatus) -> tuple[Record, str]:
-        found = wishes.abort(connection, one.where, one.record, _who())
+        found = controls.abort(connection, one.where, one.record, _who())
         reached = f"is taken back in {', '.join(sorted(found.reached))}, and " if found.reached else ""
         return found, f"{reached}goes no further ({found.aborted})"
 
@@ -150,8 +150,8 @@ def _approve(options: argparse.Namespace) -> ExitCode:
                 hint="look at `flotilla rollout status` again",
             )
         try:
-            found, given = wishes.approve(connection, one.where, one.record, options.wave)
-        except wishes.NoSuchWave as error:
+            found, given = controls.approve(connection, one.where, one.record, options.wave)
+        except controls.NoSuchWave as error:
             raise UsageError(error.message, hint="`flotilla rollout status --json` lists the waves") from None
         when, _, wave = given.partition("-")
         return found, f"wave {wave} is approved ({'to begin' if when == 'before' else 'as done'})"

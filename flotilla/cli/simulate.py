@@ -21,11 +21,18 @@ from flotilla.cli.verbs import HELP
 from flotilla.deploy.engines import open_stack
 from flotilla.deploy.simulated import Simulated, seen_of, simulated
 from flotilla.errors import FlotillaError
-from flotilla.karmada.simulation.asking import Asked, BadAssumption
+from flotilla.karmada.simulation.asking import Assumptions, BadAssumption
 from flotilla.karmada.simulation.losses import Loss
 from flotilla.karmada.simulation.outcome import Outcome, Verdict
-from flotilla.karmada.simulation.texts import assumed_text, details, ends_text, loss_text, moves_text, otherwise_text
-from flotilla.karmada.simulation.upgrades import Otherwise
+from flotilla.karmada.simulation.texts import (
+    assumed_text,
+    changed_decision_text,
+    details,
+    ends_text,
+    loss_text,
+    moves_text,
+)
+from flotilla.karmada.simulation.upgrades import ChangedDecision
 from flotilla.kube import yaml
 from flotilla.kube.objects import Object
 from flotilla.kube.reading import located, read_text
@@ -68,7 +75,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
 
 def _simulate(options: argparse.Namespace) -> ExitCode:
     asked = _asked(options)
-    if asked == Asked() and not options.each:
+    if asked == Assumptions() and not options.each:
         raise UsageError(
             "nothing is assumed: give --without, --cordon, --taint, --replicas, --member, --karmada or --each",
             hint="flotilla simulate --help",
@@ -91,8 +98,8 @@ def _simulate(options: argparse.Namespace) -> ExitCode:
     return ExitCode.DONE
 
 
-def _asked(options: argparse.Namespace) -> Asked:
-    return Asked(
+def _asked(options: argparse.Namespace) -> Assumptions:
+    return Assumptions(
         tuple(options.without),
         tuple(options.cordon),
         tuple(options.taint),
@@ -125,7 +132,7 @@ def _items(document: Any) -> list[Any]:
     return items if isinstance(items, list) else [document]
 
 
-def _found(options: argparse.Namespace, asked: Asked, output: Output) -> Simulated:
+def _found(options: argparse.Namespace, asked: Assumptions, output: Output) -> Simulated:
     fleet = load_fleet(options)
     result = open_stack(options.engine, setting_of(options)).preview()
     if result.failures:
@@ -169,10 +176,10 @@ def _print_outcomes(say: Callable[..., None], listed: tuple[Outcome, ...], *, ev
     say("  " + (", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]) or "no workloads"))
 
 
-def _print_otherwise(say: Callable[..., None], listed: tuple[Otherwise, ...]) -> None:
+def _print_otherwise(say: Callable[..., None], listed: tuple[ChangedDecision, ...]) -> None:
     say("What is scheduled stays so at the upgrade. At its next schedule:", "bold")
     for one in listed:
-        say(f"  {one.workload}: {one.template}: {otherwise_text(one)}", "yellow")
+        say(f"  {one.workload}: {one.template}: {changed_decision_text(one)}", "yellow")
     if not listed:
         say("  nothing is decided otherwise, as far as today's version is known")
 

@@ -11,12 +11,12 @@ from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.interface import EngineName, Setting
 from flotilla.errors import FlotillaError
 from flotilla.karmada.objects import BINDING_API, POLICY_API
-from flotilla.karmada.simulation.asking import Asked, assumed_of
+from flotilla.karmada.simulation.asking import Assumptions, assumed_of
 from flotilla.karmada.simulation.failover import Failover
 from flotilla.karmada.simulation.losses import Loss, losses
 from flotilla.karmada.simulation.outcome import Outcome, Verdict, outcomes
 from flotilla.karmada.simulation.texts import ends_text, loss_text
-from flotilla.karmada.simulation.upgrades import Otherwise, otherwise
+from flotilla.karmada.simulation.upgrades import ChangedDecision, changed_decisions
 from flotilla.karmada.simulation.world import Assumed, World
 from flotilla.kube.connection import Connection, KindNotServed
 from flotilla.kube.objects import Object
@@ -26,7 +26,7 @@ from flotilla.stack.fleet import ControlPlane
 from flotilla.stack.moving import KnownFailover, failover_of
 
 _ANSWER_SECONDS = 5.0
-NOTHING = Asked()
+NOTHING = Assumptions()
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Simulated:
     """The effects of losing each cluster, region and zone, if they were requested."""
     each: bool = False
     """Whether `losses` were requested."""
-    otherwise: tuple[Otherwise, ...] = ()
+    otherwise: tuple[ChangedDecision, ...] = ()
     """The decisions that differ in another version of Karmada."""
     unread: tuple[str, ...] = ()
     """Workloads that aren't simulated, because the engine doesn't show their objects."""
@@ -83,7 +83,7 @@ def simulated(
     result: Result,
     seen: Seen,
     control_plane: ControlPlane,
-    asked: Asked = NOTHING,
+    asked: Assumptions = NOTHING,
     *,
     each: bool = False,
     failover: bool | None = None,
@@ -118,7 +118,7 @@ def simulated(
             () if assumed.nothing else tuple(outcomes(world, assumed)),
             tuple(losses(world, assumed)) if each else (),
             each,
-            tuple(otherwise(world, assumed.scheduler)) if assumed.scheduler else (),
+            tuple(changed_decisions(world, assumed.scheduler)) if assumed.scheduler else (),
             unread,
         )
     except ValueError as error:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from flotilla.karmada.waves.standing import HELD
+from flotilla.karmada.waves.standing import HOLD_TEXT
 from flotilla.kube.objects import Difference, Object, pointer_text, ref_of
 from flotilla.kube.ownership import last_writer
 from flotilla.kube.secrecy import shown
@@ -111,7 +111,7 @@ class HeldBack:
     @property
     def text(self) -> str:
         """It in one line."""
-        return f"workload {self.workload}: {HELD}: {', '.join(self.clusters)} ({self.state})"
+        return f"workload {self.workload}: {HOLD_TEXT}: {', '.join(self.clusters)} ({self.state})"
 
     def to_json(self) -> dict[str, Any]:
         """Return it for machines."""

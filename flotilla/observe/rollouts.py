@@ -13,7 +13,7 @@ from flotilla.kube.connection import Connection
 from flotilla.kube.objects import ObjectRef
 
 _CHANGE = 12
-_ORDER = (Phase.FAILED, Phase.APPROVAL, Phase.PAUSED, Phase.REVERTED, Phase.REVERTING, Phase.MOVING, Phase.HELD)
+_ORDER = (Phase.FAILED, Phase.APPROVAL, Phase.PAUSED, Phase.REVERTED, Phase.REVERTING, Phase.MOVING, Phase.NOT_BEGUN)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class RolloutStatus:
                 for number, clusters in record.waves
             ],
             "reached": sorted(record.reached),
-            "held": list(record.held),
+            "held": list(record.held_back),
             "since": record.since,
             "why": record.why,
             "text": self.text,

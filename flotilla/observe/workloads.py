@@ -19,7 +19,7 @@ from flotilla.karmada.status.lacking import lacking, not_replaced
 from flotilla.karmada.status.reading import read_sent
 from flotilla.karmada.status.snapshot import Snapshot, WorkOrError, Works
 from flotilla.karmada.waves.record import Record
-from flotilla.karmada.waves.standing import held_in
+from flotilla.karmada.waves.standing import held_back_in
 from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.observe.rollouts import records_for
@@ -123,7 +123,7 @@ def _copies_or_doubt(
 
 def _held_back(copy: CopyStatus, record: Record, work: WorkOrError | None) -> CopyStatus:
     """Return a copy that says so where a rollout holds it back, also where what it runs is healthy."""
-    text = held_in(record, copy.cluster)
+    text = held_back_in(record, copy.cluster)
     if not text or not (isinstance(work, Work) and work.spec.suspend_dispatching):
         return copy
     more = "" if copy.reason in ("", _SUSPENDED) else f"; {copy.reason}"

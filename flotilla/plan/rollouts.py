@@ -14,7 +14,7 @@ from flotilla.karmada.dependencies import refers_to
 from flotilla.karmada.kinds import goes_by_itself
 from flotilla.karmada.rendering.policies import Rules, rules_of_all
 from flotilla.karmada.selection import OVERRIDES, POLICIES, claimant
-from flotilla.karmada.status.rollout import RolloutCheck, as_expected
+from flotilla.karmada.status.rollout import RolloutCheck, without_unanswered
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.plan.contents import ROLLOUT_TYPE, contents_of, filled
@@ -95,7 +95,7 @@ def rollouts_of(snapshot: Snapshot, begun: Iterable[ResourceState] = ()) -> Roll
 
 
 def _take_rollout(found: dict[str, _Workload], inputs: Any) -> None:
-    check = RolloutCheck.of({**inputs, "members": as_expected(inputs.get("members"))})
+    check = RolloutCheck.of({**inputs, "members": without_unanswered(inputs.get("members"))})
     found.setdefault(str(inputs["workload"]), _Workload()).rollout = check
 
 

@@ -54,7 +54,7 @@ def _with_rollout(plan: WorkloadPlan, rollout: RolloutPlan | None) -> WorkloadPl
 
 def _copy(copy: CopyPlan, going: UnderWay) -> CopyPlan:
     """Return the plan of a copy whose cluster may not run the last declaration."""
-    waits = copy.cluster in going.record.held
+    waits = copy.cluster in going.record.held_back
     if copy.verb == "stays" and going.course in _CARRIED and (waits or going.course is Course.REPEATS):
         return replace(copy, details=(_GETS, *copy.details))
     if copy.verb == "changes" and going.course is Course.BACK and copy.cluster in going.as_before:

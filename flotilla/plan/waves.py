@@ -44,7 +44,7 @@ class UnderWay:
     def text(self) -> str:
         """What happens to the change, and what it waits for, in one line."""
         record = self.record
-        left, have = _names(record.held), _have(record.reached)
+        left, have = _names(record.held_back), _have(record.reached)
         if self.course is Course.GOES_ON and not self.next:
             said = "goes on: every wave has passed"
         elif self.course is Course.GOES_ON:
@@ -96,7 +96,7 @@ class UnderWay:
             "phase": str(record.phase),
             **({"wave": self.next, "of": self.last} if self.next else {}),
             "reached": list(record.reached),
-            "left": list(record.held),
+            "left": list(record.held_back),
             **({"why": record.why} if record.why else {}),
             **({"paused": record.paused} if record.paused else {}),
             **({"abort": record.aborted} if record.aborted else {}),

@@ -91,7 +91,7 @@ def _survives(policy: Resource, view: StackView) -> Iterator[str]:
         if found:
             where = found[0] if len(found) == 1 else f"one of {', '.join(found)}"
             template_name = f"{template.kind} {template.at('metadata', 'name')}"
-            yield f"{template_name} only runs in {where}: if that is lost, nothing is left"
+            yield f"{template_name} only runs in {where}: nothing is left if it is lost"
 
 
 def _namespaces(view: StackView) -> list[Resource]:

@@ -37,6 +37,6 @@ def test_a_wait_is_said_and_after_one_that_failed_nothing_is_shown_as_new(fleet,
 
     fleet.write(members("member1", "member2"), [web])
     said = pulumi("up", "--stack", "sandbox", "--yes")
-    assert f"rollout of web: done, but nobody seems to serve {lacking}" in said
+    assert f"rollout of web: done, but nothing seems to serve {lacking}" in said
     pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
     pulumi("destroy", "--stack", "sandbox", "--yes")

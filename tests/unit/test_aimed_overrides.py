@@ -10,7 +10,7 @@ from components.rollout import RolloutProvider
 from flotilla.karmada.aiming import override_policies, own_ending
 from flotilla.karmada.rendering.policies import Rules, apply_policies, apply_rules, rules_of_all
 from flotilla.karmada.scheduling import ClusterFacts
-from flotilla.karmada.status.overriding import OTHERS, OWN, overrides_left, withdraw_overrides
+from flotilla.karmada.status.overriding import OTHERS, OWN, removed_overrides, withdraw_overrides
 from flotilla.kube.objects import ObjectRef, copied
 from flotilla.plan.policies import PolicyPlan, doubled
 from flotilla.stack.clear_secrets import in_clear
@@ -245,9 +245,9 @@ def own(*names):
 def test_policies_that_fall_away_are_known_and_those_that_stay_are_left():
     news = props(**{OWN: own("web.of.a"), OTHERS: own("given")})
     olds = props(**{OWN: own("web.of.a", "web.of.b", "given", "web")})
-    assert overrides_left(olds, news) == [ObjectRef(POLICY_API, "OverridePolicy", "web.of.b", "default")]
-    assert overrides_left(props(), news) == []
-    assert overrides_left(news, props()) == [ObjectRef(POLICY_API, "OverridePolicy", "web.of.a", "default")]
+    assert removed_overrides(olds, news) == [ObjectRef(POLICY_API, "OverridePolicy", "web.of.b", "default")]
+    assert removed_overrides(props(), news) == []
+    assert removed_overrides(news, props()) == [ObjectRef(POLICY_API, "OverridePolicy", "web.of.a", "default")]
 
 
 class ControlPlane:

@@ -219,7 +219,7 @@ def judged(*objects, members=("m1", "m2"), rules=()):
 def test_a_rollout_waits_for_it_in_the_clusters_of_what_uses_it():
     there = live(FOLLOWER, claimed=False)
     assert judged().waiting_for == "is not in the control plane"
-    assert judged(there).waiting_for.startswith("doesn't follow yet what uses it")
+    assert judged(there).waiting_for.startswith("doesn't follow its templates yet")
     half = judged(there, attached("m1"), carrying("m1", FOLLOWER))
     assert {one.cluster: one.late for one in half.clusters} == {"m1": "", "m2": "not sent yet (there is no Work)"}
     assert judged(there, attached("m1", "m2"), carrying("m1", FOLLOWER), carrying("m2", FOLLOWER)).done

@@ -166,7 +166,7 @@ def test_fields_that_are_not_set_do_not_appear():
 
 
 def test_an_object_that_is_none_of_karmadas_is_one_line():
-    with pytest.raises(ClusterError, match=r"Cluster m: spec.syncMode is not as Karmada's API has it"):
+    with pytest.raises(ClusterError, match=r"Cluster m: spec.syncMode does not match Karmada's API"):
         api.Cluster.read({"metadata": {"name": "m"}, "spec": {}})
-    with pytest.raises(ClusterError, match="the object is not as"):
+    with pytest.raises(ClusterError, match="the object does not match"):
         api.Cluster.read("<html>")

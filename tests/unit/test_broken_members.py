@@ -307,7 +307,7 @@ def test_an_odd_cluster_object_doesnt_hide_the_others(verbs, capsys):
     assert run("status", "--json") == ExitCode.DONE
     printed = json.loads(capsys.readouterr().out)
     assert {m["name"]: m["ready"] for m in printed["members"]} == {"member1": True, "member2": False}
-    assert "spec is not as Karmada's API has it" in next(m["reason"] for m in printed["members"] if not m["ready"])
+    assert "spec does not match Karmada's API" in next(m["reason"] for m in printed["members"] if not m["ready"])
     assert "form that is not expected" in printed["workloads"][0]["reason"]
 
 

@@ -100,7 +100,7 @@ def report(**keys):
         (None, False, "applied, not reported yet"),
         (report(applied=False, appliedMessage="denied"), False, "not applied: denied"),
         (report(applied=False), False, "not applied: no reason given"),
-        (report(status={"resourceTemplateGeneration": 1}), False, "applied, but reported of an older version"),
+        (report(status={"resourceTemplateGeneration": 1}), False, "applied, but the report is about an older version"),
         (report(status={"resourceTemplateGeneration": 2}), False, ""),
         (report(health="Unhealthy", status={"readyReplicas": 1}), False, "1 of 2 replicas ready"),
         (report(health="Unhealthy"), True, ""),

@@ -10,7 +10,7 @@ from components.withdrawal import WithdrawalProvider
 from flotilla.cli.output import Output
 from flotilla.errors import FlotillaError
 from flotilla.karmada.keeping import members, works
-from flotilla.karmada.keeping.marks import freeing
+from flotilla.karmada.keeping.marks import unmarking_patch
 from flotilla.karmada.keeping.works import (
     Finisher,
     await_preserved,
@@ -198,7 +198,7 @@ def test_a_work_that_karmada_never_ends_is_ended(monkeypatch, copies):
     monkeypatch.setattr(works, "reach", lambda _plane, _cluster: member)
     await_released(plane, Finisher(plane, [ref_of(web())]), 60)
     assert [ref.namespace for ref in plane.objects if ref.kind == "Work"] == ["karmada-es-m2"], "it isn't Ready"
-    assert all(freeing(one) is None for one in member.objects.values())
+    assert all(unmarking_patch(one) is None for one in member.objects.values())
 
 
 def test_a_member_is_reached_once_a_look_however_many_works_it_has(monkeypatch):
@@ -271,7 +271,7 @@ def test_works_of_a_namespace_that_is_being_deleted_are_waited_for():
     """It counted as another workload's: its copies kept their marks."""
     leaving = merged(space(), {"metadata": {"deletionTimestamp": GOING}})
     plane = Writable(cluster("m1"), leaving, work(space(), "m1", preserveResourcesOnDeletion=True))
-    with pytest.raises(FlotillaError, match="has not let all copies go after 0 s: Works karmada-es-m1/shop-1"):
+    with pytest.raises(FlotillaError, match="has not released all copies after 0 s: Works karmada-es-m1/shop-1"):
         await_released(plane, Finisher(plane, [SPACE]), 0)
 
 
@@ -310,24 +310,24 @@ def test_what_karmada_manages_still_is_left_alone(many):
 def test_what_karmada_never_took_over_is_left_alone():
     """With Abort, an object of the same name in a member may be another Pulumi program's."""
     foreign = merged(web(), {"metadata": {"annotations": {"pulumi.com/skipAwait": "true"}}})
-    assert freeing(foreign) is None
+    assert unmarking_patch(foreign) is None
 
 
 def test_the_labels_that_name_a_policy_in_1_10_are_taken_off():
     """They stayed on the copies of a released member."""
     named = merged(web(), {"metadata": {"labels": {"propagationpolicy.karmada.io/name": "web"}}})
-    assert freeing(named) == {"metadata": {"labels": {"propagationpolicy.karmada.io/name": None}}}
+    assert unmarking_patch(named) == {"metadata": {"labels": {"propagationpolicy.karmada.io/name": None}}}
 
 
 def test_the_mark_of_an_autoscaler_is_taken_off():
     """`flotilla.dev/scaled-by` stayed on the copies of what a FederatedHPA scales."""
     scaled = merged(web(), {"metadata": {"annotations": {"flotilla.dev/scaled-by": "FederatedHPA web", MANAGER: "w"}}})
-    assert freeing(scaled)["metadata"]["annotations"] == {"flotilla.dev/scaled-by": None, MANAGER: None}
+    assert unmarking_patch(scaled)["metadata"]["annotations"] == {"flotilla.dev/scaled-by": None, MANAGER: None}
 
 
 def test_what_the_manifest_itself_says_of_waiting_stays():
     asked = merged(let_go(sent_copy()), {"metadata": {"annotations": {"flotilla.dev/health-ignored": "true"}}})
-    assert "pulumi.com/skipAwait" not in freeing(asked)["metadata"]["annotations"]
+    assert "pulumi.com/skipAwait" not in unmarking_patch(asked)["metadata"]["annotations"]
 
 
 def test_a_template_that_another_workload_has_now_keeps_its_copies_as_they_are(monkeypatch):

@@ -1,4 +1,4 @@
-"""What a copy lacks, in words, and what nobody seems to serve."""
+"""What a copy lacks, in words, and what nothing seems to serve."""
 
 import pytest
 

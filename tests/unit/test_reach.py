@@ -57,9 +57,13 @@ def cron():
     [
         (without_inits(), rule(imageOverrider=[image_step("Registry", "mirror.example")]), None),
         (without_inits(), rule(imageOverrider=[image_step("Tag", "v1")]), None),
-        (cron(), rule(imageOverrider=[image_step("Tag", "v2")]), "passes over CronJobs"),
+        (cron(), rule(imageOverrider=[image_step("Tag", "v2")]), "skips CronJobs"),
         (config(), rule(imageOverrider=[image_step("Tag", "v2")]), "a ConfigMap has no image"),
-        (pods("CloneSet", "apps.kruise.io/v1alpha1"), rule(imageOverrider=[image_step("Tag", "v2")]), "over CloneSets"),
+        (
+            pods("CloneSet", "apps.kruise.io/v1alpha1"),
+            rule(imageOverrider=[image_step("Tag", "v2")]),
+            "skips CloneSets",
+        ),
         (without_inits(), rule(imageOverrider=[image_step("Tag", f"v2@{A}")]), "neither a tag nor a digest"),
         (without_inits(), words("app"), None),
         (without_inits(), words("init"), "there is no container init"),

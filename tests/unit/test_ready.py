@@ -206,7 +206,7 @@ SECTIONS = {"controlPlane": {"kubeconfig": "k"}, "members": [{"name": "m", "kube
     [
         ({"Service": "ignored"}, 'workloads[0].ready.Service: "ignored" — must be `applied` or `healthy`'),
         ({"Service": None}, "must be `applied` or `healthy`, or a mapping with `condition` or `jsonPath`"),
-        ({"service": "applied"}, "the key 'service' is none of Kind, Kind.group, Kind/name and Kind/namespace/name"),
+        ({"service": "applied"}, "the key 'service' is not Kind, Kind.group, Kind/name or Kind/namespace/name"),
         ({"Service": {}}, "needs exactly one of 'condition' and 'jsonPath'"),
         ({"Service": {"condition": "A", "jsonPath": ".status.a"}}, "needs exactly one of 'condition' and 'jsonPath'"),
         ({"Service": {"condition": "A", "value": "x"}}, "has 'value' without 'jsonPath'"),

@@ -108,8 +108,8 @@ def test_as_long_as_karmada_reaches_the_former_name_nothing_goes_on():
     ],
 )
 def test_a_member_lives_on_under_another_name_of_the_same_cluster(clusters, expected):
-    assert renaming.lives_on(ControlPlane(*clusters), "member2", ONE) is expected
-    assert not renaming.lives_on(ControlPlane(*clusters), "member2", "")
+    assert renaming.has_joined_elsewhere(ControlPlane(*clusters), "member2", ONE) is expected
+    assert not renaming.has_joined_elsewhere(ControlPlane(*clusters), "member2", "")
 
 
 def test_another_name_is_a_change_of_the_identity_once():

@@ -50,7 +50,7 @@ def test_a_template_whose_spec_is_empty_or_no_map_is_no_crash():
     template = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
     assert revised({**template, "spec": None}, 3)["spec"] == {"replicas": 3}
     for spec in (5, "x", [1]):
-        with pytest.raises(ValueError, match="Deployment web: spec is no map"):
+        with pytest.raises(ValueError, match="Deployment web: spec isn't a map"):
             revised({**template, "spec": spec}, 3)
 
 

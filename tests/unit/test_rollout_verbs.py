@@ -8,9 +8,9 @@ import yaml
 
 from flotilla.cli.main import main
 from flotilla.errors import FlotillaError
-from flotilla.karmada.waves import wishes
+from flotilla.karmada.waves import controls
 from flotilla.karmada.waves.record import ABORTED, APPROVED, PAUSED, Phase, Store, reference
-from flotilla.karmada.waves.standing import awaited, held_in, held_text, standing
+from flotilla.karmada.waves.standing import awaited, held_back_in, held_back_text, standing
 from flotilla.kube.connection import connect
 from flotilla.state.backend import StackFiles
 from flotilla.state.locks import write_lock
@@ -252,7 +252,7 @@ def busy(api, *writes):
 def test_a_running_up_that_writes_the_record_meanwhile_loses_nothing(api):
     api.put(kept(record()))
     later = kept(record(why="member4 is next"), approved="before-1")
-    found, given = wishes.approve(busy(api, later), WHERE, record())
+    found, given = controls.approve(busy(api, later), WHERE, record())
     assert given == "before-2"
     assert (found.why, found.approved) == ("member4 is next", ("before-1", "before-2"))
 
@@ -260,29 +260,29 @@ def test_a_running_up_that_writes_the_record_meanwhile_loses_nothing(api):
 def test_another_change_that_began_meanwhile_is_not_approved(api):
     api.put(kept(record()))
     other = kept(record(declaration="another"))
-    with pytest.raises(FlotillaError, match="another change is under way"):
-        wishes.approve(busy(api, other), WHERE, record())
+    with pytest.raises(FlotillaError, match="is not the one that you looked at"):
+        controls.approve(busy(api, other), WHERE, record())
     assert Store(connect(api.kubeconfig), WHERE).read().approved == ()
 
 
 def test_a_wave_that_waits_meanwhile_for_something_else_is_not_approved(api):
     api.put(kept(record()))
     other = kept(record(reached=DONE, passed=DONE))
-    with pytest.raises(FlotillaError, match="another change"):
-        wishes.approve(busy(api, other), WHERE, record())
+    with pytest.raises(FlotillaError, match="is not the one"):
+        controls.approve(busy(api, other), WHERE, record())
     assert Store(connect(api.kubeconfig), WHERE).read().approved == ()
 
 
 def test_a_change_that_ends_meanwhile_is_said(api):
     api.put(kept(record()))
     with pytest.raises(FlotillaError, match="has ended"):
-        wishes.pause(busy(api, None), WHERE, record(), "anna")
+        controls.pause(busy(api, None), WHERE, record(), "anna")
 
 
 def test_a_record_that_never_stands_still_ends_in_one_line(api):
     api.put(kept(record()))
     with pytest.raises(FlotillaError, match="try again"):
-        wishes.pause(busy(api, *(kept(record(why=str(n))) for n in range(20))), WHERE, record(), "anna")
+        controls.pause(busy(api, *(kept(record(why=str(n))) for n in range(20))), WHERE, record(), "anna")
 
 
 # -- words ------------------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def test_a_record_that_never_stands_still_ends_in_one_line(api):
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"phase": Phase.HELD, "passed": (), "reached": ()}, "wave 1 of 3 has not begun"),
+        ({"phase": Phase.NOT_BEGUN, "passed": (), "reached": ()}, "wave 1 of 3 has not begun"),
         ({"phase": Phase.MOVING, "why": "wave 2 of 3 gets it"}, "wave 2 of 3 is under way"),
         ({"phase": Phase.PAUSED, "paused": "anna"}, "wave 2 of 3, paused by anna"),
         ({"phase": Phase.MOVING, "aborted": "anna"}, "wave 2 of 3 is under way; an abort asked for by anna"),
@@ -309,7 +309,7 @@ def test_what_is_awaited_and_who_is_held_back():
     assert awaited(record(phase=Phase.MOVING)) == ""
     assert awaited(record(passed=(), reached=("member1",))) == "after-1"
     assert awaited(record(passed=DONE, reached=DONE)) == "before-3"
-    assert held_text(record(), ["member2"]) == "held back by the rollout: member2 (wave 2 of 3 waits for approval)"
-    assert held_in(record(), "member4") == "held back by the rollout (wave 3)"
-    assert held_in(record(), "member1") == ""
-    assert held_in(record(phase=Phase.REVERTED), "member4") == ""
+    assert held_back_text(record(), ["member2"]) == "held back by the rollout: member2 (wave 2 of 3 waits for approval)"
+    assert held_back_in(record(), "member4") == "held back by the rollout (wave 3)"
+    assert held_back_in(record(), "member1") == ""
+    assert held_back_in(record(phase=Phase.REVERTED), "member4") == ""

@@ -9,7 +9,7 @@ from flotilla.karmada.status import waiting
 from flotilla.karmada.status.rollout import ClusterProgress, Progress
 from flotilla.karmada.status.sharing import SharedReader
 from flotilla.karmada.status.texts import WaitTexts
-from flotilla.karmada.status.waiting import calm, poll
+from flotilla.karmada.status.waiting import look_until_settled, poll
 from flotilla.karmada.template_references import reference_to
 from flotilla.kube.connection import ApiError, Unreachable
 from flotilla.kube.objects import ref_of
@@ -118,7 +118,7 @@ def test_a_wait_says_what_it_waits_for_and_how_it_ended(looks, monkeypatch, caps
     with heard_by(heard.append):
         outs = RolloutProvider().create(props()).outs
     assert heard[-1].startswith(
-        "rollout of web: done, but nobody seems to serve b: Deployment default/web: no load balancer address yet; "
+        "rollout of web: done, but nothing seems to serve b: Deployment default/web: no load balancer address yet; "
     )
     assert (outs["settled"], outs["unserved"]) == (True, {str(WEB): {"b": "no load balancer address yet"}})
     RolloutProvider().create(props())
@@ -179,9 +179,9 @@ def test_a_refresh_looks_again_where_something_is_under_way():
     """A controller that has just begun is no drift; what stays undone for some seconds is."""
     for looks, done, seconds in (([DONE], True, 0), ([LATE, LATE, DONE], True, 1), ([LATE] * 100, False, 3)):
         left, clock = list(looks), Clock()
-        progress = calm(lambda left=left: seen(a=left.pop(0)), sleep=clock.sleep)
+        progress = look_until_settled(lambda left=left: seen(a=left.pop(0)), sleep=clock.sleep)
         assert (progress[0].done, clock() - 100) == (done, seconds)
-    assert not calm(lambda: seen(a=LATE), sleep=lambda _seconds: True)[0].done, "asked to end"
+    assert not look_until_settled(lambda: seen(a=LATE), sleep=lambda _seconds: True)[0].done, "asked to end"
 
 
 def test_a_process_that_is_asked_to_end_waits_no_longer():

@@ -97,7 +97,7 @@ def test_a_template_that_is_no_such_kind_asks_for_nothing(pod):
 
 
 def test_a_quantity_that_is_none_is_said_in_one_line():
-    with pytest.raises(ValueError, match="Deployment web: 'lots' is no quantity of cpu"):
+    with pytest.raises(ValueError, match="Deployment web: 'lots' isn't a quantity of cpu"):
         demand_of(template(cpu="lots"), NEW)
 
 

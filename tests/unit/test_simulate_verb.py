@@ -11,7 +11,7 @@ from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.main import main
 from flotilla.deploy.simulated import simulated
 from flotilla.karmada.scheduling import Taint
-from flotilla.karmada.simulation.asking import Asked, BadAssumption, assumed_of, joining
+from flotilla.karmada.simulation.asking import Assumptions, BadAssumption, assumed_of, joining
 from flotilla.karmada.simulation.failover import Failover
 from flotilla.karmada.simulation.outcome import Outcome, Verdict
 from flotilla.karmada.simulation.texts import details, moves_text
@@ -157,7 +157,9 @@ def test_taint_policies_of_the_control_plane_come_before_those_that_are_only_dec
 
 
 def assumed(**asked):
-    return assumed_of(Asked(**asked), world(planned(cluster_step("member3", region="eu", zones=["a"]))), lambda _: ())
+    return assumed_of(
+        Assumptions(**asked), world(planned(cluster_step("member3", region="eu", zones=["a"]))), lambda _: ()
+    )
 
 
 def test_what_users_write_is_read():
@@ -431,7 +433,7 @@ def test_a_plans_report_says_what_the_fleet_would_not_survive():
 
 def test_an_agent_gets_what_changes_worst_first_and_the_losses():
     asked = Simulate(without=("member2",), each=True)
-    question = Asked(without=("member2",))
+    question = Assumptions(without=("member2",))
     answer = simulation_answer(simulation({"member1": 1, "member2": 3}, asked=question, each=True), asked)
     (template,) = answer.templates
     assert (template.verdict, template.moves) == ("fewer", "member1 1, member2 3 → lost")

@@ -9,7 +9,7 @@ from flotilla.karmada.scheduling import ClusterFacts, Current, Scheduler, Taint
 from flotilla.karmada.simulation.failover import Failover, evicted_after, gate_by_default
 from flotilla.karmada.simulation.losses import losses
 from flotilla.karmada.simulation.outcome import Verdict, outcomes
-from flotilla.karmada.simulation.upgrades import otherwise
+from flotilla.karmada.simulation.upgrades import changed_decisions
 from flotilla.karmada.simulation.world import Assumed
 from flotilla.karmada.versions import Version
 from tests.unit.schedules import AGGREGATED, CONFIG, DIVIDED, DYNAMIC, spread, template, weights
@@ -276,17 +276,17 @@ def test_an_upgrade_says_which_zones_match_then():
     zoned = {"clusterAffinity": {"fieldSelector": {"matchExpressions": [
         {"key": "zone", "operator": "In", "values": ["us-1"]}]}}, **EVERYWHERE}  # fmt: skip
     given = world(placed(zoned, {}), among=fleet(), version=Version(1, 17))
-    (found,) = otherwise(given, Scheduler(NEW))
+    (found,) = changed_decisions(given, Scheduler(NEW))
     assert (found.fits, found.now, found.then) == (("c",), {}, {"c": 4})
 
 
 def test_an_upgrade_says_whose_division_is_another_one():
     uneven = {"replicaScheduling": weights(a=6, b=3, c=1)}
     given = world(placed(uneven, {"a": 1}, replicas=5), version=OLD)
-    found = otherwise(given, Scheduler(NEW))
+    found = changed_decisions(given, Scheduler(NEW))
     assert [one.template for one in found] == ["Deployment default/web"]
     assert found[0].now != found[0].then
-    assert otherwise(given, Scheduler(OLD)) == []
+    assert changed_decisions(given, Scheduler(OLD)) == []
 
 
 def test_what_is_scheduled_stays_at_an_upgrade():

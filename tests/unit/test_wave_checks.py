@@ -109,7 +109,7 @@ def test_a_command_is_ended_when_the_run_is_asked_to_end(tmp_path):
     waiting.ask_to_end()
     running.join(30)
     waiting.begin()
-    assert found == ["command ./check.sh: was ended, since the run ends"]
+    assert found == ["command ./check.sh: was stopped, because the run ends"]
     assert is_gone(child)
 
 
@@ -246,16 +246,16 @@ def test_the_query_and_the_token_are_sent_and_the_token_is_not_quoted(tmp_path, 
 
 def test_a_token_that_no_header_may_have_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("FLOTILLA_PROMETHEUS_TOKEN", "two\nlines")
-    assert "FLOTILLA_PROMETHEUS_TOKEN has a line break" in ask(tmp_path, vector("1"))
+    assert "FLOTILLA_PROMETHEUS_TOKEN contains a line break" in ask(tmp_path, vector("1"))
 
 
 def test_nobody_there_and_no_address_are_one_line(tmp_path):
     with prometheus(vector()) as (address, _):
         pass
     for where, why in (
-        (address, "nobody answers at its address"),
-        ("http://prometheus.invalid:9090", "nobody knows its name"),
-        ("ftp://a", "no http:// or https:// address"),
+        (address, "nothing answers at its address"),
+        ("http://prometheus.invalid:9090", "its name can't be resolved"),
+        ("ftp://a", "an http:// or https:// address"),
     ):
         found = run_checks([{"prometheus": where, "query": "up"}], context(tmp_path))
         assert why in found

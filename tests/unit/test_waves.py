@@ -36,7 +36,8 @@ def test_a_wave_that_fails_stops_and_the_next_run_goes_on_from_there():
     with pytest.raises(running.Stopped, match=r"wave 2 of 3 \(m2\) is not healthy.*m3 keeps what it ran"):
         change.up("nginx:1.28")
     assert change.karmada.held() == ["m3"]
-    assert (change.stored().phase, change.stored().passed, change.stored().held) == (Phase.FAILED, ("m1",), ("m3",))
+    stored = change.stored()
+    assert (stored.phase, stored.passed, stored.held_back) == (Phase.FAILED, ("m1",), ("m3",))
     change.sick, change.looks = set(), []
     assert change.run()
     assert ["m1"] not in change.looks, "wave 1 has passed"
@@ -163,7 +164,7 @@ def test_a_run_that_breaks_off_at_any_write_is_completed_by_the_next(refused):
         change.up("nginx:1.28")
     except ApiError:
         change.karmada.refusing = 0
-        if change.stored() is None or change.stored().phase is Phase.HELD:
+        if change.stored() is None or change.stored().phase is Phase.NOT_BEGUN:
             holding.hold(Reader(change.karmada), Subject.of(change.props))
             change.karmada.apply(change.template, field_manager=STACK, force=True)
         change.run()

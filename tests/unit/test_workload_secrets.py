@@ -150,7 +150,7 @@ def test_in_the_state_it_is_a_secret_and_everything_that_carries_it_too(run, abs
 
 def test_the_text_that_stands_for_a_value_is_never_made_a_value(run, absolute):  # noqa: F811
     """It passes for an encrypted one where nothing is decrypted."""
-    with pytest.raises(FlotillaError, match=r"Secret default/login has \[secret\] in the place of its values"):
+    with pytest.raises(FlotillaError, match=r"Secret default/login has \[secret\] in place of its values"):
         run(with_secret(absolute, stringData={"PASSWORD": "[secret]"}))
 
 

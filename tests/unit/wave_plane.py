@@ -159,7 +159,7 @@ class Change:
             self.looks.append(sorted(set(NAMES) - set(suspended)))
             sick = self.sick if forwards else set()
             clusters = tuple(
-                ClusterProgress(name, 2, 2, "unhealthy" if name in sick else "", ailing=name in sick)
+                ClusterProgress(name, 2, 2, "unhealthy" if name in sick else "", unhealthy=name in sick)
                 for name in self.looks[-1]
             )
             return [Progress(ref_of(self.template), clusters)]

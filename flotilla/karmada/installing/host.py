@@ -115,7 +115,9 @@ def clean_up(connection: Connection, spared: set[str]) -> list[str]:
     return [str(ref) for ref in found if connection.delete(ref, propagation="Background")]
 
 
-def disarm(connection: Connection, name: str = RELEASE, namespace: str = SYSTEM_NAMESPACE) -> list[str]:
+def make_uninstall_harmless(
+    connection: Connection, name: str = RELEASE, namespace: str = SYSTEM_NAMESPACE
+) -> list[str]:
     """Make the chart's job at uninstall harmless, and return the ConfigMaps that were emptied.
 
     With `certs.mode=auto` that job runs `kubectl delete` for the content of ConfigMaps, in the host cluster. It would

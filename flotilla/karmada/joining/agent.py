@@ -119,7 +119,7 @@ def secret_role_binding(member: str) -> Object:
 
 
 def needs_secrets(version: str) -> bool:
-    """Return whether an agent needs rights to Secrets: before 1.13 it crashes without them, even if it reports none."""
+    """Return whether an agent has to report Secrets: before 1.13 it crashes with `--report-secrets=None`."""
     return Version.parse(version) < _WITHOUT_SECRETS_SINCE
 
 

@@ -89,7 +89,7 @@ def _delete_secrets(connection: Connection, spec: Object) -> None:
             connection.delete(ObjectRef("v1", "Secret", reference["name"], reference["namespace"]))
 
 
-def lives_on(connection: Connection, member: str, cluster_id: str) -> bool:
+def has_joined_elsewhere(connection: Connection, member: str, cluster_id: str) -> bool:
     """Return whether a member's cluster has joined under another name, and is no longer reached under this one.
 
     Its workloads then belong to the other name.

@@ -26,7 +26,7 @@ def is_managed(copy: Object) -> bool:
     return (copy["metadata"].get("labels") or {}).get(MANAGED) == "true"
 
 
-def freeing(copy: Object) -> Object | None:
+def unmarking_patch(copy: Object) -> Object | None:
     """Return the merge patch that removes the marks of Karmada and of a stack from a copy; None where it has none.
 
     An object without any mark of Karmada belongs to somebody else, and Karmada never took it over: it isn't changed. An

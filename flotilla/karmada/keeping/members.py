@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from flotilla.errors import ClusterError
-from flotilla.karmada.keeping.marks import freeing, is_managed
+from flotilla.karmada.keeping.marks import is_managed, unmarking_patch
 from flotilla.karmada.objects import CLUSTER_API
 from flotilla.karmada.reaching import reach
 from flotilla.kube.connection import ApiError, Connection, KindNotServed
@@ -31,7 +31,7 @@ def free(member: Connection, ref: ObjectRef, *, managed: bool = False) -> None:
 def _free(member: Connection, copy: Object | None, *, managed: bool = False) -> None:
     if copy is None or copy["metadata"].get("deletionTimestamp") or (is_managed(copy) and not managed):
         return
-    body = freeing(copy)
+    body = unmarking_patch(copy)
     if body is None:
         return
     patched(member, ref_of(copy), body)
@@ -59,7 +59,7 @@ def free_copies(control_plane: Connection, templates: Iterable[ObjectRef]) -> di
     Raises:
         ClusterError: the control plane could not be asked.
     """
-    gone = [ref for ref in templates if not stands(control_plane, ref)]
+    gone = [ref for ref in templates if not is_in_use(control_plane, ref)]
     ready = [one for one in control_plane.list(CLUSTER_API, "Cluster") if is_true(one, "Ready")]
     if not gone or not ready:
         return {}
@@ -89,7 +89,7 @@ def free_in(member: Connection, refs: Iterable[ObjectRef], *, managed: bool = Fa
         _free(member, found, managed=managed)
 
 
-def stands(control_plane: Connection, template: ObjectRef) -> bool:
+def is_in_use(control_plane: Connection, template: ObjectRef) -> bool:
     """Return whether a template exists and isn't being deleted, because another workload has it now."""
     found = find_served(control_plane, template)
     return found is not None and not found["metadata"].get("deletionTimestamp")

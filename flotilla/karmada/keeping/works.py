@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from flotilla.errors import ClusterError, FlotillaError
 from flotilla.karmada.joining.abandon import release
-from flotilla.karmada.keeping.members import free_in, patched, stands
+from flotilla.karmada.keeping.members import free_in, is_in_use, patched
 from flotilla.karmada.kinds import SKIP_PROPAGATION
 from flotilla.karmada.names import WORK_FINALIZER
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API, WORK_API, Work
@@ -69,7 +69,7 @@ def await_preserved(
             raise FlotillaError(
                 f"`onRemoval: keep` has not reached copies after {seconds:.0f} s, they would be deleted: {listed}",
                 hint="nothing was removed; is karmada-controller-manager running? Has another policy claimed them? "
-                "With `activation: Lazy` a policy counts with the next change of the objects: drop it, "
+                "With `activation: Lazy` a policy takes effect with the next change of the objects: drop it, "
                 "or change them, and run `up` once before",
             )
         if pause(_POLL_SECONDS):
@@ -306,10 +306,10 @@ def await_released(connection: Connection, finisher: Finisher, seconds: float) -
             return
         if time.monotonic() > deadline:
             raise FlotillaError(
-                f"Karmada has not let all copies go after {seconds:.0f} s: {'; '.join(left)}", hint=KEPT_REMEDY
+                f"Karmada has not released all copies after {seconds:.0f} s: {'; '.join(left)}", hint=KEPT_REMEDY
             )
         if pause(_POLL_SECONDS):
-            raise FlotillaError("interrupted while waiting for Karmada to let a workload's copies go")
+            raise FlotillaError("interrupted while waiting for Karmada to release a workload's copies")
 
 
 def _left(connection: Connection, finisher: Finisher) -> list[str]:
@@ -318,7 +318,7 @@ def _left(connection: Connection, finisher: Finisher) -> list[str]:
     if not works:
         return []
     ready = {str(one["metadata"]["name"]) for one in connection.list(CLUSTER_API, "Cluster") if is_true(one, "Ready")}
-    there = {ref for ref in {ref for work in works for ref in finisher.of(work)} if stands(connection, ref)}
+    there = {ref for ref in {ref for work in works for ref in finisher.of(work)} if is_in_use(connection, ref)}
     works = [work for work in works if member_of(work) in ready and finisher.of(work) - there]
     names = sorted(f"{work['metadata']['namespace']}/{work['metadata']['name']}" for work in works)
     return [why_unfinished(works) or f"Works {', '.join(names[:_MOST])}"] if works else []

@@ -1,1 +1,1 @@
-"""Moves: copies get healthy in the clusters that a workload comes to before they go from those that it leaves."""
+"""Moves: copies become healthy in the new clusters of a workload before they are removed from the old ones."""

@@ -1,4 +1,4 @@
-"""What becomes of a workload whose placement changes: by which stages it moves, or why it is left to Karmada."""
+"""How a workload whose placement changes gets to its new clusters: the stages of its move, or why Karmada moves it."""
 
 from __future__ import annotations
 
@@ -45,66 +45,66 @@ RUNS_ONCE: frozenset[GroupKind] = frozenset(
 
 @dataclass(frozen=True)
 class Course:
-    """How a workload gets to where it is declared to be."""
+    """How a workload gets to its declared clusters."""
 
     stages: tuple[Stage, ...] = ()
-    """None where there is nothing to do before the policies are applied."""
+    """Empty where there is nothing to do before the policies are applied."""
     shifts: tuple[Shift, ...] = ()
     mark: Mark | None = None
-    """What the policies bear until the last stage."""
+    """The mark of the policies until the last stage."""
     left: str = ""
-    """Why Karmada moves it as it does by itself, the old copy at once; empty where it doesn't, or nothing moves."""
+    """Why Karmada moves the workload by itself, and removes old copies at once; empty otherwise."""
     blocked: str = ""
-    """Why no copy can come, so that the old ones have to stay."""
+    """Why no new copy can be created, so that the old ones have to stay."""
 
     @property
     def coming(self) -> dict[ObjectRef, set[str]]:
-        """The clusters whose copies are waited for, by template."""
+        """The clusters whose new copies have to become healthy, by template."""
         return {one.ref: one.coming for one in self.shifts}
 
 
 def never_moves(inputs: Mapping[str, Any]) -> str:
-    """Say why a workload is left to Karmada whatever its placement is; empty where it isn't.
+    """Return why Karmada always moves a workload by itself, regardless of its placement; empty where it doesn't.
 
     Args:
-        inputs: a Move's.
+        inputs: the inputs of a Move.
     """
     if inputs.get("suspension"):
         return "it is suspended"
     if inputs.get("lazy"):
         return "Karmada acts on its policies with the templates' next change (activation: Lazy)"
     if inputs.get("given") and inputs.get("kinds"):
-        return "its definitions go by the same policy as its objects"
+        return "its definitions are sent by the same policy as its objects"
     once = [one for one in map(bare, inputs["templates"]) if kind_of(one) in RUNS_ONCE]
     return f"{ref_of(once[0])} would do its work twice" if once else ""
 
 
 def left_alone(inputs: Mapping[str, Any]) -> bool:
-    """Return whether a workload is left to Karmada, as far as what is declared tells it.
+    """Return whether Karmada moves a workload by itself, as far as the declaration shows it.
 
     Args:
-        inputs: a Move's or a Rollout's, with whole templates.
+        inputs: the inputs of a Move or a Rollout, with whole templates.
     """
     scaled = any(scaler_of(one) for one in inputs["templates"])
     return bool(never_moves(inputs)) or (scaled and divides(inputs["placement"]))
 
 
 def course_of(inputs: Mapping[str, Any], snapshot: Snapshot, mark: Mark | None) -> Course:
-    """Return how a workload gets to where it is declared to be.
+    """Return how a workload gets to its declared clusters.
 
     Args:
-        inputs: a Move's.
+        inputs: the inputs of a Move.
         snapshot: its templates, their bindings, and the Clusters.
-        mark: of a move that broke off; None where none is under way.
+        mark: the mark of an interrupted move; None where no move is under way.
 
     Raises:
-        ClusterError: the snapshot doesn't know of a template, since it could not be read.
+        ClusterError: a template or binding could not be read.
     """
     looked = _Look(inputs, snapshot, mark)
     left = never_moves(inputs)
     try:
         shifts = () if left and mark is None else looked.shifts()
-    except (_Left, ValueError) as why:  # a selector that the API server refuses says so itself
+    except (_Left, ValueError) as why:  # the API server itself reports a selector that it rejects
         left, shifts = left or str(why), ()
     except _Blocked as why:
         return Course(blocked=str(why))
@@ -120,17 +120,17 @@ def course_of(inputs: Mapping[str, Any], snapshot: Snapshot, mark: Mark | None) 
         left = str(why)
     if mark is None:
         return Course(left=left)
-    # What the move that broke off has raised is put back all the same.
+    # In any case, replicas that the interrupted move has raised are reset.
     back = Stage(Until.WRITTEN, inputs["placement"], looked.marked)
     return Course((back,), mark=mark, left=left)
 
 
 class _Left(Exception):
-    """A workload is left to Karmada; says why."""
+    """Karmada moves the workload by itself; the message says why."""
 
 
 class _Blocked(Exception):
-    """Nothing can come; says why."""
+    """No new copy can be created; the message says why."""
 
 
 @dataclass
@@ -145,17 +145,17 @@ class _Look:
         self.schedulers = (
             [self.scheduler] if self.scheduler else [Scheduler(v) for v in (SUPPORTED.newest, SUPPORTED.oldest)]
         )
-        # A definition that comes with the workload isn't served yet where it comes to.
+        # A definition that comes with the workload isn't served yet in the new clusters.
         self.clusters: Sequence[ClusterFacts] = [
             replace(one, served=None) for one in self.snapshot.fleet.facts.values()
         ]
         self._ids = {one["metadata"]["name"]: (one.get("spec") or {}).get("id") for one in self.snapshot.clusters}
         self.placement: Object = {}
-        """By which the templates are scheduled."""
+        """The placement by which the templates are scheduled."""
 
     @property
     def marked(self) -> dict[ObjectRef, int]:
-        """The replicas that templates had before a move that broke off."""
+        """The replicas that templates had before an interrupted move."""
         known = self.mark.replicas if self.mark else {}
         refs = [ref_of(bare(one)) for one in self.inputs["templates"]]
         return {ref: known[str(ref)] for ref in refs if str(ref) in known}
@@ -165,7 +165,7 @@ class _Look:
         return tuple(one for one in found if one is not None)
 
     def _shift(self, declared: Object) -> Shift | None:
-        """Return where a template runs, and where it is to run; None where nothing of it runs by these policies."""
+        """Return where a template runs, and where it should run; None where none of it runs by these policies."""
         ref = ref_of(declared)
         live, binding = self.snapshot.template(ref), self.snapshot.binding_of(ref)
         if live is None or binding is None or not self._is_ours(live) or not binding.spec.clusters:
@@ -185,14 +185,14 @@ class _Look:
         if divided and self.inputs.get("given"):
             raise _Left(f"the policy of {ref} divides replicas, and may send other objects, too")
         if self.mark is None and (binding.spec.replicas or 0) != (now or 0):
-            raise _Left(f"an interpreter of the control plane says the replicas of {ref}")
+            raise _Left(f"an interpreter of the control plane computes the replicas of {ref}")
         before = {self._present(target.name): target.replicas for target in binding.spec.clusters}
         after = self._after(asked, before, binding)
         known = {self._present(n): c for n, c in self.mark.known(ref).items()} if self.mark else None
         return Shift(ref, before, after, own, now, str(live["metadata"].get("uid") or ""), known)
 
     def _present(self, name: str) -> str:
-        """Return the name under which a cluster is a member now: one that has got another name is no other place."""
+        """Return the current member name of a cluster: a renamed cluster is the same place."""
         identity = self._ids.get(name)
         declared = self.inputs.get("members") or {}
         if not identity or name in declared:
@@ -211,7 +211,7 @@ class _Look:
         group = binding.status.scheduler_observed_affinity_name or ""
         found = self._decided(asked, Current(before, group, evicting=evicting))
         if isinstance(found, Depends) and found.why is Why.TIE:
-            # What it has, Karmada keeps: the stages take the first choice, and the tie is none any more.
+            # Karmada keeps what exists: the stages use the first choice, which resolves the tie.
             found = self._decided(asked, Current(found.first, found.group, evicting=evicting))
         if isinstance(found, Depends):
             raise _Left(f"only Karmada knows where {ref_of(asked)} goes: it depends on {found.why}")
@@ -230,5 +230,5 @@ def _with_replicas(live: Object, replicas: int | None, version: Any) -> Object:
 
 
 def policies_in(inputs: Mapping[str, Any]) -> Iterable[ObjectRef]:
-    """Return the policies that a Move's inputs name."""
+    """Return the policies in a Move's inputs."""
     return [ObjectRef(*map(str, parts)) for parts in inputs["policyRefs"]]

@@ -1,4 +1,4 @@
-"""How far a stage of a move has got."""
+"""The progress of a stage of a move."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from flotilla.kube.objects import ref_of
 
 
 def scheduled(snapshot: Snapshot, course: Course, stage: Stage) -> list[Progress]:
-    """Say of each template what is missing until Karmada has scheduled it by a stage.
+    """Return for each template what is missing until Karmada has scheduled it according to a stage.
 
     Raises:
-        ClusterError: the snapshot doesn't know of a template, since it could not be read.
+        ClusterError: a template or binding could not be read.
     """
     return [Progress(one.ref, waiting_for=_late(one, snapshot.binding_of(one.ref), stage)) for one in course.shifts]
 
@@ -38,7 +38,7 @@ def _late(shift: Shift, binding: ResourceBinding | None, stage: Stage) -> str:
 
 
 def check_of(inputs: Mapping[str, Any], course: Course, stage: Stage) -> WrittenCheck:
-    """Return the check of the copies that come: those of a rollout whose placement is the stage's."""
+    """Return the check of the new copies: that of a rollout with the placement of the stage."""
     names = {name for coming in course.coming.values() for name in coming}
     members = inputs.get("members") or {}
     moving = {one.ref for one in course.shifts}
@@ -56,10 +56,10 @@ def check_of(inputs: Mapping[str, Any], course: Course, stage: Stage) -> Written
 
 
 def healthy(snapshot: Snapshot, course: Course, stage: Stage, check: WrittenCheck) -> list[Progress]:
-    """Say how far the copies that come have got; those that go, or stay as they are, are not waited for.
+    """Return the progress of the new copies; those that leave, or stay unchanged, are ignored.
 
     Raises:
-        ClusterError: the snapshot doesn't know of a template, since it could not be read.
+        ClusterError: a template or binding could not be read.
     """
     late = {one.template: one.waiting_for for one in scheduled(snapshot, course, stage)}
     everywhere = {name for coming in course.coming.values() for name in coming}

@@ -1,6 +1,6 @@
-"""The mark of a move that is under way: an annotation of the workload's policies, gone with the move's last write.
+"""The mark of a move that is under way: an annotation of the workload's policies, removed with the last write.
 
-It holds what a later run can't find out any more: the replicas that templates had, and where these ran.
+It contains what a later run can't find out any more: the former replicas of templates, and where these ran.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from flotilla.karmada.moving.stages import Shift
 from flotilla.kube.objects import Object, ObjectRef
 
 MOVING = "flotilla.dev/moving"
-"""The annotation."""
+"""The key of the annotation."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What was before a move; templates by what `ObjectRef` calls them."""
+    """The situation before a move; the keys are templates as `ObjectRef` writes them."""
 
     replicas: Mapping[str, int] = field(default_factory=dict)
     shares: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     leaving: tuple[str, ...] = ()
     coming: tuple[str, ...] = ()
     by: str = ""
-    """The run: its process and host."""
+    """The run that began the move: its process and host."""
     since: str = ""
-    """When that began the move (RFC 3339)."""
+    """When the move began (RFC 3339)."""
 
     @classmethod
     def of(cls, shifts: Iterable[Shift]) -> Mark:
-        """Return the mark of a move that begins."""
+        """Return the mark of a new move."""
         listed = list(shifts)
         return cls(
             {str(one.ref): one.replicas for one in listed if one.replicas is not None},
@@ -46,27 +46,27 @@ class Mark:
 
     @property
     def signed(self) -> Mark:
-        """The mark as this process writes it now."""
+        """The mark with this process and the current time."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return replace(self, by=f"process {os.getpid()} on {socket.gethostname()}", since=now)
 
     @property
     def text(self) -> str:
-        """What a person reads of it: `from member1 to member2`."""
+        """The mark for people: `from member1 to member2`."""
         return f"from {', '.join(self.leaving) or 'nowhere'} to {', '.join(self.coming) or 'nowhere'}"
 
     def going_on_from(self, earlier: Mark | None) -> Mark:
-        """Return the mark with what an earlier one, of a move that broke off, knows of the same templates."""
+        """Return the mark, completed with what the mark of an interrupted move knows about the same templates."""
         if earlier is None:
             return self
         return Mark({**self.replicas, **earlier.replicas}, {**self.shares, **earlier.shares}, self.leaving, self.coming)
 
     def known(self, ref: ObjectRef) -> Mapping[str, int]:
-        """Return where a template ran before; nothing of one that the mark doesn't know."""
+        """Return where a template ran before; empty for a template that the mark doesn't know."""
         return self.shares.get(str(ref), {})
 
     def write(self) -> str:
-        """Return the annotation's value."""
+        """Return the value of the annotation."""
         return json.dumps(
             {name: getattr(self, name) for name in ("replicas", "shares", "leaving", "coming", "by", "since")},
             sort_keys=True,
@@ -74,7 +74,7 @@ class Mark:
 
 
 def mark_of(policies: Iterable[Object]) -> Mark | None:
-    """Return the mark of the first policy that has one; None where none has. One that can't be read says nothing."""
+    """Return the mark of the first policy that has one; None where none has. An unreadable mark is an empty one."""
     for policy in policies:
         text = (policy["metadata"].get("annotations") or {}).get(MOVING)
         if text is not None:

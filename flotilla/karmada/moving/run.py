@@ -1,4 +1,4 @@
-"""Carries out a move: writes stage after stage and waits for each."""
+"""Executes a move: writes stage after stage, and waits for each."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from flotilla.karmada.versions import SUPPORTED, known_version
 from flotilla.waiting import pause, say
 
 MOVING = "moving"
-"""The output of a Move that broke off."""
+"""An output of a Move: true if the move was interrupted."""
 _BLOCKED_LOOKS = 20
-"""So often it is looked whether a cluster has come back that nothing can come to: for about ten seconds."""
+"""How often to look whether a cluster is back, if no new copy can be created: for about ten seconds."""
 _SCHEDULING_SECONDS = 60.0
-_HINT = "fix the cause and run `up` again: it goes on from here, also back to where the workload was"
+_HINT = "fix the cause and run `up` again: it continues from here, or goes back to where the workload was"
 
 
 def is_under_way(props: Mapping[str, Any], reader: SharedReader) -> bool:
-    """Return whether a move of a workload is under way, or broke off.
+    """Return whether a move of a workload is under way, or was interrupted.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -43,13 +43,13 @@ def move(props: dict[str, Any], id_: str, reader: SharedReader) -> None:
     """Bring a workload to its placement, stage by stage.
 
     Args:
-        props: a Move's inputs.
-        id_: its ID.
-        reader: of the control plane.
+        props: the inputs of a Move.
+        id_: the ID of the Move.
+        reader: the reader of the control plane.
 
     Raises:
-        NotDone: the copies that come aren't healthy, or can't come; those of before stay.
-        ClusterError: the control plane refused to be asked.
+        NotDone: the new copies aren't healthy, or can't be created; the old copies stay.
+        ClusterError: the control plane rejected a request.
     """
     policies = list(policies_in(props))
     course = _course(props, reader)
@@ -76,10 +76,10 @@ def move(props: dict[str, Any], id_: str, reader: SharedReader) -> None:
 
 
 def _send_definitions(props: dict[str, Any], id_: str, course: Course, stage: Stage, reader: SharedReader) -> None:
-    """Let the definitions go ahead to where the workload comes to: Karmada schedules nothing where a kind is unknown.
+    """Send the definitions to the new clusters first: Karmada schedules nothing to a cluster that lacks a kind.
 
     Raises:
-        NotDone: they aren't served there in time.
+        NotDone: the new clusters don't serve them in time.
     """
     ahead = [ref for ref in policies_in(props) if ref.name.endswith(DEFINITIONS)]
     write_stage(reader.connection, ahead, replace(stage, replicas={}), course.mark)
@@ -96,7 +96,7 @@ def _not_done(props: dict[str, Any], id_: str, text: str) -> NotDone:
 
 
 def _course(props: dict[str, Any], reader: SharedReader) -> Course:
-    """Return how a workload gets to its placement; where nothing can come, look again for a while."""
+    """Return how a workload gets to its placement; if no new copy can be created, look again for a while."""
     templates = [bare(one) for one in (*props["templates"], *(props.get("followers") or ()))]
 
     def look() -> Course:
@@ -114,7 +114,7 @@ def _course(props: dict[str, Any], reader: SharedReader) -> Course:
 
 
 def _looking(props: dict[str, Any], reader: SharedReader, course: Course, stage: Stage) -> Callable[[], list[Progress]]:
-    """Return what looks once how far a stage has got."""
+    """Return a function that looks once at the progress of a stage."""
     check = check_of(props, course, stage)
     if stage.until is Until.HEALTHY:
         return lambda: healthy(reader.read_for(check.objects), course, stage, check)

@@ -1,8 +1,9 @@
-"""By which stages a workload moves, so that no replica goes before its successor is healthy. Pure data.
+"""The stages of a move, so that no replica is removed before its successor is healthy. This is pure data.
 
-A stage changes either the placement of the workload's policies or the replicas of its templates, never both: Karmada's
-controllers may see two changes in either order. Each is waited for before the next one. On the way no cluster gets
-fewer replicas than it has to run: those of before until the copies that come are healthy, those of after from then on.
+A stage changes either the placement of the workload's policies or the replicas of its templates, never both, because
+Karmada's controllers may see two changes in either order. Each stage has to finish before the next one begins. In
+between, no cluster gets fewer replicas than it has to run: those of before the move until the new copies are healthy,
+and those of after the move from then on.
 """
 
 from __future__ import annotations
@@ -21,37 +22,38 @@ Weights = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Shift:
-    """Where one template runs before a move, and where after it."""
+    """The clusters of one template before and after a move."""
 
     ref: ObjectRef
     before: Shares
     after: Shares
     replicas: int | None = None
-    """The template's own; None for kinds without."""
+    """The template's own replicas; None for kinds without replicas."""
     live: int | None = None
-    """Those that it has now: a move that broke off has left it with more."""
+    """Its current replicas: an interrupted move may have left more."""
     uid: str = ""
     known: Shares | None = None
-    """Where it ran before a move that broke off: what is elsewhere now may not be healthy yet. None without one."""
+    """Its clusters before an interrupted move: copies in other clusters may not be healthy yet. None without such a
+    move."""
 
     @property
     def counted(self) -> bool:
-        """Karmada divides its replicas, or gives all of them to each cluster."""
+        """Whether it has replicas, which Karmada divides or gives to each cluster."""
         return bool(self.replicas or self.live)
 
     @property
     def both(self) -> dict[str, int]:
-        """What each cluster has to run at least until the copies that come are healthy."""
+        """The replicas that each cluster has to run at least until the new copies are healthy."""
         return {name: max(self.before.get(name) or 0, self.after.get(name) or 0) for name in self.names}
 
     @property
     def names(self) -> list[str]:
-        """The clusters of before and of after."""
+        """The clusters before and after the move."""
         return list(dict.fromkeys([*self.before, *self.after]))
 
     @property
     def leaving(self) -> set[str]:
-        """The clusters that lose the copy, or a part of its replicas."""
+        """The clusters that lose the copy, or some of its replicas."""
         return _fewer(self.after, self.before)
 
     @property
@@ -63,62 +65,62 @@ class Shift:
 
 
 def _fewer(one: Shares, other: Shares) -> set[str]:
-    """Return the clusters that have less by one division than by another."""
+    """Return the clusters that have less in one division than in another."""
     return {name for name, count in other.items() if name not in one or (one[name] or 0) < (count or 0)}
 
 
 class Until(StrEnum):
-    """How long a stage is waited for."""
+    """What ends the wait for a stage."""
 
     SCHEDULED = "scheduled"
-    """Until Karmada has scheduled by it."""
+    """Karmada has scheduled according to the stage."""
     HEALTHY = "healthy"
-    """Until the copies that come are healthy, too."""
+    """In addition, the new copies are healthy."""
     WRITTEN = "written"
-    """Not at all: it is what is declared, and the workload's rollout waits for it."""
+    """No wait: this stage is the declaration, and the workload's rollout waits for it."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One state of the control plane on the way."""
+    """One state of the control plane during a move."""
 
     until: Until
     placement: Object
     """Karmada's Placement, for all policies of the workload."""
     replicas: Mapping[ObjectRef, int] = field(default_factory=dict)
-    """The replicas of each template that has any."""
+    """The replicas of each template that has replicas."""
 
 
 class NoWayError(Exception):
-    """There are no stages by which no replica goes before its successor is there; says why."""
+    """No stages guarantee that each replica has a successor before it is removed; the message says why."""
 
 
 def moves(shifts: Iterable[Shift]) -> bool:
-    """Return whether something leaves one cluster and comes to another: else there is nothing to wait for."""
+    """Return whether a copy leaves one cluster and another one comes; otherwise there is nothing to wait for."""
     return any(one.leaving and one.coming for one in shifts)
 
 
 @dataclass(frozen=True)
 class Way:
-    """What the stages of a move depend on."""
+    """Everything that the stages of a move depend on."""
 
     shifts: Sequence[Shift]
     """The workload's templates."""
     after: Object
-    """The placement that is declared."""
+    """The declared placement."""
     clusters: Sequence[ClusterFacts]
     """Every cluster."""
     schedulers: Sequence[Scheduler]
-    """The control plane's; several where its version isn't known: what is done is right for each of them."""
+    """The control plane's scheduler; several where its version isn't known: the stages then suit all of them."""
 
     def stages(self, before: Object) -> tuple[Stage, ...]:
-        """Return the stages of a move; the last one is what is declared.
+        """Return the stages of a move; the last one is the declaration.
 
         Args:
             before: the placement by which the templates are scheduled.
 
         Raises:
-            NoWayError: several templates divide their replicas so differently that no weights are right for all.
+            NoWayError: several templates divide their replicas so differently that no weights suit all of them.
         """
         return self._tolerating(self._stages(before), before)
 
@@ -131,25 +133,25 @@ class Way:
         weights = {name: max(one.both.get(name, 0) for one in self.counted) for name in names}
         raised = {one.ref: self._enough(one, weights) for one in self.counted}
         then = self._then(raised)
-        held, first = before, list[Stage]()
+        current, first = before, list[Stage]()
         if divides(before):
             needed = {one.ref: one.before for one in self.counted}
             kept = self._weights(needed, [_each(needed), *needed.values()], (live, raised))
-            held = by_weight(_together(one.before for one in self.shifts), kept)
-            first = [Stage(Until.SCHEDULED, held, live)]
+            current = by_weight(_together(one.before for one in self.shifts), kept)
+            first = [Stage(Until.SCHEDULED, current, live)]
         return [
             *first,
-            Stage(Until.SCHEDULED, held, raised),
+            Stage(Until.SCHEDULED, current, raised),
             Stage(Until.HEALTHY, by_weight(names, weights), raised),
             Stage(Until.SCHEDULED, then, raised),
             *self._lowered(then, raised),
         ]
 
     def ending(self) -> tuple[Stage, ...]:
-        """Return the stages that end a move which broke off, where nothing has to come any more.
+        """Return the stages that end an interrupted move, if no new copies are needed any more.
 
         Raises:
-            NoWayError: as for `stages`.
+            NoWayError: see `stages`.
         """
         live = {one.ref: one.live or 0 for one in self.counted}
         if live == self._own:
@@ -167,12 +169,12 @@ class Way:
         return {one.ref: one.replicas or 0 for one in self.counted}
 
     def _lowered(self, then: Object, live: Mapping[ObjectRef, int]) -> list[Stage]:
-        """Return the last stages: templates get the replicas back that they had, then policies what is declared."""
+        """Return the last stages: reset the replicas of the templates, then write the declared placement."""
         lowered = [Stage(Until.SCHEDULED, then, self._own)] if self._own != live else []
         return [*lowered, Stage(Until.WRITTEN, self.after, self._own)]
 
     def _then(self, raised: Mapping[ObjectRef, int]) -> Object:
-        """Return a placement by which templates have what they have after the move, raised or not."""
+        """Return a placement by which templates have their shares of after the move, with raised replicas or not."""
         names = _together(one.after for one in self.shifts)
         if not divides(self.after):
             return everywhere(names)
@@ -185,10 +187,10 @@ class Way:
     def _weights(
         self, needed: Mapping[ObjectRef, Shares], tried: Iterable[Shares], totals: Sequence[Mapping[ObjectRef, int]]
     ) -> Weights:
-        """Return the first weights by which each template gets what it needs, by each of its numbers of replicas.
+        """Return the first weights by which each template gets what it needs, for each of its numbers of replicas.
 
         Raises:
-            NoWayError: none of them is right for all.
+            NoWayError: no weights suit all templates.
         """
         for shares in tried:
             weights = {name: count for name, count in shares.items() if count}
@@ -207,16 +209,16 @@ class Way:
         return True
 
     def _enough(self, one: Shift, weights: Weights) -> int:
-        """Return the fewest replicas of which each cluster gets as many as it needs, before and after."""
+        """Return the fewest replicas with which each cluster gets as many as it needs, before and after the move."""
         positive = {name: weight for name, weight in weights.items() if weight}
         least = sum(one.both.values())
-        # So many are enough by any method of division: each cluster gets a multiple of its weight.
+        # This number is enough with any method of division: each cluster gets a multiple of its weight.
         times = max((-(-count // positive[name]) for name, count in one.both.items() if count), default=0)
         found = (n for n in range(least, sum(positive.values()) * times) if self._gets(one, n, positive, one.both))
         return next(found, max(least, sum(positive.values()) * times))
 
     def _tolerating(self, stages: Sequence[Stage], before: Object) -> tuple[Stage, ...]:
-        """Return the stages with what either placement tolerates: else a cluster's taints would keep copies out."""
+        """Return the stages with the tolerations of both placements: otherwise taints would exclude copies."""
         listed = [t for one in (before, self.after) for t in one.get("clusterTolerations") or []]
         once = [one for index, one in enumerate(listed) if one not in listed[:index]]
         if not once:
@@ -228,7 +230,7 @@ class Way:
 
 
 def _each(shares: Mapping[ObjectRef, Shares]) -> Shares:
-    """Return the most that any of several templates has in each cluster."""
+    """Return the greatest share of several templates in each cluster."""
     return {name: max(one.get(name) or 0 for one in shares.values()) for name in _together(shares.values())}
 
 
@@ -242,7 +244,7 @@ def everywhere(names: Sequence[str]) -> Object:
 
 
 def by_weight(names: Sequence[str], weights: Shares) -> Object:
-    """Return the placement that divides replicas over clusters by weights; those without a weight get none."""
+    """Return the placement that divides replicas among clusters by weights; clusters without a weight get none."""
     listed = [
         {"targetCluster": {"clusterNames": [name]}, "weight": weight} for name, weight in weights.items() if weight
     ]

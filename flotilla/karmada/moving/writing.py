@@ -1,7 +1,7 @@
-"""Writes the stages of a move into the control plane, in the name of the stack's own writer.
+"""Writes the stages of a move into the control plane, with the stack's own field manager.
 
-Whoever owns the fields by a server-side apply applies them once more, with other values: nobody else gets a field, and
-the stack's own next apply finds its fields and drops the mark.
+The manager that owns the fields by server-side apply applies them again with other values. So no other manager gets a
+field, and the stack's next apply finds its fields and removes the mark.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from flotilla.kube.objects import Object, ObjectRef, differences, ref_of
 from flotilla.kube.ownership import owned_part
 
 _FIRST = "pulumi-kubernetes"
-"""In whose name an object is written that nobody of these owns: both engines take its fields over."""
+"""The manager for an object that none of the stack's managers owns: both engines take over its fields."""
 
 
 def policies_of(connection: Connection, refs: Iterable[ObjectRef]) -> list[Object]:
-    """Read policies; those that aren't there are left out.
+    """Read policies; missing ones are left out.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -31,21 +31,21 @@ def policies_of(connection: Connection, refs: Iterable[ObjectRef]) -> list[Objec
 
 
 def write_stage(connection: Connection, policies: Iterable[ObjectRef], stage: Stage, mark: Mark | None) -> None:
-    """Bring policies and templates to a stage; what is so already is not written.
+    """Bring policies and templates to a stage; objects that need no change aren't written.
 
     Args:
-        connection: the control plane.
-        policies: the workload's.
+        connection: a connection to the control plane.
+        policies: the workload's policies.
         stage: the stage.
-        mark: what the policies are to bear; None for none.
+        mark: the mark for the policies; None removes it.
 
     Raises:
-        ClusterError: the control plane could not be asked, or refused it.
+        ClusterError: the control plane could not be asked, or rejected a write.
     """
     text = mark.write() if mark else None
     for policy in policies_of(connection, policies):
-        held = policy["spec"].get("placement") or {}
-        same = not differences(stage.placement, held) and not differences(held, stage.placement)
+        current = policy["spec"].get("placement") or {}
+        same = not differences(stage.placement, current) and not differences(current, stage.placement)
         if same and (policy["metadata"].get("annotations") or {}).get(MOVING) == text:
             continue
         _write(connection, policy, ("placement", stage.placement), {MOVING: text})
@@ -59,7 +59,7 @@ def write_stage(connection: Connection, policies: Iterable[ObjectRef], stage: St
 def _write(
     connection: Connection, live: Object, change: tuple[str, Any], annotations: Mapping[str, str | None]
 ) -> None:
-    """Write one field of an object's spec, and annotations; one that is None is taken off."""
+    """Write one field of an object's spec, and annotations; an annotation that is None is removed."""
     field, value = change
     manager = _applier(live, field)
     if manager is None:
@@ -67,14 +67,14 @@ def _write(
         return
     part = owned_part(live, (manager,)) or {}
     metadata = {**part["metadata"]}
-    held = {key: text for key, text in {**(metadata.get("annotations") or {}), **annotations}.items() if text}
-    metadata = {**metadata, "annotations": held} if held else {k: v for k, v in metadata.items() if k != "annotations"}
+    kept = {key: text for key, text in {**(metadata.get("annotations") or {}), **annotations}.items() if text}
+    metadata = {**metadata, "annotations": kept} if kept else {k: v for k, v in metadata.items() if k != "annotations"}
     applied = {**part, "metadata": metadata, "spec": {**(part.get("spec") or {}), field: value}}
     connection.apply(applied, field_manager=manager, force=True)
 
 
 def _applier(live: Object, field: str) -> str | None:
-    """Return which of the stack's managers has applied a field of the spec, or anything of it; None where none has."""
+    """Return which of the stack's managers has applied a field of the spec, else any of the spec; None for none."""
     entries = [
         entry
         for entry in live["metadata"].get("managedFields") or []
@@ -88,18 +88,18 @@ def _applier(live: Object, field: str) -> str | None:
 def _patch(
     connection: Connection, live: Object, change: tuple[str, Any], annotations: Mapping[str, str | None]
 ) -> None:
-    """Write as whoever created the object without an apply: its own entry holds the fields as before."""
+    """Write with the manager that created the object without an apply: its entry keeps the fields."""
     field, value = change
     names = [str(entry.get("manager")) for entry in live["metadata"].get("managedFields") or []]
     manager = next((name for name in names if name.startswith(OURS)), _FIRST)
-    held = live["metadata"].get("annotations") or {}
+    present = live["metadata"].get("annotations") or {}
     steps: list[Object] = [{"op": "add", "path": f"/spec/{field}", "value": value}]
-    if annotations and not held:
+    if annotations and not present:
         steps.append({"op": "add", "path": "/metadata/annotations", "value": {}})
     for key, text in annotations.items():
         path = f"/metadata/annotations/{key.replace('/', '~1')}"
         if text is not None:
             steps.append({"op": "add", "path": path, "value": text})
-        elif key in held:
+        elif key in present:
             steps.append({"op": "remove", "path": path})
     connection.patch(ref_of(live), steps, kind="json", query={"fieldManager": manager})

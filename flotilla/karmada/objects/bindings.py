@@ -12,10 +12,10 @@ from flotilla.karmada.objects.views import (
     Bool,
     Condition,
     Int,
+    KnownValues,
     Since,
     Toleration,
     WithConditions,
-    Words,
 )
 
 
@@ -84,7 +84,7 @@ class GracefulEvictionTask(ApiModel):
     message: str | None = None
     replicas: Int | None = None
     purge_mode: Annotated[
-        Annotated[str, Words("Immediately", "Directly", "Graciously", "Gracefully", "Never")] | None, Since(1, 12)
+        Annotated[str, KnownValues("Immediately", "Directly", "Graciously", "Gracefully", "Never")] | None, Since(1, 12)
     ] = None
     grace_period_seconds: Int | None = None
     suppress_deletion: Bool | None = None
@@ -121,7 +121,7 @@ class BindingSpec(ApiModel):
     replica_requirements: ReplicaRequirements | None = None
     components: Annotated[list[Component] | None, Since(1, 15)] = None
     placement: PolicyPlacement | None = None
-    conflict_resolution: Annotated[str, Words("Abort", "Overwrite")] | None = None
+    conflict_resolution: Annotated[str, KnownValues("Abort", "Overwrite")] | None = None
     failover: FailoverBehavior | None = None
     graceful_eviction_tasks: list[GracefulEvictionTask] = Field(default_factory=list)
     propagate_deps: Bool | None = None
@@ -140,7 +140,7 @@ class AggregatedStatusItem(ApiModel):
     cluster_name: str
     applied: Bool = False
     applied_message: str = ""
-    health: Annotated[str, Words("Healthy", "Unhealthy", "Unknown")] | None = None
+    health: Annotated[str, KnownValues("Healthy", "Unhealthy", "Unknown")] | None = None
     status: dict[str, Any] | None = None
 
 

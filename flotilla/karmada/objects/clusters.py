@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from flotilla.karmada.objects.apis import CLUSTER_API
-from flotilla.karmada.objects.views import ApiModel, Bool, Condition, Int, WithConditions, Words
+from flotilla.karmada.objects.views import ApiModel, Bool, Condition, Int, KnownValues, WithConditions
 
 
 class LocalSecretReference(ApiModel):
@@ -42,7 +42,7 @@ class ResourceModel(ApiModel):
 class ClusterSpec(ApiModel):
     """How Karmada reaches and describes a member. `resourceModels` stays unset: the server has a default for it."""
 
-    sync_mode: Annotated[str, Words("Push", "Pull")]
+    sync_mode: Annotated[str, KnownValues("Push", "Pull")]
     id: str | None = None
     api_endpoint: str | None = None
     secret_ref: LocalSecretReference | None = None

@@ -7,7 +7,7 @@ from pydantic import Field
 from flotilla.karmada.objects.apis import POLICY_API
 from flotilla.karmada.objects.placement import ClusterAffinity
 from flotilla.karmada.objects.policies import ResourceSelector
-from flotilla.karmada.objects.views import ApiModel, ApiObject, Since, Words
+from flotilla.karmada.objects.views import ApiModel, ApiObject, KnownValues, Since
 
 
 class ImagePredicate(ApiModel):
@@ -20,8 +20,8 @@ class ImageOverrider(ApiModel):
     """Replaces a part of an image reference."""
 
     predicate: ImagePredicate | None = None
-    component: Annotated[str, Words("Registry", "Repository", "Tag")]
-    operator: Annotated[str, Words("add", "remove", "replace")]
+    component: Annotated[str, KnownValues("Registry", "Repository", "Tag")]
+    operator: Annotated[str, KnownValues("add", "remove", "replace")]
     value: str | None = None
 
 
@@ -29,14 +29,14 @@ class CommandArgsOverrider(ApiModel):
     """Adds values to a container's command or arguments, or removes them."""
 
     container_name: str
-    operator: Annotated[str, Words("add", "remove")]
+    operator: Annotated[str, KnownValues("add", "remove")]
     value: list[str] | None = None
 
 
 class LabelAnnotationOverrider(ApiModel):
     """Adds, replaces or removes labels or annotations."""
 
-    operator: Annotated[str, Words("add", "remove", "replace")]
+    operator: Annotated[str, KnownValues("add", "remove", "replace")]
     value: dict[str, str] | None = None
 
 
@@ -44,7 +44,7 @@ class PlaintextOverrider(ApiModel):
     """One operation of a JSON patch."""
 
     path: str
-    operator: Annotated[str, Words("add", "remove", "replace")]
+    operator: Annotated[str, KnownValues("add", "remove", "replace")]
     value: Any = None
 
 
@@ -52,7 +52,7 @@ class FieldPatchOperation(ApiModel):
     """One operation of a JSON patch inside an embedded document."""
 
     sub_path: str
-    operator: Annotated[str, Words("add", "remove", "replace")]
+    operator: Annotated[str, KnownValues("add", "remove", "replace")]
     value: Any = None
 
 

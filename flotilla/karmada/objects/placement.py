@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from flotilla.karmada.objects.views import ApiModel, Int, LabelSelector, Since, Toleration, Words
+from flotilla.karmada.objects.views import ApiModel, Int, KnownValues, LabelSelector, Since, Toleration
 
 
 class FieldSelectorRequirement(ApiModel):
@@ -44,7 +44,7 @@ class ClusterAffinityTerm(ClusterAffinity):
 class SpreadConstraint(ApiModel):
     """How many groups of clusters a template spreads over; `maxGroups` 0 means no limit."""
 
-    spread_by_field: Annotated[str, Words("cluster", "region", "zone", "provider")] | None = None
+    spread_by_field: Annotated[str, KnownValues("cluster", "region", "zone", "provider")] | None = None
     spread_by_label: str | None = None
     max_groups: Int | None = None
     min_groups: Int | None = None
@@ -61,14 +61,14 @@ class ClusterPreferences(ApiModel):
     """How replicas are weighted."""
 
     static_weight_list: list[StaticClusterWeight] | None = None
-    dynamic_weight: Annotated[str, Words("AvailableReplicas")] | None = None
+    dynamic_weight: Annotated[str, KnownValues("AvailableReplicas")] | None = None
 
 
 class ReplicaSchedulingStrategy(ApiModel):
     """How replicas are spread."""
 
-    replica_scheduling_type: Annotated[str, Words("Duplicated", "Divided")] | None = None
-    replica_division_preference: Annotated[str, Words("Aggregated", "Weighted")] | None = None
+    replica_scheduling_type: Annotated[str, KnownValues("Duplicated", "Divided")] | None = None
+    replica_division_preference: Annotated[str, KnownValues("Aggregated", "Weighted")] | None = None
     weight_preference: ClusterPreferences | None = None
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from flotilla.karmada.objects.apis import POLICY_API
 from flotilla.karmada.objects.placement import PolicyPlacement
-from flotilla.karmada.objects.views import ApiModel, ApiObject, Bool, Int, LabelSelector, Since, Words
+from flotilla.karmada.objects.views import ApiModel, ApiObject, Bool, Int, KnownValues, LabelSelector, Since
 
 
 class ResourceSelector(ApiModel):
@@ -40,7 +40,9 @@ class ApplicationFailoverBehavior(ApiModel):
     """What happens to a copy that isn't healthy."""
 
     decision_conditions: DecisionConditions
-    purge_mode: Annotated[str, Words("Directly", "Gracefully", "Never", "Immediately", "Graciously")] | None = None
+    purge_mode: Annotated[str, KnownValues("Directly", "Gracefully", "Never", "Immediately", "Graciously")] | None = (
+        None
+    )
     """1.10 to 1.14 have Immediately, Graciously and Never; 1.19 rejects the first two."""
     grace_period_seconds: Int | None = None
     state_preservation: Annotated[StatePreservation | None, Since(1, 12)] = None
@@ -49,7 +51,7 @@ class ApplicationFailoverBehavior(ApiModel):
 class ClusterFailoverBehavior(ApiModel):
     """What happens to copies in a cluster that fails."""
 
-    purge_mode: Annotated[str, Words("Directly", "Gracefully")] | None = None
+    purge_mode: Annotated[str, KnownValues("Directly", "Gracefully")] | None = None
     state_preservation: StatePreservation | None = None
 
 
@@ -76,7 +78,7 @@ class Suspension(ApiModel):
 class PolicySchedulePriority(ApiModel):
     """The class whose value orders the scheduler's queue."""
 
-    priority_class_source: Annotated[str, Words("KubePriorityClass")]
+    priority_class_source: Annotated[str, KnownValues("KubePriorityClass")]
     priority_class_name: str
 
 
@@ -86,9 +88,9 @@ class PropagationSpec(ApiModel):
     resource_selectors: list[ResourceSelector]
     placement: PolicyPlacement = PolicyPlacement()
     priority: Int | None = None
-    preemption: Annotated[str, Words("Always", "Never")] | None = None
-    conflict_resolution: Annotated[str, Words("Abort", "Overwrite")] | None = None
-    activation_preference: Annotated[str, Words("Lazy")] | None = None
+    preemption: Annotated[str, KnownValues("Always", "Never")] | None = None
+    conflict_resolution: Annotated[str, KnownValues("Abort", "Overwrite")] | None = None
+    activation_preference: Annotated[str, KnownValues("Lazy")] | None = None
     propagate_deps: Bool | None = None
     association: Bool | None = None
     """Deprecated by Karmada in favour of `propagateDeps`."""

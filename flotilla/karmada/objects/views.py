@@ -25,12 +25,12 @@ Int = Annotated[int, Strict()]
 Bool = Annotated[bool, Strict()]
 
 
-class Words:
+class KnownValues:
     """The values that the published API defines for a field. Views accept others: a newer Karmada may have more."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *values: str) -> None:
         """Store the values."""
-        self.words = words
+        self.values = values
 
 
 class Since:
@@ -121,7 +121,7 @@ class ApiObject(ApiModel):
             name = metadata.get("name", "") if isinstance(metadata, dict) else ""
             field = ".".join(str(step) for step in first["loc"]) or "the object"
             raise ClusterError(
-                f"{cls.kind_of} {name}: {field} is not as Karmada's API has it: {first['msg']}",
+                f"{cls.kind_of} {name}: {field} does not match Karmada's API: {first['msg']}",
                 hint="is it an object of another API version, or not Karmada's answer at all?",
             ) from None
 
@@ -130,7 +130,7 @@ class Condition(ApiModel):
     """metav1.Condition."""
 
     type: str
-    status: Annotated[str, Words("True", "False", "Unknown")]
+    status: Annotated[str, KnownValues("True", "False", "Unknown")]
     reason: str = ""
     message: str = ""
     last_transition_time: str | None = None

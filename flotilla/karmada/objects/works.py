@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from flotilla.karmada.objects.apis import WORK_API
-from flotilla.karmada.objects.views import ApiModel, Bool, Condition, Int, Since, WithConditions, Words
+from flotilla.karmada.objects.views import ApiModel, Bool, Condition, Int, KnownValues, Since, WithConditions
 
 
 class Workload(ApiModel):
@@ -38,7 +38,7 @@ class ManifestStatus(ApiModel):
     """The status of one manifest that a member reports."""
 
     identifier: ResourceIdentifier
-    health: Annotated[str, Words("Healthy", "Unhealthy", "Unknown")] | None = None
+    health: Annotated[str, KnownValues("Healthy", "Unhealthy", "Unknown")] | None = None
     status: dict[str, Any] | None = None
 
 

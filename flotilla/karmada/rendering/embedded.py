@@ -51,13 +51,13 @@ def _text_at(obj: Object, path: str, what: str) -> str:
         else:
             raise OverrideError(what, "the object has no such field")
     if not isinstance(found, str):
-        raise OverrideError(what, "it is no text")
+        raise OverrideError(what, "it isn't a text")
     return found
 
 
 def _container(value: Any, what: str) -> Any:
     if not isinstance(value, dict | list):
-        raise OverrideError(what, "it holds neither an object nor a list")
+        raise OverrideError(what, "it is neither an object nor a list")
     return value
 
 

@@ -62,7 +62,6 @@ class Expectation:
 
         Raises:
             OverrideError: Karmada fails on an override, and sends nothing.
-            OverrideError: Karmada fails on an override, and sends nothing.
         """
         field = replicas_field(self._declared, self._version)
         whole = (self._declared.get("spec") or {}).get(field) if field else None

@@ -47,7 +47,7 @@ class Image:
         """
         found = _REFERENCE.fullmatch(text)
         if not found:
-            raise ValueError("it is no valid image reference")
+            raise ValueError("it isn't a valid image reference")
         name, tag, digest = found[1], found[2] or "", found[3] or ""
         algorithm, _, digits = digest.partition(":")
         if digest and (_DIGEST_LENGTHS.get(algorithm) != len(digits) or digits != digits.lower()):

@@ -89,7 +89,7 @@ def _get(container: Any, key: str) -> Any:
 def _index(key: str, length: int) -> int:
     """Return a position in a list; a negative one counts from the end."""
     if not _INDEX.fullmatch(key):
-        raise _Unfit(f"{key!r} is no place in a list")
+        raise _Unfit(f"{key!r} isn't a position in a list")
     place = int(key)
     if not -length <= place < length:
         raise _Unfit("the list has no such entry")

@@ -130,7 +130,7 @@ def in_stages(rules: Iterable[Object], template: Object) -> tuple[list[Object], 
     return applicable[:begin], applicable[begin:]
 
 
-def is_as(rule: Object, obj: Object) -> bool:
+def meets_condition(rule: Object, obj: Object) -> bool:
     """Return whether a rule with `ONLY_AS` applies to an object, after all rules without it were applied."""
     condition = rule[ONLY_AS]
     return exactness(condition["policy"], obj) == Exactness(condition["exactness"])
@@ -191,7 +191,7 @@ def apply_rules(
     first, then = in_stages(rules_for(rules, cluster, version), obj)
     for rule in first:
         obj = apply_overriders(obj, rule.get("overriders") or {}, version)
-    for rule in [one for one in then if is_as(one, obj)]:
+    for rule in [one for one in then if meets_condition(one, obj)]:
         obj = apply_overriders(obj, rule.get("overriders") or {}, version)
     return obj
 

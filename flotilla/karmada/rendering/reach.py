@@ -14,7 +14,7 @@ from flotilla.karmada.rendering.defaults import with_defaults
 from flotilla.karmada.rendering.errors import OverrideError
 from flotilla.karmada.rendering.images import Image, containers, image_paths
 from flotilla.karmada.rendering.overriders import ORDER, apply_overriders
-from flotilla.karmada.rendering.policies import Rules, in_stages, is_as, is_for, targets
+from flotilla.karmada.rendering.policies import Rules, in_stages, is_for, meets_condition, targets
 from flotilla.karmada.rendering.traveling import traveling
 from flotilla.karmada.scheduling import ClusterFacts
 from flotilla.karmada.versions import SUPPORTED, Version
@@ -142,7 +142,7 @@ class _Found:
         first, then = in_stages(rules, template)
         between = self._steps_of(first, template, template, cluster)
         if between is not None:
-            self._steps_of([rule for rule in then if is_as(rule, between)], between, template, cluster)
+            self._steps_of([rule for rule in then if meets_condition(rule, between)], between, template, cluster)
 
     def _steps_of(self, rules: Iterable[Object], obj: Object, template: Object, cluster: ClusterFacts) -> Object | None:
         """Record what rules do to an object of a template, and return the result; None where Karmada fails."""
@@ -203,7 +203,7 @@ def _why_unchanged(obj: Object, step: _Step) -> str:
     match step.key:
         case "imageOverrider" if not body.get("predicate") and not image_paths(obj):
             kind = obj["kind"]
-            return f"Karmada's image override passes over {kind}s" if _missed_images(obj) else f"a {kind} has no image"
+            return f"Karmada's image override skips {kind}s" if _missed_images(obj) else f"a {kind} has no image"
         case "imageOverrider" if body["component"] == "Tag" and body["operator"] != "remove" and body.get("value"):
             return _why_no_tag(obj, body)
         case "commandOverrider" | "argsOverrider":

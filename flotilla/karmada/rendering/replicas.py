@@ -36,7 +36,7 @@ def revised(template: Object, replicas: int | None, version: Version = SUPPORTED
     if field and replicas is not None:
         spec = {} if result.get("spec") is None else result["spec"]
         if not isinstance(spec, dict):
-            raise ValueError(f"{template['kind']} {template['metadata']['name']}: spec is no map")
+            raise ValueError(f"{template['kind']} {template['metadata']['name']}: spec isn't a map")
         result["spec"] = {**spec, field: replicas}
     return result
 
@@ -81,7 +81,6 @@ def divided_completions(
 
     Returns:
         Every possible division, by cluster; an empty list where completions aren't divided.
-        Every division that may be made, by cluster; none where completions aren't divided.
     """
     total = completions_of(template)
     weights = {name: int(count or 0) for name, count in targets}

@@ -45,7 +45,7 @@ class Certain:
     shares: Shares
     """Replicas by cluster; None for kinds without replicas. Empty where no cluster gets the template."""
     group: str = ""
-    """The affinity group taken; empty for a single affinity, and where only the clusters are certain."""
+    """The affinity group in use; empty for a single affinity, and where only the clusters are certain."""
     refused: Mapping[str, Refusal] = field(default_factory=dict)
     """Why each other cluster isn't chosen, if the reason is the affinity, a taint, a kind or a field."""
     problem: str = ""

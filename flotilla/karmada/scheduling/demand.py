@@ -52,7 +52,7 @@ class Demand:
 
     None where its pods request neither resources nor particular nodes."""
     uid: str = ""
-    """The template's UID, which breaks ties from 1.16 on; empty where it isn't known."""
+    """The template's UID, which breaks ties since 1.16; empty where it isn't known."""
     interpreted: bool = False
     """An interpreter computes the replicas, so that only Karmada knows them."""
 
@@ -201,7 +201,7 @@ def _decimal(name: str, quantity: object) -> Decimal:
     try:
         return parse_quantity(str(quantity))
     except (ValueError, ArithmeticError):
-        raise ValueError(f"{quantity!r} is no quantity of {name}: write such as 500m, 2 or 1Gi") from None
+        raise ValueError(f"{quantity!r} isn't a quantity of {name}: write a value such as 500m, 2 or 1Gi") from None
 
 
 def _map(value: object) -> Object:

@@ -41,9 +41,9 @@ class Refusal:
             case Bar.KIND:
                 return f"it doesn't serve {self.detail}"
             case Bar.FIELD:
-                return f"its Cluster has no {self.detail}, by which replicas are to be spread"
+                return f"its Cluster has no {self.detail}, by which replicas should be spread"
             case Bar.EVICTION:
-                return "the workload is being taken away from it"
+                return "the workload is being evicted from it"
             case Bar.DELETION:
                 return "its Cluster is being deleted"
 

@@ -25,7 +25,7 @@ class BadAssumption(FlotillaError):
 
 
 @dataclass(frozen=True)
-class Asked:
+class Assumptions:
     """Assumptions in the form in which users write them."""
 
     without: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class Asked:
     """Another version of Karmada, or empty."""
 
 
-def assumed_of(asked: Asked, world: World, failovers: Callable[[str], tuple[Failover, ...]]) -> Assumed:
+def assumed_of(asked: Assumptions, world: World, failovers: Callable[[str], tuple[Failover, ...]]) -> Assumed:
     """Return the assumptions for a fleet.
 
     Args:

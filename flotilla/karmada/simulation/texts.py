@@ -8,7 +8,7 @@ from flotilla.counts import counted, names_of
 from flotilla.karmada.scheduling import Shares
 from flotilla.karmada.simulation.losses import Loss
 from flotilla.karmada.simulation.outcome import Outcome
-from flotilla.karmada.simulation.upgrades import Otherwise
+from flotilla.karmada.simulation.upgrades import ChangedDecision
 from flotilla.karmada.simulation.world import Assumed
 
 _SHOWN = 8
@@ -106,7 +106,7 @@ def ends_text(found: Iterable[Outcome]) -> str:
     return names_of([f"{one.workload} ({one.template})" for one in found], _SHOWN)
 
 
-def otherwise_text(one: Otherwise) -> str:
+def changed_decision_text(one: ChangedDecision) -> str:
     """Return what another version decides differently about a template."""
     parts = []
     if one.fits:

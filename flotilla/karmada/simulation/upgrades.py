@@ -23,7 +23,7 @@ from flotilla.karmada.simulation.world import Placed, World
 
 
 @dataclass(frozen=True)
-class Otherwise:
+class ChangedDecision:
     """A template that another version would schedule differently, if it scheduled the template again."""
 
     workload: str
@@ -51,7 +51,7 @@ class Otherwise:
         }
 
 
-def otherwise(world: World, scheduler: Scheduler) -> list[Otherwise]:
+def changed_decisions(world: World, scheduler: Scheduler) -> list[ChangedDecision]:
     """Return the templates that another version schedules differently, if it schedules them again.
 
     A new version doesn't reschedule what is scheduled already: it does so with the next change of replicas or
@@ -59,11 +59,11 @@ def otherwise(world: World, scheduler: Scheduler) -> list[Otherwise]:
     """
     if world.scheduler is None:
         return []
-    found = [_otherwise(world, placed, world.scheduler, scheduler) for placed in world.placed]
+    found = [_changed_decision(world, placed, world.scheduler, scheduler) for placed in world.placed]
     return [one for one in found if one is not None]
 
 
-def _otherwise(world: World, placed: Placed, now: Scheduler, then: Scheduler) -> Otherwise | None:
+def _changed_decision(world: World, placed: Placed, now: Scheduler, then: Scheduler) -> ChangedDecision | None:
     old, new = _fresh_decision(world, placed, now), _fresh_decision(world, placed, then)
     fits = [
         [one.name for one in choose(world.clusters, placed.placement, scheduler=each).chosen] for each in (now, then)
@@ -74,7 +74,7 @@ def _otherwise(world: World, placed: Placed, now: Scheduler, then: Scheduler) ->
         return None
     sides = {"now": old, "then": new}
     open_ = {side: one.why.value for side, one in sides.items() if not isinstance(one, Certain)}
-    return Otherwise(placed.workload, placed.ref, first_of(old), first_of(new), came, went, open_)
+    return ChangedDecision(placed.workload, placed.ref, first_of(old), first_of(new), came, went, open_)
 
 
 def _fresh_decision(world: World, placed: Placed, scheduler: Scheduler) -> Decision:

@@ -73,7 +73,7 @@ def another_placement(binding: ResourceBinding, placement: Object) -> str:
     """Compare a binding's placement with the declared one; only declared fields count."""
     bound = binding.spec.placement.wire() if binding.spec.placement else {}
     if differences(placement, bound):
-        return "its ResourceBinding has another placement: another policy claims it, or Karmada is not there yet"
+        return "its ResourceBinding has another placement: another policy claims it, or Karmada has not updated it yet"
     return ""
 
 
@@ -183,7 +183,7 @@ def not_reported(report: AggregatedStatusItem | None, generation: int | None) ->
     # Karmada passes a template's generation on to the member and back (not in 1.10).
     seen = (report.status or {}).get("resourceTemplateGeneration")
     if seen is not None and generation is not None and seen < generation:
-        return "applied, but reported of an older version"
+        return "applied, but the report is about an older version"
     return ""
 
 

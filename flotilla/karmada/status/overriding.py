@@ -18,8 +18,8 @@ from flotilla.kube.objects import ObjectRef
 OWN, OTHERS = "ownOverrides", "givenOverrides"
 """Keys of a Rollout's inputs.
 
-`OWN` lists this workload's override policies, except those that each of its namespaces always has. `OTHERS` lists all
-override policies that the authors of the stack wrote. Each policy is listed as kind, namespace and name."""
+`OWN` lists this workload's override policies, except those that each of its namespaces always has. `OTHERS` lists the
+override policies of the whole stack that users wrote as such. Each policy is listed as kind, namespace and name."""
 
 
 def as_input(policies: Iterable[ObjectRef]) -> list[list[str]]:
@@ -27,7 +27,7 @@ def as_input(policies: Iterable[ObjectRef]) -> list[list[str]]:
     return sorted(list(policy_key(policy)) for policy in policies)
 
 
-def overrides_left(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[ObjectRef]:
+def removed_overrides(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[ObjectRef]:
     """Return the override policies that a workload had and that the stack no longer declares.
 
     Args:

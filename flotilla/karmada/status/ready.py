@@ -56,7 +56,7 @@ class Selector:
         """
         found = _SELECTOR.fullmatch(text)
         if found is None:
-            raise ValueError("is none of Kind, Kind.group, Kind/name and Kind/namespace/name")
+            raise ValueError("is not Kind, Kind.group, Kind/name or Kind/namespace/name")
         return cls(found["kind"], found["group"], found["namespace"] or "", found["name"] or "")
 
     def matches(self, template: Object) -> bool:

@@ -304,7 +304,7 @@ class RolloutCheck:
         if late or not clusters:
             return Progress(ref, waiting_for=late)  # the progress of its templates shows why they are nowhere
         if binding is None or judgements.not_claimed(template, binding):
-            return Progress(ref, waiting_for="doesn't follow yet what uses it (there is no ResourceBinding)")
+            return Progress(ref, waiting_for="doesn't follow its templates yet (there is no ResourceBinding)")
         works = snapshot.works_of(binding.metadata.labels)
         sent = with_added(declared, template, shape_of(declared))
         expectation = Expectation(sent, self.rules, {}, self.version)
@@ -377,7 +377,7 @@ class RolloutCheck:
         )
 
 
-def as_expected(members: Members | None) -> Members | None:
+def without_unanswered(members: Members | None) -> Members | None:
     """Return expected clusters as a state stores them: without the reasons why some didn't answer."""
     return {name: {**one, "unanswered": ""} for name, one in members.items()} if members is not None else None
 

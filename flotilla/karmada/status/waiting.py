@@ -91,7 +91,9 @@ def _ended(progress: list[Progress], seconds: float, *, out_of_time: bool) -> st
     return "" if seconds >= UNSERVED_SECONDS or out_of_time else None
 
 
-def calm(look: Callable[[], list[Progress]], *, sleep: Callable[[float], bool | None] = pause) -> list[Progress]:
+def look_until_settled(
+    look: Callable[[], list[Progress]], *, sleep: Callable[[float], bool | None] = pause
+) -> list[Progress]:
     """Look once, and again for some seconds while not all is done: what a controller is about to finish is no drift."""
     progress = look()
     for _ in range(_SECOND_LOOKS):

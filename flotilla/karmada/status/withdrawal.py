@@ -63,7 +63,7 @@ def await_withdrawn(
         waiting = list(remaining)
         meanwhile()
         if pause(_POLL_SECONDS):
-            raise FlotillaError("interrupted while waiting for Karmada to take a workload's copies away")
+            raise FlotillaError("interrupted while waiting for Karmada to delete a workload's copies")
 
 
 def _kept(connection: Connection, templates: list[ObjectRef]) -> str:

@@ -1,8 +1,9 @@
-"""Templates as the stack has written them, read from the control plane: a Rollout keeps no content of its own.
+"""Templates as the stack has written them, read from the control plane: a Rollout stores no copy of their content.
 
-The API server notes who has written which field (managedFields). What the stack's own writes hold of an object is what
-was declared. Whoever changes such a field takes it over, so that the part becomes another one; what others add to the
-object does not change it. A mark is a digest of both, by which a change is recognised later.
+The API server records which manager has written which field (managedFields). The fields that the stack's own managers
+own are what was declared. If somebody else changes such a field, that manager owns it then, so the stack's part
+changes; fields that others add don't change it. A mark consists of digests of the whole content and of this part, by
+which a later change is recognized.
 """
 
 from __future__ import annotations
@@ -21,22 +22,22 @@ from flotilla.kube.ownership import owned_part
 
 CHANGED = "is not as declared in the control plane: somebody has changed it since it was written"
 OURS = ("pulumi-kubernetes", "pulumi-resource-kubernetes")
-"""How the names of the managers begin that both engines write objects by."""
+"""The prefixes of the managers' names with which both engines write objects."""
 
 
 def as_written(live: Object) -> Object:
-    """Return what a stack has written of a template; all of it where the server doesn't say who wrote what.
+    """Return what a stack has written of a template; the whole template where the server doesn't record managers.
 
     Args:
-        live: the template as it is in the control plane.
+        live: the template in the control plane.
     """
     return owned_part(live, OURS) or declarable(live)
 
 
 def writer_of(live: Object) -> str:
-    """Return the name of the manager by which a stack has written a template; empty where none has.
+    """Return the name of the manager with which a stack has written a template; empty where none has.
 
-    What was applied counts before what was created.
+    A manager that applied the template takes precedence over one that created it.
     """
     entries = [entry for entry in live["metadata"].get("managedFields") or [] if not entry.get("subresource")]
     ours = [entry for entry in entries if str(entry.get("manager")).startswith(OURS)]
@@ -45,17 +46,17 @@ def writer_of(live: Object) -> str:
 
 
 def mark_of(live: Object) -> str:
-    """Return the mark of a template: digests of its whole content and of what the stack has written of it."""
+    """Return the mark of a template: digests of its whole content and of what the stack has written."""
     content = declarable(live)
     written = owned_part(live, OURS)
     return f"{digest(_without_scaled(content))} {digest(_without_scaled(written)) if written else ''}".rstrip()
 
 
 def is_as_marked(mark: str, live_mark: str) -> bool:
-    """Return whether what was written of a template is still as it was when it was marked.
+    """Return whether the stack's part of a template is still the same as when the template was marked.
 
-    Others may have added something: what was written is the same. Somebody may have changed it and changed it back:
-    the whole is the same.
+    If others have added fields, the digest of the stack's part is the same. If somebody has changed a field and changed
+    it back, the digest of the whole content is the same.
     """
     before, now = mark.split(), live_mark.split()
     return before[:1] == now[:1] or (before[1:] == now[1:] and bool(now[1:]))
@@ -76,16 +77,16 @@ class _Seen(NamedTuple):
 
 @dataclass
 class Marks:
-    """The marks of a workload's templates, from one look to the next."""
+    """The marks of a workload's templates, which are kept from one look to the next."""
 
     known: dict[ObjectRef, str] = field(default_factory=dict)
-    """Those of the last time at which a template was as declared."""
+    """The marks from the last time when each template was as declared."""
     _seen: dict[ObjectRef, _Seen] = field(default_factory=dict)
 
     def look(self, live: Object) -> tuple[Object, str]:
-        """Return what the stack has written of a template, and whether that was changed since: '' where it was not.
+        """Return what the stack has written of a template, and CHANGED if somebody has changed it since, else ''.
 
-        A template that has no mark yet gets one.
+        A template without a mark gets one.
         """
         ref = ref_of(live)
         seen = self._look(ref, live)
@@ -95,11 +96,11 @@ class Marks:
         return seen.written, ""
 
     def to_json(self) -> Mapping[str, str]:
-        """Return the marks as a state keeps them, by the templates' references."""
+        """Return the marks as a state stores them, by the templates' references."""
         return {str(ref): mark for ref, mark in sorted(self.known.items())}
 
     def _look(self, ref: ObjectRef, live: Object) -> _Seen:
-        """Look at a template; once at each version of it, since a look at a large one takes milliseconds."""
+        """Look at a template; only once per version, because that takes milliseconds for a large one."""
         version = str(live["metadata"].get("resourceVersion") or "")
         seen = self._seen.get(ref)
         if seen is None or not version or seen.version != version:
@@ -109,26 +110,26 @@ class Marks:
 
 @dataclass(frozen=True)
 class WrittenCheck:
-    """A rollout's check, of templates that are known by their names: each is as the stack has written it."""
+    """A rollout's check whose templates are known by reference only: the content is what the stack has written."""
 
     check: RolloutCheck
     marks: Marks
 
     @property
     def templates(self) -> list[Object]:
-        """The templates, which say which ones they are and nothing else."""
+        """The references of the templates, without their content."""
         return self.check.templates
 
     @property
     def objects(self) -> list[Object]:
-        """The templates, and what follows them."""
+        """The templates, and the objects that follow them."""
         return self.check.objects
 
     def progress(self, snapshot: Snapshot, servers: Servers | None = None) -> list[Progress]:
-        """Judge each template by a snapshot, as `RolloutCheck.progress` does.
+        """Return the progress of each template according to a snapshot, like `RolloutCheck.progress`.
 
         Raises:
-            ClusterError: the snapshot doesn't know of one of them, since it could not be read.
+            ClusterError: a template or binding could not be read.
         """
         late: dict[ObjectRef, str] = {}
 

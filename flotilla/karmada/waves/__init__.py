@@ -1,5 +1,5 @@
 """Waves: a change reaches the clusters of a workload in steps, each of which has to pass a gate.
 
-Karmada itself sends a change to all clusters at once. Between two waves its policies suspend the dispatching to the
-clusters that come later (docs/decisions/waves.md).
+Karmada itself sends a change to all clusters at once. So between two waves, the policies suspend dispatching to the
+clusters of later waves (docs/decisions/waves.md).
 """

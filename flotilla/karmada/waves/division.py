@@ -1,4 +1,4 @@
-"""Which clusters each wave has."""
+"""The division of clusters into waves."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ class Wave:
     """Clusters that get a change together."""
 
     number: int
-    """Counted from 1, as the stack file has the waves; the rest of the clusters is one more."""
+    """The number of the wave in the stack file, counted from 1; the remaining clusters form a further wave."""
     clusters: tuple[str, ...]
-    """In the order of their names."""
+    """The clusters, sorted by name."""
     batches: tuple[tuple[str, ...], ...]
-    """The same clusters in groups: each gets the change when the one before is healthy."""
+    """The same clusters in groups: each group gets the change after the one before is healthy."""
     approve: tuple[Approval, ...] = ()
     rest: bool = False
-    """The clusters that no wave of the stack file names."""
+    """Whether this is the further wave: the clusters that no wave of the stack file selects."""
 
 
 def divide(strategy: Strategy, clusters: Mapping[str, Mapping[str, str]]) -> tuple[Wave, ...]:
-    """Divide clusters into waves; waves without a cluster are left out.
+    """Divide clusters into waves; waves without clusters are left out.
 
-    A share takes no cluster that a later wave has by its name or its labels: who names a cluster says when it changes.
+    A percentage takes no cluster that a later wave selects by name or labels: such a cluster has its explicit place.
 
     Args:
         strategy: how changes reach clusters.
-        clusters: the labels of each cluster that may get a copy, by its name.
+        clusters: the labels of each cluster that may get a copy, by cluster.
     """
     waves: list[Wave] = []
     left = sorted(clusters)
@@ -46,7 +46,7 @@ def divide(strategy: Strategy, clusters: Mapping[str, Mapping[str, str]]) -> tup
 
 
 def later_than(waves: Iterable[Wave], reached: Iterable[str]) -> tuple[str, ...]:
-    """Return the clusters of waves that a change has not reached."""
+    """Return the clusters of waves that a change has not reached yet."""
     known = set(reached)
     return tuple(sorted(name for wave in waves for name in wave.clusters if name not in known))
 
@@ -62,7 +62,7 @@ def _chosen(
 
 
 def _has(rule: WaveRule, name: str, labels: Mapping[str, str]) -> bool:
-    """Return whether a wave has a cluster by its name or its labels."""
+    """Return whether a wave selects a cluster by its name or its labels."""
     if rule.clusters:
         return name in rule.clusters
     return bool(rule.labels) and all(labels.get(key) == value for key, value in rule.labels.items())

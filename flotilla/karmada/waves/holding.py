@@ -1,6 +1,6 @@
-"""Holds a workload's clusters back: what changes in the control plane doesn't reach them until they are released.
+"""Holds a workload's clusters back: changes in the control plane don't reach them until they are released.
 
-Karmada's own means: a policy's `suspension.dispatchingOnClusters`, since Karmada 1.11.
+This uses a field of Karmada's policies: `suspension.dispatchingOnClusters`, since Karmada 1.11.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ from flotilla.kube.several import find_several
 from flotilla.waiting import pause, say
 
 WRITER = "flotilla.dev/writer"
-"""In the objects that a record keeps: the field manager that had written them."""
+"""A key in the objects that a record stores: the field manager that had written the object."""
 _POLL_SECONDS = 0.5
-# A policy that was suspended just now may not be known to Karmada yet when its first template is made: its controllers
-# read policies by a watch.
+# Karmada's controllers read policies through a watch: when the first template of a policy is created, Karmada may not
+# know yet that the policy was suspended.
 _SETTLE_SECONDS = 1.0
 
 
 def hold(reader: SharedReader, subject: Subject, before: str = "", *, only_new: bool = False) -> bool:
-    """Hold every cluster of a workload back, and keep what they run in the workload's record.
+    """Hold every cluster of a workload back, and store what they run in the workload's record.
 
-    A record that is there goes on: what it keeps of before is what all clusters ran last.
+    An existing record is continued: it already contains what all clusters ran last.
 
     Args:
         reader: reads the control plane.
-        subject: the workload, as it is declared now.
+        subject: the workload with its current declaration.
         before: the declaration that the clusters run; empty where it isn't known.
-        only_new: policies that were there before are held back already.
+        only_new: whether policies that existed before are held back already.
 
     Returns:
-        whether there was anything to hold: policies of a new workload come later.
+        Whether there was anything to hold back: the policies of a new workload don't exist yet.
 
     Raises:
         FlotillaError: Karmada hasn't suspended the Works in time.
@@ -83,34 +83,34 @@ def hold(reader: SharedReader, subject: Subject, before: str = "", *, only_new: 
         touched = () if record.phase is Phase.REVERTED else tuple(sorted({*record.touched, *record.reached}))
         record = replace(record, declaration=subject.declaration, touched=touched, reached=(), passed=())
         store.write(record, {"after": None} if other else {})
-        store.forget_wishes(PAUSED, APPROVED, ABORTED)
-    record = replace(record, phase=Phase.HELD, why="", waves=numbered(waves), policies=named(policies))
+        store.forget_requests(PAUSED, APPROVED, ABORTED)
+    record = replace(record, phase=Phase.NOT_BEGUN, why="", waves=numbered(waves), policies=named(policies))
     record = replace(record, reached=(), passed=())
     store.write(record)
-    suspend(connection, policies, record.held)
+    suspend(connection, policies, record.held_back)
     sent = [one for one in subject.sent if not (ahead and kind_of(one) == DEFINITION)]
-    await_held(reader, subject, sent, set(record.held))
+    await_held_back(reader, subject, sent, set(record.held_back))
     return True
 
 
 def definitions_go_ahead(clusters: Iterable[ClusterFacts], chosen: Container[str], subject: Subject) -> bool:
-    """Return whether a workload's definitions go to all clusters ahead of the waves.
+    """Return whether a workload's definitions are sent to all clusters before the waves.
 
-    Karmada schedules an object only to clusters that serve its kind, and looks only once: where one of them doesn't
-    serve a kind of the workload yet, its definition can't wait for a wave.
+    Karmada schedules an object only to clusters that serve its kind, and checks that only once. If one of the clusters
+    doesn't serve a kind of the workload yet, its definition can't wait for a wave.
     """
     served = [one.served for one in clusters if one.name in chosen and one.served is not None]
     return any(kind not in known for kind in subject.kinds for known in served)
 
 
 def waves_of(connection: Connection, subject: Subject) -> tuple[Wave, ...]:
-    """Divide the clusters that may get a workload into waves, by the Clusters of the control plane."""
+    """Divide the clusters that may get a workload into waves, according to the Clusters of the control plane."""
     clusters = [facts_of(item) for item in connection.list(CLUSTER_API, "Cluster")]
     return divide(subject.strategy, candidates(clusters, subject))
 
 
 def candidates(clusters: Iterable[ClusterFacts], subject: Subject) -> dict[str, Mapping[str, str]]:
-    """Return the clusters that any affinity of a workload chooses, whatever their taints, with their labels."""
+    """Return the clusters that any affinity of a workload chooses, regardless of taints, with their labels."""
     affinities = every_affinity(subject.placement)
     return {
         one.name: one.labels
@@ -120,17 +120,17 @@ def candidates(clusters: Iterable[ClusterFacts], subject: Subject) -> dict[str, 
 
 
 def numbered(waves: Iterable[Wave]) -> tuple[tuple[int, tuple[str, ...]], ...]:
-    """Return waves as a record has them."""
+    """Return waves in the form of a record."""
     return tuple((wave.number, wave.clusters) for wave in waves)
 
 
 def named(policies: Iterable[ObjectRef]) -> tuple[tuple[str, str, str], ...]:
-    """Return policies as a record has them."""
+    """Return policies in the form of a record."""
     return tuple(policy_key(one) for one in policies)
 
 
 def suspend(connection: Connection, policies: Iterable[ObjectRef], clusters: Iterable[str]) -> None:
-    """Let policies send nothing to some clusters; without any, everything. A policy that is gone stays gone."""
+    """Make policies send nothing to some clusters; without clusters, send to all. Missing policies are skipped."""
     body = {"spec": {"suspension": suspension_of(clusters) or None}}
     for policy in policies:
         try:
@@ -147,7 +147,7 @@ def suspension_of(clusters: Iterable[str]) -> Object:
 
 
 def release_all(connection: Connection, subject: Subject) -> None:
-    """Let everything through, and forget the change that was under way, if there was one.
+    """Release all clusters, and delete the record of the change, if one was under way.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -161,23 +161,23 @@ def release_all(connection: Connection, subject: Subject) -> None:
 
 
 def policies_of(record: Record, subject: Subject) -> list[ObjectRef]:
-    """Return the policies that are suspended by a record, and those that are declared."""
+    """Return the policies that a record has suspended, and those that are declared."""
     api = subject.policies[0].api_version if subject.policies else ""
     recorded = [ObjectRef(api, kind, name, namespace) for kind, namespace, name in record.policies]
     return list(dict.fromkeys([*subject.policies, *recorded]))
 
 
-def await_held(reader: SharedReader, subject: Subject, sent: list[Object], clusters: set[str]) -> None:
+def await_held_back(reader: SharedReader, subject: Subject, sent: list[Object], clusters: set[str]) -> None:
     """Wait until Karmada has suspended every Work of templates in some clusters.
 
     Args:
         reader: reads the control plane.
         subject: the workload.
         sent: those of its templates that are held back.
-        clusters: where.
+        clusters: the clusters that are held back.
 
     Raises:
-        FlotillaError: it hasn't in time.
+        FlotillaError: Karmada hasn't suspended them in time.
     """
     deadline = time.monotonic() + subject.seconds
     pause(_SETTLE_SECONDS)
@@ -186,7 +186,7 @@ def await_held(reader: SharedReader, subject: Subject, sent: list[Object], clust
             raise FlotillaError(
                 f"workload {subject.workload}: Karmada doesn't hold back {', '.join(missing)} after "
                 f"{int(subject.seconds)} s",
-                hint="look whether karmada-controller-manager runs; nothing was changed: run `up` again",
+                hint="check that karmada-controller-manager runs; nothing was changed: run `up` again",
             )
         if pause(_POLL_SECONDS):
             raise FlotillaError(f"interrupted while workload {subject.workload} was being held back")
@@ -206,21 +206,21 @@ def _not_suspended(reader: SharedReader, sent: list[Object], clusters: set[str])
 
 
 def read_objects(connection: Connection, refs: Iterable[ObjectRef]) -> list[Object]:
-    """Read what a stack has written of objects, those that are there, each with who wrote it."""
+    """Read what a stack has written of objects, with the manager that wrote each; missing objects are left out."""
     listed = list(refs)
     live = find_several(connection, listed)
     return [{**as_written(live[ref]), WRITER: writer_of(live[ref])} for ref in listed if ref in live]
 
 
 def _contents(connection: Connection, subject: Subject) -> dict[str, str]:
-    """Return what a record keeps of a workload's objects; nothing where they are too large and needn't be kept."""
+    """Return what a record stores of a workload's objects; nothing if they are too large and needn't be stored."""
     try:
         return before_data(read_objects(connection, subject.objects))
     except TooLarge as error:
         if subject.strategy.on_failure is not OnFailure.REVERT:
             return {}
         raise FlotillaError(
-            f"workload {subject.workload}: its objects are too large to be kept for a way back ({error})",
+            f"workload {subject.workload}: its objects are too large to be stored for a revert ({error})",
             hint="write `onFailure: stop`, or divide the workload",
         ) from None
 

@@ -1,11 +1,12 @@
-"""A query of Prometheus that a gate asks: whether its result says yes.
+"""A query of Prometheus in a gate: whether its result passes.
 
 The API is Prometheus's `/api/v1/query` (https://prometheus.io/docs/prometheus/latest/querying/api/), which Thanos,
-Mimir and VictoriaMetrics have as well. What a result means:
+Mimir and VictoriaMetrics have as well. The result is interpreted as follows:
 
-- It has to have at least one sample: an empty result says no.
-- A query that compares (`a < 1`, `a < 1 and b > 0`) lets through what is true: whatever it lets through says yes.
-- The values of any other query, and of a comparison with `bool`, say yes where none of them is 0 or NaN.
+- It has to have at least one sample: an empty result doesn't pass.
+- A query that compares (`a < 1`, `a < 1 and b > 0`) returns only samples for which the comparison is true: any sample
+  passes.
+- The values of any other query, and of a comparison with `bool`, pass if none of them is 0 or NaN.
 """
 
 from __future__ import annotations
@@ -28,27 +29,28 @@ from flotilla.kube.wire import CONNECT_SECONDS
 
 _LARGEST_ANSWER = 2**22
 _CHUNK = 2**16
-# Texts, comments, and ranges in brackets: a `<` in them compares nothing. So it is with matchers in braces.
+# Texts, comments, and ranges in brackets: a `<` inside of them isn't a comparison. The same applies to matchers in
+# braces.
 _NOT_CODE = re.compile(
     r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|#[^\n]*|\[[^\]]*\]""",
 )
 _MATCHERS = re.compile(r"\{[^}]*\}")
 _TOKEN = re.compile(r"(?P<compare>==|!=|<=|>=|<|>)(?P<bool>\s*bool\b)?|(?P<open>\()|(?P<close>\))|(?P<word>[\w:.]+)|\S")
 _BETWEEN = frozenset({"and", "or", "unless"})
-"""Words before which, and after which, a parenthesis holds an expression rather than arguments."""
+"""Operators before and after which a parenthesis contains an expression rather than arguments."""
 
 
 def judge_query(address: str, query: str, *, seconds: float) -> str:
-    """Ask Prometheus once; return why the result doesn't say yes, and nothing where it does.
+    """Query Prometheus once; return why the result doesn't pass, or '' where it passes.
 
     Args:
-        address: Prometheus's, such as `https://prometheus.example:9090/path`. Certificates are verified, by the
-            machine's authorities or those of the file that SSL_CERT_FILE names.
-        query: in PromQL.
-        seconds: how long it may take. The variable FLOTILLA_PROMETHEUS_TOKEN holds a bearer token, where one is needed.
+        address: the address of Prometheus, such as `https://prometheus.example:9090/path`. Certificates are verified
+            with the machine's certificate authorities, or with those in the file that SSL_CERT_FILE names.
+        query: the query, in PromQL.
+        seconds: the maximum time. If a bearer token is needed, the variable FLOTILLA_PROMETHEUS_TOKEN contains it.
     """
     try:
-        answer = _asked(address, query, seconds)
+        answer = _query(address, query, seconds)
         refuse_redirect(answer)
         return _judged(answer, filters=_filters(query))
     except _Refused as error:
@@ -60,16 +62,16 @@ def judge_query(address: str, query: str, *, seconds: float) -> str:
 
 
 class _Refused(Exception):
-    """A result that doesn't say yes, or none at all."""
+    """A result that doesn't pass, or no result at all."""
 
 
-def _asked(address: str, query: str, seconds: float) -> Answer:
+def _query(address: str, query: str, seconds: float) -> Answer:
     where = urlsplit(address)
     if where.scheme not in ("http", "https") or not where.hostname:
-        raise _Refused("its address is no http:// or https:// address")
+        raise _Refused("its address isn't an http:// or https:// address")
     token = os.environ.get(PROMETHEUS_TOKEN, "").strip()
     if token and not (token.isascii() and token.isprintable()):
-        raise _Refused(f"{PROMETHEUS_TOKEN} has a line break or another character in it that no header may have")
+        raise _Refused(f"{PROMETHEUS_TOKEN} contains a line break or another character that isn't allowed in a header")
     remember(token)
     headers = {"accept": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
     end = time.monotonic() + seconds
@@ -105,16 +107,16 @@ def _body(response: urllib3.BaseHTTPResponse, end: float, seconds: float) -> byt
 def _judged(answer: Answer, *, filters: bool) -> str:
     refused = answer.status >= HTTPStatus.BAD_REQUEST
     try:
-        said = document(answer)
+        content = document(answer)
     except Strange:
         if not refused:
             raise
-        said = {}
-    if refused or said.get("status") != "success":
-        why = ": ".join(str(said[key]) for key in ("errorType", "error") if said.get(key))
+        content = {}
+    if refused or content.get("status") != "success":
+        why = ": ".join(str(content[key]) for key in ("errorType", "error") if content.get(key))
         how = f"refused the query with HTTP {answer.status}" if refused else "did not answer the query"
         return f"{how}: {shortened(redacted(why), 200)}" if why else how
-    data = said.get("data")
+    data = content.get("data")
     if not isinstance(data, dict):
         raise Strange("JSON without data")
     return _result(str(data.get("resultType")), data.get("result"), filters=filters)
@@ -128,7 +130,7 @@ def _result(kind: str, result: Any, *, filters: bool) -> str:
     elif kind != "vector":
         return f"the query gives a {shortened(kind)}; a gate needs one value for each series (an instant vector)"
     if not result:
-        return "the result is empty: what is asked isn't true, or there is no such series"
+        return "the result is empty: the condition isn't true, or there is no such series"
     for sample in result:
         if not isinstance(sample, dict):
             raise Strange("JSON with a sample that is no object")
@@ -141,7 +143,7 @@ def _result(kind: str, result: Any, *, filters: bool) -> str:
 
 
 def _number(text: Any) -> float:
-    """Read a sample's value, which Prometheus writes as a text: `1.5`, `NaN`, `+Inf`."""
+    """Return a sample's value, which Prometheus writes as a text: `1.5`, `NaN`, `+Inf`."""
     try:
         return float(text)
     except (TypeError, ValueError, OverflowError):
@@ -156,7 +158,7 @@ def _series(metric: Any) -> str:
 
 
 def _filters(query: str) -> bool:
-    """Return whether a query is made of comparisons that filter, whose values are not what they say."""
+    """Return whether a query consists of comparisons that filter: then only the existence of samples matters."""
     code = _MATCHERS.sub(" ", _NOT_CODE.sub(" ", query))
     depth = 0
     before = ""
@@ -174,9 +176,9 @@ def _filters(query: str) -> bool:
 
 def _why(error: BaseException) -> str:
     if isinstance(error, urllib3.exceptions.NameResolutionError):
-        return "nobody knows its name"
+        return "its name can't be resolved"
     if isinstance(error, urllib3.exceptions.NewConnectionError):
-        return "nobody answers at its address"
+        return "nothing answers at its address"
     if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
         return "it took too long"
     if "certificate" in str(error).lower():

@@ -1,8 +1,8 @@
-"""What is kept of a change in waves while it is under way: a Secret in the control plane.
+"""The record of a change in waves while it is under way: a Secret in the control plane.
 
-It is made before the workload's objects change and removed at the end. Whoever runs `up` next goes on by it, and
-`flotilla rollout` reads it and writes a person's wishes into its annotations. A Secret, since it has the content of the
-templates as they were.
+It is created before the workload's objects change, and deleted at the end. The next `up` continues from it. `flotilla
+rollout` reads it and writes a person's requests into its annotations. It is a Secret because it contains the former
+content of the templates.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef
 
 NAMESPACE = "kube-system"
-"""Every API server has it, and Karmada sends nothing of it anywhere."""
+"""This namespace exists in every API server, and Karmada doesn't propagate its objects."""
 MANAGER = "flotilla-rollout"
-"""The field manager of everything that a rollout in waves writes for its own sake."""
+"""The field manager for everything that a rollout in waves writes for its own purposes."""
 LABEL = "flotilla.dev/rollout"
-"""On each record; its value is `record`."""
+"""The label of each record; its value is `record`."""
 PAUSED, APPROVED, ABORTED = "flotilla.dev/rollout-paused", "flotilla.dev/rollout-approved", "flotilla.dev/rollout-abort"
-"""Annotations by which a person asks for something: who asked and when, or approvals such as `before-2,after-2`."""
+"""Annotations with a person's requests: who asked and when, or approvals such as `before-2,after-2`."""
 _MOST_BYTES = 700_000
 # A Secret holds no more than 1 MiB; the rest of it is for the record, in which each cluster stands up to four times.
 _MOST_TOGETHER = 900_000
@@ -38,71 +38,71 @@ class TooLarge(ValueError):
 
 
 class Phase(StrEnum):
-    """Where a change in waves stands."""
+    """The state of a change in waves."""
 
-    HELD = "held"
-    """No cluster has got the change."""
+    NOT_BEGUN = "held"  # codespell:ignore held
+    """No cluster has the change yet."""
     MOVING = "moving"
-    """A wave has got the change, and its gate isn't passed yet."""
+    """A wave has the change, but hasn't passed its gate yet."""
     APPROVAL = "approval"
-    """A person has to approve of it."""
+    """A person has to approve the next step."""
     PAUSED = "paused"
-    """A person has stopped it for the time being."""
+    """A person has paused it."""
     FAILED = "failed"
-    """A wave hasn't passed its gate; nothing goes on until the next `up`."""
+    """A wave hasn't passed its gate; nothing happens until the next `up`."""
     REVERTING = "reverting"
-    """Clusters that have got the change are getting back what they ran before."""
+    """Clusters that have the change are getting their former objects back."""
     REVERTED = "reverted"
-    """All clusters run what they ran before."""
+    """All clusters run their former objects."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a change in waves."""
+    """The facts about a change in waves."""
 
     workload: str
     declaration: str
-    """A digest of what is rolled out."""
+    """A digest of the declaration that is rolled out."""
     waves: tuple[tuple[int, tuple[str, ...]], ...] = ()
     """The waves, by number, with their clusters."""
     reached: tuple[str, ...] = ()
-    """The clusters that have got the change."""
+    """The clusters that have the change."""
     touched: tuple[str, ...] = ()
-    """The clusters that have got something else than they ran before the first of these changes."""
+    """The clusters that have got anything different since the first of these changes."""
     passed: tuple[str, ...] = ()
     """The clusters of waves that have passed their gates."""
-    phase: Phase = Phase.HELD
+    phase: Phase = Phase.NOT_BEGUN
     why: str = ""
-    """What is waited for, or why it stopped, in one line without values of secrets."""
+    """What it waits for, or why it has stopped, in one line without values of secrets."""
     policies: tuple[tuple[str, str, str], ...] = ()
     """The policies that are suspended for later waves: kind, namespace and name."""
     since: str = ""
     """When it began (RFC 3339)."""
     before: str = ""
-    """A digest of what all clusters ran before; empty where that isn't known."""
+    """A digest of the declaration that all clusters ran before; empty where that isn't known."""
     paused: str = ""
-    """Who has stopped it for the time being, and when; a person's wish, as the two that follow."""
+    """Who has paused it, and when. This and the next two fields are a person's requests."""
     aborted: str = ""
-    """Who wants it taken back, and when."""
+    """Who has requested an abort, and when."""
     approved: tuple[str, ...] = ()
-    """What was approved of: `before-2` is the beginning of wave 2."""
+    """The approvals: `before-2` is the beginning of wave 2."""
 
     @property
-    def held(self) -> tuple[str, ...]:
+    def held_back(self) -> tuple[str, ...]:
         """The clusters that the change has not reached."""
         return tuple(sorted({name for _, names in self.waves for name in names} - set(self.reached)))
 
 
-_WISHES = ("paused", "aborted", "approved")
+_REQUESTS = ("paused", "aborted", "approved")
 _FIELDS = frozenset(field.name for field in fields(Record))
 
 
 def reference(namespace: str, policy: str) -> ObjectRef:
-    """Return where the record of a workload is.
+    """Return the reference to the record of a workload.
 
     Args:
-        namespace: the workload's.
-        policy: the name that its policies have.
+        namespace: the workload's namespace.
+        policy: the name of its policies.
     """
     return ObjectRef("v1", "Secret", f"flotilla-rollout.{namespace}.{policy}", NAMESPACE)
 
@@ -119,7 +119,7 @@ def list_records(connection: Connection) -> dict[ObjectRef, Record]:
 
 
 def record_of(secret: Object) -> Record | None:
-    """Return the record that a Secret holds; None where it holds none. Fields of another version are ignored."""
+    """Return the record in a Secret; None where it contains none. Fields of other versions are ignored."""
     try:
         plain = json.loads(base64.b64decode((secret.get("data") or {})["record"]))
         annotations = secret["metadata"].get("annotations") or {}
@@ -140,13 +140,16 @@ def record_of(secret: Object) -> Record | None:
 
 
 def record_data(record: Record) -> dict[str, str]:
-    """Return a record as a Secret's data has it."""
-    plain = {key: value for key, value in vars(record).items() if key not in _WISHES}
+    """Return a record in the form of a Secret's data."""
+    plain = {key: value for key, value in vars(record).items() if key not in _REQUESTS}
     return {"record": _encoded(json.dumps(plain, sort_keys=True).encode())}
 
 
 def before_data(objects: Iterable[Object]) -> dict[str, str]:
-    """Return objects as they were before a change, as the data of a record's Secret.
+    """Return objects as they were before a change, in the form of a Secret's data.
+
+    Args:
+        objects: the objects in the API's form.
 
     Raises:
         TooLarge: they don't fit, even compressed.
@@ -155,14 +158,14 @@ def before_data(objects: Iterable[Object]) -> dict[str, str]:
 
 
 def after_data(before: list[Object], after: Iterable[Object]) -> dict[str, str]:
-    """Return what a change has made of objects, as the data of a record's Secret: those that differ from before.
+    """Return the objects that a change has made different, in the form of a Secret's data.
 
     Args:
-        before: the objects that the record keeps already.
-        after: the objects as they are now.
+        before: the objects that the record stores already.
+        after: the current objects.
 
     Raises:
-        TooLarge: they don't fit beside those of before, even compressed.
+        TooLarge: they don't fit into the Secret beside `before`, even compressed.
     """
     changed = [one for one in after if one not in before]
     return _contents_data("after", _packed(changed), _MOST_TOGETHER - len(_packed(before)))
@@ -179,7 +182,7 @@ def _contents_data(name: str, packed: bytes, most: int) -> dict[str, str]:
 
 
 def contents_of(secret: Object, name: str) -> list[Object] | None:
-    """Return objects that a record keeps; None where it keeps none of that name."""
+    """Return the objects that a record stores under a name; None where it has none."""
     text = (secret.get("data") or {}).get(name)
     if not text:
         return None
@@ -188,7 +191,7 @@ def contents_of(secret: Object, name: str) -> list[Object] | None:
 
 
 def secret_of(where: ObjectRef, data: Mapping[str, str]) -> dict[str, Any]:
-    """Return the Secret that keeps a record."""
+    """Return the Secret for a record."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -199,10 +202,10 @@ def secret_of(where: ObjectRef, data: Mapping[str, str]) -> dict[str, Any]:
 
 
 class Store:
-    """Where the record of one workload is kept."""
+    """Reads and writes the record of one workload."""
 
     def __init__(self, connection: Connection, where: ObjectRef) -> None:
-        """Take the control plane, and where the record is; nothing is sent yet."""
+        """Store the connection and the reference to the record; no request is sent yet."""
         self._connection = connection
         self._where = where
 
@@ -216,12 +219,12 @@ class Store:
         return record_of(found) if found is not None else None
 
     def contents(self, name: str) -> list[Object]:
-        """Read the objects that are kept as they were `before`, or `after`; none where none are kept."""
+        """Return the objects stored under a name (`before` or `after`); an empty list where none are stored."""
         found = self._connection.find(self._where)
         return (contents_of(found, name) or []) if found is not None else []
 
     def create(self, record: Record, data: Mapping[str, str]) -> None:
-        """Make the record; what is left of one that can't be read is written over."""
+        """Create the record; the rest of an unreadable one is overwritten."""
         secret = secret_of(self._where, {**record_data(record), **data})
         if self._connection.find(self._where) is None:
             self._connection.create(secret, field_manager=MANAGER)
@@ -229,11 +232,11 @@ class Store:
             self._connection.replace(secret, field_manager=MANAGER)
 
     def write(self, record: Record, data: Mapping[str, str | None] | None = None) -> None:
-        """Write the record, and objects that are kept; a person's wishes stay as they are."""
+        """Write the record, and optionally stored objects; a person's requests stay unchanged."""
         self._patch({"data": {**record_data(record), **(data or {})}})
 
-    def forget_wishes(self, *annotations: str) -> None:
-        """Take off what a person has asked for."""
+    def forget_requests(self, *annotations: str) -> None:
+        """Remove a person's requests."""
         self._patch({"metadata": {"annotations": dict.fromkeys(annotations)}})
 
     def remove(self) -> None:

@@ -1,4 +1,4 @@
-"""The way back: the objects of a workload as they were before a change, and the same again forwards."""
+"""Reverts a change: writes the former objects of a workload, and later the changed ones again."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _TEMPLATE_API = "policy.karmada.io/"
 
 
 def take_back(connection: Connection, store: Store, subject: Subject) -> list[Object]:
-    """Write the objects of a workload as they were before its change, and keep how they are now.
+    """Write a workload's objects as they were before its change, and store their current state.
 
-    What the change has added is deleted. Fields keep their owner: each object is applied as it was by whom it was
-    written by.
+    Objects that the change has added are deleted. Fields keep their owner: each object is applied with the manager that
+    had written it.
 
     Returns:
-        what was written; empty where nothing is known of before, and then nothing is done.
+        The objects that were written; an empty list where the former objects aren't known, and then nothing is done.
 
     Raises:
-        TooLarge: the objects as they are now can't be kept; nothing was done.
-        ClusterError: the control plane refused; fields that can't be changed back, for one.
+        TooLarge: the current objects can't be stored; nothing was done.
+        ClusterError: the control plane rejected a write, for example of fields that can't be changed back.
     """
     before = store.contents("before")
     if not any(_is_template(one) for one in before):
@@ -49,10 +49,10 @@ def take_back(connection: Connection, store: Store, subject: Subject) -> list[Ob
 
 
 def write_all(connection: Connection, objects: Iterable[Object]) -> None:
-    """Apply objects as a record keeps them, each by its writer.
+    """Apply the objects of a record, each with its manager.
 
     Raises:
-        ClusterError: the control plane refused.
+        ClusterError: the control plane rejected a write.
     """
     for one in objects:
         plain = {key: value for key, value in one.items() if key not in (WRITER, "status")}
@@ -60,11 +60,11 @@ def write_all(connection: Connection, objects: Iterable[Object]) -> None:
 
 
 def inputs_of(props: dict[str, Any], before: Iterable[Object]) -> dict[str, Any]:
-    """Return a Rollout's inputs for the objects as they were before.
+    """Return a Rollout's inputs for the former objects.
 
     Args:
-        props: its inputs as they are declared.
-        before: the objects, as a record keeps them.
+        props: its declared inputs.
+        before: the former objects from a record.
     """
     listed = [{key: value for key, value in one.items() if key != WRITER} for one in before]
     templates = [one for one in listed if _is_template(one)]

@@ -1,4 +1,4 @@
-"""Carries a change from wave to wave: releases clusters, waits for health and gates, and stops or goes back."""
+"""Runs a change wave by wave: releases clusters, waits for health and gates, and stops or reverts."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from flotilla.waiting import pause, say
 Props = dict[str, Any]
 Look = Callable[[], list[Progress]]
 LookFor = Callable[[Props], Look]
-"""Returns what looks at the clusters, by a Rollout's inputs; suspended clusters are not waited for."""
+"""Returns a function that looks at the clusters, for a Rollout's inputs; it doesn't wait for suspended clusters."""
 _PERSON_SECONDS = 2.0
 
 
 class Stopped(FlotillaError):
-    """A change in waves doesn't go on; the message says why, and what the clusters run."""
+    """A change in waves doesn't continue; the message says why, and what the clusters run."""
 
 
 class _Aborted(Exception):
-    """A person wants the change taken back."""
+    """A person has requested an abort."""
 
 
 @dataclass
@@ -51,39 +51,39 @@ class Waves:
     subject: Subject
     look_for: LookFor
     olds: Props | None = None
-    """The inputs of its Rollout before, where there was one."""
+    """The former inputs of its Rollout, if there were any."""
 
     def __post_init__(self) -> None:
-        """Find the record."""
+        """Create the store for the record."""
         self.store = Store(self.reader.connection, self.subject.record)
         self.record = Record(self.subject.workload, self.subject.declaration)
 
     def run(self) -> bool:
-        """Carry the change through all waves that it has not passed yet.
+        """Run the change through all waves that it has not passed yet.
 
         Returns:
-            whether there was a change under way.
+            Whether a change was under way.
 
         Raises:
-            Stopped: it doesn't go on.
+            Stopped: the change doesn't continue.
             ClusterError: the control plane could not be asked.
         """
         found = self.store.read()
         if found is None:
             return False
         if found.declaration == self.subject.declaration and self._is_taken_back(found):
-            found = self._again()
+            found = self._restart()
         self.record = found
         if self.record.aborted:
             self._abort()
         waves = waves_of(self.reader.connection, self.subject)
         every = {name for wave in waves for name in wave.clusters}
-        held = set(self.record.held)
-        self._note(waves=numbered(waves), reached=tuple(sorted(every - held)), phase=Phase.MOVING, why="")
+        reached = tuple(sorted(every - set(self.record.held_back)))
+        self._note(waves=numbered(waves), reached=reached, phase=Phase.MOVING, why="")
         if not (self.record.before or self.record.touched or self.record.reached):
             self._note(before=declaration_of(self.olds))
         # A run that was killed may have noted a cluster without releasing it.
-        suspend(self.reader.connection, policies_of(self.record, self.subject), self.record.held)
+        suspend(self.reader.connection, policies_of(self.record, self.subject), self.record.held_back)
         try:
             for wave in waves:
                 if not set(wave.clusters) <= set(self.record.passed):
@@ -95,13 +95,13 @@ class Waves:
         return True
 
     def _is_taken_back(self, found: Record) -> bool:
-        """Tell whether a change was taken back, and whoever wrote it again, if anybody did, was killed meanwhile."""
-        if found.phase is Phase.HELD:
+        """Return whether a change was reverted, also if a run that restarted it was killed meanwhile."""
+        if found.phase is Phase.NOT_BEGUN:
             return bool(self.store.contents("after"))
         return found.phase in (Phase.REVERTED, Phase.REVERTING)
 
-    def _again(self) -> Record:
-        """Hold all clusters back once more, and write the change that was taken back.
+    def _restart(self) -> Record:
+        """Hold all clusters back again, and write the change that was reverted.
 
         Raises:
             Stopped: kinds that it brings are not served in time.
@@ -128,7 +128,7 @@ class Waves:
 
     def _wave(self, wave: Wave, name: str) -> None:
         if self._is_untouched(wave):
-            # It runs what is declared already: a change that was given up, and taken back in the stack file.
+            # The clusters already run the declaration: a change was given up and undone in the stack file.
             self._release(wave.clusters)
             self._note(passed=(*self.record.passed, *wave.clusters))
             return
@@ -153,13 +153,13 @@ class Waves:
         return as_before and not set(wave.clusters) & set(self.record.touched)
 
     def _release(self, clusters: Collection[str]) -> None:
-        """Let the change through to some clusters. It is noted first: a run that is killed never forgets one."""
+        """Release some clusters. The record is written first, so that an interrupted run never forgets a cluster."""
         self._note(reached=tuple(sorted({*self.record.reached, *clusters})))
-        suspend(self.reader.connection, policies_of(self.record, self.subject), self.record.held)
+        suspend(self.reader.connection, policies_of(self.record, self.subject), self.record.held_back)
 
     def _await_healthy(self, wave: Wave, name: str, healthy: float, *, gate: bool = False) -> None:
-        """Wait until the clusters that have the change are healthy, for so many seconds; with the gate's checks."""
-        looking = self.look_for({**self.props, "suspension": suspension_of(self.record.held)})
+        """Wait until clusters with the change are healthy for `healthy` seconds; optionally run the gate's checks."""
+        looking = self.look_for({**self.props, "suspension": suspension_of(self.record.held_back)})
 
         last: list[Progress] = []
 
@@ -185,7 +185,7 @@ class Waves:
                     if pause(POLL_SECONDS):
                         continue
                     continue
-            # Now: where the change is taken back, the pods that can say why are gone.
+            # Before a revert: after it, the pods that can report the reason are gone.
             self._fail(name, explained(problem, self.reader.connection, last))
 
     def _stays_healthy(self, look: Look, seconds: float) -> str:
@@ -199,7 +199,7 @@ class Waves:
         return ""
 
     def _failed_checks(self, wave: Wave) -> str:
-        """Say which check of the gate doesn't pass; empty where all do."""
+        """Return which check of the gate doesn't pass; empty where all pass."""
         checks = self.subject.strategy.gate.checks
         if not checks:
             return ""
@@ -216,7 +216,7 @@ class Waves:
         return f"doesn't pass its gate: {found}" if found else ""
 
     def _tolerated(self, found: list[Progress]) -> list[Progress]:
-        """Leave clusters out that aren't healthy, as many as the gate allows in each wave."""
+        """Leave out clusters that aren't healthy, as many as the gate allows in each wave."""
         allowed = self.subject.strategy.gate.max_unavailable
         if not allowed:
             return found
@@ -229,7 +229,7 @@ class Waves:
                 passes |= missing
         return [replace(one, clusters=tuple(c for c in one.clusters if c.cluster not in passes)) for one in found]
 
-    # -- a person's wishes ----------------------------------------------------------------------------
+    # -- a person's requests --------------------------------------------------------------------------
 
     def _ask_for_abort(self) -> None:
         record = self.store.read()
@@ -246,18 +246,18 @@ class Waves:
         self._await(Phase.APPROVAL, name, lambda record: wanted not in record.approved, what, "approve")
 
     def _await(self, phase: Phase, name: str, waits: Callable[[Record], bool], what: str, verb: str) -> None:
-        """Wait for a person, as long as the workload's timeout; then the next run goes on from here."""
+        """Wait for a person for at most the workload's timeout; after that, the next run continues from here."""
         deadline = time.monotonic() + self.subject.seconds
-        said = False
+        printed = False
         while waits(record := self.store.read() or self.record):
             self._note(phase=phase, why=f"{name} {what}{f' ({record.paused})' if record.paused else ''}")
             if record.aborted:
                 self.record = replace(self.record, aborted=record.aborted)
                 raise _Aborted
             command = f"`flotilla rollout {verb} {self.subject.workload}`"
-            if not said:
+            if not printed:
                 say(f"{self.subject.workload}: {self.record.why}: {command}")
-                said = True
+                printed = True
             if time.monotonic() > deadline or pause(_PERSON_SECONDS):
                 raise Stopped(
                     f"{self.record.why}; {self._kept()}", hint=f"{command}, then run `up` again: it goes on from here"
@@ -267,26 +267,26 @@ class Waves:
     # -- the end --------------------------------------------------------------------------------------
 
     def _fail(self, name: str, problem: str) -> None:
-        """Stop, or go back; always raises."""
+        """Stop, or revert; always raises."""
         why = f"{name} {problem}"
         self._note(phase=Phase.FAILED, why=why)
         if self.subject.strategy.on_failure is OnFailure.REVERT:
             self._revert(why)
         raise Stopped(
             f"{why}; {self._kept()}",
-            hint="correct the declaration, or take it back, and run `up` again: it goes on from here",
+            hint="correct the declaration, or undo it, and run `up` again: it goes on from here",
         )
 
     def _abort(self) -> None:
-        """Go back because a person wants it; always raises."""
+        """Revert on a person's request; always raises."""
         self._revert(f"aborted by {self.record.aborted}")
         raise Stopped(
             f"aborted by {self.record.aborted}; there is nothing to go back to: {self._kept()}",
-            hint="correct the declaration, or take the workload out, and run `up` again",
+            hint="correct the declaration, or remove the workload, and run `up` again",
         )
 
     def _revert(self, why: str) -> None:
-        """Write what was there before, wait for it, and raise; return where nothing is known of before."""
+        """Write the former objects, wait for them, and raise; return where the former objects aren't known."""
         self._note(phase=Phase.REVERTING, why=why)
         try:
             before = take_back(self.reader.connection, self.store, self.subject)
@@ -299,19 +299,19 @@ class Waves:
         if not before:
             self._note(phase=Phase.FAILED)
             return
-        props = {**inputs_of(self.props, before), "suspension": suspension_of(self.record.held)}
+        props = {**inputs_of(self.props, before), "suspension": suspension_of(self.record.held_back)}
         found, problem = poll(self.look_for(props), self.subject.seconds, texts=WaitTexts(self.subject.workload, say))
         if problem:
             problem = explained(problem, self.reader.connection, found)
             raise Stopped(
-                f"{why}; the way back {problem}; {self._kept()}",
+                f"{why}; the revert {problem}; {self._kept()}",
                 hint="look at these clusters, then run `up` again: it goes on from here",
             )
         suspend(self.reader.connection, policies_of(self.record, self.subject), ())
-        # Karmada lets the Works go a moment later.
+        # Karmada releases the Works a moment later.
         poll(self.look_for({**props, "suspension": {}}), self.subject.seconds)
         self._note(phase=Phase.REVERTED, why=why)
-        self.store.forget_wishes(ABORTED)
+        self.store.forget_requests(ABORTED)
         reached = ", ".join(self.record.reached) or "no cluster"
         raise Stopped(
             f"{why}; taken back in {reached}, and every cluster runs what it ran before",
@@ -319,10 +319,10 @@ class Waves:
         )
 
     def _kept(self) -> str:
-        held = self.record.held
-        if not held:
+        names = self.record.held_back
+        if not names:
             return "every cluster has the change"
-        return f"{', '.join(held)} {'keep what they ran' if held[1:] else 'keeps what it ran'}"
+        return f"{', '.join(names)} {'keep what they ran' if names[1:] else 'keeps what it ran'}"
 
     def _note(self, **values: Any) -> None:
         new = replace(self.record, **values)

@@ -1,4 +1,4 @@
-"""Where a change in waves stands, in words: for `flotilla rollout`, for drift, and for lists of workloads."""
+"""The state of a change in waves as text: for `flotilla rollout`, for drift, and for lists of workloads."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from flotilla.karmada.waves.record import Phase, Record
 from flotilla.karmada.waves.strategy import Approval
 from flotilla.kube.objects import ObjectRef
 
-HELD = "held back by the rollout"
-"""What is said of a cluster that a change has not reached, on purpose."""
+HOLD_TEXT = "held back by the rollout"
+"""The text for a cluster that a change has intentionally not reached."""
 
 
 def namespace_of(where: ObjectRef) -> str:
-    """Return the namespace of the workload whose record a Secret keeps."""
+    """Return the namespace of a record's workload; the record is a Secret."""
     return where.name.split(".")[1] if where.name.count(".") > 1 else ""
 
 
 def current(record: Record) -> int:
-    """Return the number of the first wave that has not passed its gate; of the last one where all have; 0 of none."""
+    """Return the number of the first wave that has not passed its gate, else of the last wave; 0 without waves."""
     numbers = [number for number, clusters in record.waves if not set(clusters) <= set(record.passed)]
     return numbers[0] if numbers else max((number for number, _ in record.waves), default=0)
 
 
 def awaited(record: Record) -> str:
-    """Return the approval that is waited for, such as `before-2` or `after-2`; empty where none is."""
+    """Return the approval that the change waits for, such as `before-2` or `after-2`; empty where it waits for none."""
     if record.phase is not Phase.APPROVAL:
         return ""
     number = current(record)
@@ -33,7 +33,7 @@ def awaited(record: Record) -> str:
 
 
 def wave_of(record: Record, cluster: str) -> int | None:
-    """Return the number of the wave that a cluster is in; None where it is in none."""
+    """Return the number of a cluster's wave; None where the cluster is in no wave."""
     return next((number for number, names in record.waves if cluster in names), None)
 
 
@@ -43,10 +43,10 @@ def wave_text(record: Record) -> str:
 
 
 def standing(record: Record) -> str:
-    """Return in one line where a change stands: `wave 2 of 3 waits for approval`; and why, where it has stopped."""
+    """Return the state of a change in one line: `wave 2 of 3 waits for approval`; if it stopped, with the reason."""
     wave = wave_text(record)
     texts = {
-        Phase.HELD: f"{wave} has not begun",
+        Phase.NOT_BEGUN: f"{wave} has not begun",
         Phase.MOVING: f"{wave} is under way",
         Phase.APPROVAL: f"{wave} waits for approval" + _approval_place(record),
         Phase.PAUSED: f"{wave}, paused" + (f" by {record.paused}" if record.paused else ""),
@@ -65,16 +65,16 @@ def standing(record: Record) -> str:
     return "; ".join((texts[record.phase], *asked))
 
 
-def held_text(record: Record, clusters: Sequence[str]) -> str:
+def held_back_text(record: Record, clusters: Sequence[str]) -> str:
     """Return that clusters are held back, and why: `held back by the rollout: member2 (wave 2 of 3 failed: ...)`."""
-    return f"{HELD}: {', '.join(clusters)} ({standing(record)})"
+    return f"{HOLD_TEXT}: {', '.join(clusters)} ({standing(record)})"
 
 
-def held_in(record: Record, cluster: str) -> str:
-    """Return what is said of a copy in a cluster that the change has not reached; empty for any other cluster."""
-    if cluster not in record.held or record.phase is Phase.REVERTED:
+def held_back_in(record: Record, cluster: str) -> str:
+    """Return the text for a copy in a cluster that the change has not reached; empty for any other cluster."""
+    if cluster not in record.held_back or record.phase is Phase.REVERTED:
         return ""
-    return f"{HELD} (wave {wave_of(record, cluster)})"
+    return f"{HOLD_TEXT} (wave {wave_of(record, cluster)})"
 
 
 def _approval_place(record: Record) -> str:

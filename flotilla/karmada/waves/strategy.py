@@ -1,4 +1,4 @@
-"""How a workload's changes reach its clusters, as its Rollout has it: plain data, and the same as objects.
+"""How a workload's changes reach its clusters: the plain form, as in the inputs of its Rollout, and as objects.
 
 The plain form, which is an input of the resources `Hold` and `Rollout`:
 
@@ -21,16 +21,16 @@ from typing import Any
 
 
 class OnFailure(StrEnum):
-    """What follows a wave that doesn't pass its gate."""
+    """What happens if a wave doesn't pass its gate."""
 
     STOP = "stop"
-    """Clusters of later waves keep what they run, those of this one keep the change."""
+    """Clusters of later waves keep what they run; those of this wave keep the change."""
     REVERT = "revert"
-    """Clusters that have got the change get back what they ran before."""
+    """Clusters with the change get their former objects back."""
 
 
 class Approval(StrEnum):
-    """When a person has to approve of a wave."""
+    """When a person has to approve a wave."""
 
     BEFORE = "before"
     AFTER = "after"
@@ -41,12 +41,12 @@ Count = int | str
 
 
 def count_of(count: Count, total: int, *, up: bool) -> int:
-    """Return how many of `total` a count means.
+    """Return the number that a count stands for.
 
     Args:
         count: a whole number, or a share such as `25%`.
-        total: of how many.
-        up: a share of a cluster counts as one.
+        total: the number of which it is a share.
+        up: whether to round up.
     """
     if not isinstance(count, str):
         return int(count)
@@ -56,14 +56,14 @@ def count_of(count: Count, total: int, *, up: bool) -> int:
 
 @dataclass(frozen=True)
 class WaveRule:
-    """Which clusters a wave has; exactly one of the first three says it."""
+    """Which clusters a wave has; exactly one of the first three fields is set."""
 
     clusters: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     percent: int | None = None
-    """How many percent of the workload's clusters have the change after this wave."""
+    """The percentage of the workload's clusters that have the change after this wave."""
     max_concurrent: Count | None = None
-    """How many of its clusters get the change at the same time; None for all."""
+    """The maximum number of its clusters that get the change at the same time; None for all."""
     approve: tuple[Approval, ...] = ()
 
 
@@ -72,9 +72,9 @@ class Gate:
     """What has to be true before the next wave begins."""
 
     healthy_seconds: float = 0.0
-    """How long every cluster has to be healthy without a break."""
+    """How long every cluster has to be healthy without interruption."""
     max_unavailable: Count = 0
-    """How many clusters of a wave may not be healthy."""
+    """How many clusters of a wave may be unhealthy."""
     checks: tuple[Mapping[str, Any], ...] = ()
     """Further checks, in their plain form."""
 
@@ -89,7 +89,7 @@ class Strategy:
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Strategy:
-        """Return what the plain form says."""
+        """Return the strategy for its plain form."""
         gate = plain.get("gate") or {}
         return cls(
             tuple(

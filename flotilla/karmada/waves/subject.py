@@ -1,4 +1,4 @@
-"""A workload that changes in waves: what its resources Hold and Rollout are given, read once."""
+"""A workload that changes in waves, read from the inputs of its resources Hold and Rollout."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from flotilla.karmada.waves.strategy import Strategy
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 
 ROLLOUT = "rollout"
-"""Among the inputs: the strategy in its plain form, and beside it the propagation policies of the workload and its
-override policies (each as a list of the parts of an `ObjectRef`), the namespace and the name by which the record is
-found, and the custom kinds that the workload defines and has objects of (apiVersion and kind)."""
+"""A key of the inputs. Its value has the strategy in its plain form, and in addition:
+
+- the workload's propagation policies and override policies (each as a list of the parts of an `ObjectRef`)
+- the namespace and the name of the record
+- the custom kinds that the workload defines and has objects of (apiVersion and kind)"""
 ATTEMPT = "attempt"
-"""Among the inputs of a Rollout: another one whenever clusters were held back anew, so that it is never left out."""
+"""A key of a Rollout's inputs: a new value whenever clusters were held back again, so that the Rollout always runs."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +30,21 @@ class Subject:
     workload: str
     strategy: Strategy
     policies: tuple[ObjectRef, ...]
-    """Its propagation policies, there or not: the dispatching is suspended by them."""
+    """Its propagation policies, existing or not: they suspend dispatching."""
     overrides: tuple[ObjectRef, ...]
     templates: tuple[Object, ...]
-    """Which templates it has, without what they hold."""
+    """The references of its templates, without their content."""
     placement: Object
     record: ObjectRef
     declaration: str
     seconds: float
     version: Version
     kinds: tuple[tuple[str, str], ...] = ()
-    """Custom kinds that it has objects of, and defines itself: apiVersion and kind."""
+    """Custom kinds that it defines and has objects of: apiVersion and kind."""
 
     @classmethod
     def of(cls, props: Mapping[str, Any]) -> Subject:
-        """Return what a resource's inputs say.
+        """Return the workload for a resource's inputs.
 
         Args:
             props: workload, rollout, templates, placement, overrideRules, timeout, and karmadaVersion if it is known.
@@ -64,17 +66,17 @@ class Subject:
 
     @property
     def objects(self) -> list[ObjectRef]:
-        """Everything that says what clusters get: policies, override policies and templates."""
+        """Everything that determines what clusters get: policies, override policies and templates."""
         return [*self.policies, *self.overrides, *(ref_of(one) for one in self.templates)]
 
     @property
     def sent(self) -> list[Object]:
-        """The templates that go by a policy: Karmada carries Namespaces everywhere, whatever is suspended."""
+        """The templates that are sent by a policy: Karmada sends Namespaces everywhere, regardless of suspensions."""
         return [one for one in self.templates if not goes_by_itself(one)]
 
 
 def declaration_of(props: Mapping[str, Any] | None) -> str:
-    """Return a digest of what clusters get by some inputs; empty where there are none."""
+    """Return a digest of what clusters get according to some inputs; empty where there are none."""
     if not props:
         return ""
     templates = sorted((str(ref), one) for ref, one in digests(props["templates"]).items())

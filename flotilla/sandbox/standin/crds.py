@@ -91,7 +91,7 @@ def _schema(annotation: Any) -> Object:
     origin = get_origin(annotation)
     if origin is Annotated:
         kind, *marks = get_args(annotation)
-        words = [mark.words for mark in marks if isinstance(mark, api.Words)]
+        words = [mark.values for mark in marks if isinstance(mark, api.KnownValues)]
         return {"type": "string", "enum": list(words[0])} if words else _schema(kind)
     if origin in (Union, UnionType):
         kinds = [kind for kind in get_args(annotation) if kind is not NoneType]

@@ -1,6 +1,6 @@
-"""What a person asks of a change in waves: annotations of its record, which a running or the next `up` reads.
+"""A person's requests for a change in waves: annotations of its record, which a running or the next `up` reads.
 
-Each write names the record that was looked at: another change that began meanwhile isn't approved by mistake.
+Each write refers to the record that the person has seen: a change that began later can't be approved by mistake.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ class NoSuchWave(FlotillaError):
 
 
 def pause(connection: Connection, where: ObjectRef, seen: Record, who: str) -> Record:
-    """Ask that no further wave begins, until it is resumed; return the record as it is then.
+    """Request that no further wave begins until the change is resumed; return the record after that.
 
     Args:
-        connection: to the control plane.
+        connection: a connection to the control plane.
         where: the record's Secret.
-        seen: the record that the person has looked at.
-        who: who asks, and when.
+        seen: the record that the person has seen.
+        who: who makes the request, and when.
 
     Raises:
-        FlotillaError: there is nothing to pause, or another change is under way meanwhile.
-        ClusterError: the control plane refused.
+        FlotillaError: there is nothing to pause, or another change is under way now.
+        ClusterError: the control plane rejected a request.
     """
 
     def wanted(record: Record) -> Annotations:
@@ -45,12 +45,12 @@ def pause(connection: Connection, where: ObjectRef, seen: Record, who: str) -> R
 
 
 def resume(connection: Connection, where: ObjectRef, seen: Record) -> Record:
-    """Take back a pause; arguments, result and errors as of `pause`. Nothing is changed where none was asked for."""
+    """End a pause; arguments, result and errors are those of `pause`. Nothing changes where no pause was requested."""
     return _written(connection, where, seen, lambda record: {PAUSED: None} if record.paused else {})
 
 
 def abort(connection: Connection, where: ObjectRef, seen: Record, who: str) -> Record:
-    """Ask that the change is taken back where it has arrived, and goes no further; as `pause`."""
+    """Request that the change is reverted where it has arrived, and goes no further; otherwise like `pause`."""
 
     def wanted(record: Record) -> Annotations:
         _refuse_ended(record, "abort")
@@ -60,13 +60,13 @@ def abort(connection: Connection, where: ObjectRef, seen: Record, who: str) -> R
 
 
 def approve(connection: Connection, where: ObjectRef, seen: Record, wave: int | None = None) -> tuple[Record, str]:
-    """Approve of what a change waits for; as `pause`.
+    """Approve the step that a change waits for; otherwise like `pause`.
 
     Args:
-        connection: to the control plane.
+        connection: a connection to the control plane.
         where: the record's Secret.
-        seen: the record that the person has looked at.
-        wave: the wave that is meant; None for the one that waits.
+        seen: the record that the person has seen.
+        wave: the number of the wave to approve; None for the wave that waits.
 
     Returns:
         The record, and the approval that was given, such as `before-2`.
@@ -94,7 +94,7 @@ def _approval(record: Record, wave: int | None) -> str:
     """Return the approval that a change waits for.
 
     Raises:
-        FlotillaError: it waits for none, or for one of another wave.
+        FlotillaError: it waits for no approval, or for that of another wave.
     """
     found = awaited(record)
     if record.aborted:
@@ -121,11 +121,11 @@ def _refuse_ended(record: Record, what: str) -> None:
 
 
 def _written(connection: Connection, where: ObjectRef, seen: Record, wanted: Callable[[Record], Annotations]) -> Record:
-    """Write annotations; a record that `up` writes at the same time is read again.
+    """Write annotations; if `up` writes the record at the same time, read it again.
 
     Raises:
         FlotillaError: another change is under way, or none any more.
-        ClusterError: the control plane refused.
+        ClusterError: the control plane rejected a request.
     """
     for _ in range(_ATTEMPTS):
         secret = connection.find(where)
@@ -155,6 +155,6 @@ def _written(connection: Connection, where: ObjectRef, seen: Record, wanted: Cal
 
 def _meanwhile(record: Record) -> FlotillaError:
     return FlotillaError(
-        f"workload {record.workload}: another change is under way than the one that was looked at; nothing was changed",
+        f"workload {record.workload}: the change under way is not the one that you looked at; nothing was changed",
         hint="look at `flotilla rollout status` again",
     )
