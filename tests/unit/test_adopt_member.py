@@ -190,7 +190,7 @@ def test_a_stack_that_names_no_version_gets_the_shared_part_all_the_same(fleet, 
     fleet.run("--namespace", "shop", "--json")
     assert "onRemoval" not in fleet.workloads["shop-shared"]
     (finding,) = document(capsys)["findings"]
-    assert "name it, and add `onRemoval: keep`" in finding["message"]
+    assert "add it, and add `onRemoval: keep`" in finding["message"]
     fleet.validate()
 
 

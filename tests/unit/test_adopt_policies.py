@@ -339,7 +339,7 @@ def test_a_policy_that_selects_nothing_is_left_out(tmp_path):
     web = pods("web")
     idle = policy("PropagationPolicy", "idle", [{**EVERY_DEPLOYMENT, "name": "nowhere"}])
     adoption = adopted(tmp_path, [web, idle, policy("PropagationPolicy", "web", [web])])
-    assert adoption.left_out["PropagationPolicy shop/idle"] == "it selects nothing that is there"
+    assert adoption.left_out["PropagationPolicy shop/idle"] == "it selects no existing object"
 
 
 def test_what_validate_would_refuse_is_left_out_with_its_reason(tmp_path):

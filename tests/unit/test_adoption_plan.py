@@ -168,7 +168,7 @@ def test_copies_that_go_with_the_adoption_of_a_narrower_policy_are_shown_and_cou
 def test_a_lazy_policy_acts_when_its_template_is_adopted(lazy, capsys):
     spec = {"activationPreference": "Lazy"} if lazy else {}
     _, texts = notices(adopted_cluster(), *adopted_workload(**spec))
-    found = [text for text in texts if "web is lazy, and the adoption is a change of the object" in text]
+    found = [text for text in texts if "web is lazy, and the adoption changes the object" in text]
     assert [text.startswith("Deployment default/web: PropagationPolicy default/web is lazy") for text in found] == (
         [True] if lazy else []
     )

@@ -138,7 +138,7 @@ def test_a_repository_out_of_reach_is_one_line_that_says_how_to_do_without(decla
     helm.offline = True
     (line,) = refused(declared, dict(AT))
     assert line.startswith("workloads[0].chart: helm pull: looks like ")
-    assert "keep it in the project (`helm pull`) and give its `path`" in line
+    assert "store it in the project (`helm pull`) and give its `path`" in line
 
 
 @pytest.mark.parametrize(

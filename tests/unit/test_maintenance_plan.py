@@ -103,7 +103,7 @@ def test_replicas_that_come_back_are_said():
     step = rollout(placement("static", "member2"), placement("static"), {"member1": 4})
     found = said(plan(*drained("drain: new kernel", ""), step))
     assert found == [
-        "member2 is under maintenance no more (was drain: new kernel)",
+        "member2 is no longer under maintenance (was drain: new kernel)",
         "web: 2 replicas come to member2 from member1",
     ]
 

@@ -38,7 +38,7 @@ def test_a_plan_says_that_taints_are_those_of_the_state(hidden):
     result = with_clusters(Result(steps=[*MEMBERS, step]))
     (workload,) = fleet_plan(result, version="1.18.2").workloads
     assert said(workload)["by-the-state"].startswith(
-        "the control plane was not asked (this engine hides its kubeconfig): taints and interpreters count here as the"
+        "the control plane was not read (this engine hides its kubeconfig): this plan uses the taints and interpreters"
     )
     assert "by-the-state" in str(fleet_plan(result).to_json()["workloads"])
 
