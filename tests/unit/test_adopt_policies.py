@@ -271,7 +271,7 @@ def test_a_part_of_a_fleet_is_chosen_by_namespace_labels_or_policy(tmp_path, sel
 def test_a_policy_of_which_a_part_is_adopted_is_said(tmp_path):
     objects = [*(pods(name) for name in "ab"), policy("PropagationPolicy", "both", [EVERY_DEPLOYMENT])]
     adoption = adopted(tmp_path, objects, labels={"matchLabels": {"app": "a"}})
-    assert any("PropagationPolicy shop/both: sends 1 object more" in note for note in adoption.report["notes"])
+    assert any("PropagationPolicy shop/both: sends 1 more object" in note for note in adoption.report["notes"])
 
 
 def test_members_alone_are_chosen_by_name_and_what_needs_others_is_left_out(tmp_path):

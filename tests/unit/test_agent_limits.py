@@ -367,7 +367,7 @@ def test_what_nobody_has_rendered_is_refused_for_a_proposal_and_nothing_is_start
     (place / "app" / "kustomization.yaml").write_text("resources: []\n")
     found = validated(place, with_source(sections, **source))
     assert not found["valid"]
-    assert "nothing is rendered for a proposal" in found["problems"][0]
+    assert "a proposal may not run a program" in found["problems"][0]
     assert "a person has to run `flotilla validate`" in found["problems"][0]
     assert helm.calls == []
 

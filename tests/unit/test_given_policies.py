@@ -182,7 +182,7 @@ def test_what_is_wrong_with_policies_of_a_folder_names_the_file(project, fleet_o
     (project / "karmada" / "good.yaml").write_text(yaml.safe_dump(policy("p", [selector(FRONT)], **to("member1"))))
     for text, said in (
         ("a: [", "not valid YAML"),
-        (yaml.safe_dump(config("c")), "ConfigMap c is no policy"),
+        (yaml.safe_dump(config("c")), "ConfigMap c is not a policy"),
         (yaml.safe_dump(policy("p", [EVERY_DEPLOYMENT])), "PropagationPolicy p occurs twice"),
     ):
         (project / "karmada" / "new.yaml").write_text(text)

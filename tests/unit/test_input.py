@@ -83,7 +83,7 @@ def test_lists_of_a_kind_are_unfolded_and_lists_within_lists_refused():
         ("v1", "ConfigMap", "b"),
     ]
     nested = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: List\n  items: []\n"
-    with pytest.raises(ManifestError, match="a List holds a List: a list within a list is not unfolded, line 4"):
+    with pytest.raises(ManifestError, match="a List contains a List: a list within a list is not unfolded, line 4"):
         parse_manifests(nested)
     own = "apiVersion: example.org/v1\nkind: AllowList\nmetadata: {name: a}\nspec: {}\n"
     assert parse_manifests(own)[0]["kind"] == "AllowList"

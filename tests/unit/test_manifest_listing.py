@@ -91,10 +91,10 @@ def test_a_file_whose_name_is_a_pattern_is_itself(apps, project):
 @pytest.mark.parametrize(
     ("entry", "said", "remedy"),
     [
-        ("apps/*.txt", "apps/*.txt matches no .yaml, .yml or .json file", "`**` goes through all below"),
+        ("apps/*.txt", "apps/*.txt matches no .yaml, .yml or .json file", "`**` includes subfolders"),
         ("nowhere/*.yaml", "nowhere/*.yaml matches no", "correct it"),
-        ("empty", "folder empty holds no .yaml, .yml or .json file", "put the manifests there"),
-        ("over", "folder over holds no", "write over/**/*.yaml"),
+        ("empty", "folder empty contains no .yaml, .yml or .json file", "put the manifests there"),
+        ("over", "folder over contains no", "write over/**/*.yaml"),
     ],
 )
 def test_an_entry_that_means_nothing_is_one_problem(apps, project, entry, said, remedy):

@@ -165,8 +165,8 @@ def test_the_short_forms_deployment_counts(sections, project):
     ("manifest", "namespace", "text"),
     [
         (obj("policy.karmada.io/v1alpha1", "PropagationPolicy", "web"), "default", "Karmada propagates to no member"),
-        (obj("v1", "Namespace", "karmada-cluster"), "default", "Karmada never sends"),
-        (obj("v1", "Namespace", "default"), "default", "Karmada never sends"),
+        (obj("v1", "Namespace", "karmada-cluster"), "default", "never propagated by Karmada"),
+        (obj("v1", "Namespace", "default"), "default", "never propagated by Karmada"),
         (CONFIG, "karmada-cluster", "is in the namespace karmada-cluster"),
         (CONFIG, "kube-system", "is in the namespace kube-system"),
         (obj("autoscaling/v1", "HorizontalPodAutoscaler", "x"), "default", "write it in autoscaling/v2"),

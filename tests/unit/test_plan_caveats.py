@@ -133,7 +133,7 @@ def test_a_lazy_policys_change_is_not_shown_as_if_it_took_effect_at_once():
     assert copies(workload) == {"member1": ("stays", ())}
     assert said(workload) == {
         "lazy": "the change of the policy has no effect yet on Deployment default/web: with `activation: Lazy` Karmada "
-        "acts on it at the next change of the object"
+        "applies it with the next change of the object"
     }
 
 

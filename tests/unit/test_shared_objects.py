@@ -105,7 +105,7 @@ def test_what_nobody_declares_is_one_softer_line(said):
         "they have to exist in member1, member2 already"
     )
     (line,) = said(("front", [using("front", common())], ONE, {"dependencies": True}))
-    assert line.endswith("it has to be in the control plane, from where it follows, or in member1 already")
+    assert line.endswith("it has to exist in the control plane, from where it follows, or in member1 already")
 
 
 @pytest.mark.parametrize(
