@@ -36,6 +36,7 @@ class Moved:
     old: Copies
     """The former state of the objects that it has now and of those that are removed."""
     new: Copies
+    origin: str = ""
     """The origin of the workload or of some of its objects; empty where nothing moved."""
     question: str = ""
     """A question that only the user can answer."""

@@ -113,7 +113,9 @@ class _Splitting:
         except ConfigError:
             return [self._workload]  # the check of files reports it
         kinds = defined_kinds(objects)
-        policies = [self._placed(policy) for policy in self._read([obj for obj in read if is_policy(obj)], objects)]
+        policies = [
+            self._with_defaults(policy) for policy in self._read([obj for obj in read if is_policy(obj)], objects)
+        ]
         pairs = [(obj, in_namespace(obj, self._workload.namespace, kinds)) for obj in objects]
         if self.problems:
             return []

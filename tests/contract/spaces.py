@@ -214,5 +214,5 @@ def test_names_and_cycles_are_refused_before_anything_is_asked(run, stack):
     refused = run("preview", expect=2)["error"]
     assert "makes a cycle: web is after database, database is after web" in refused
     stack(workload("web", plain, after=["nobody"]))
-    assert "is no workload of this stack" in run("up", "--yes", expect=2)["error"]
+    assert "is not a workload of this stack" in run("up", "--yes", expect=2)["error"]
     stack()

@@ -65,7 +65,7 @@ def test_platform_members_and_workloads_are_stacks_of_their_own(fleet, run, stac
     plan = run("preview", "-s", "workloads", expect=4)
     assert plan["blastRadius"]["copies"]["removed"] == 1
     assert plan["blastRadius"]["clusters"] == ["member2"]
-    assert "1 copy would be taken away, more than 0 (nginx in member2)" in str(plan["verdicts"])
+    assert "1 copy would be removed, more than 0 (nginx in member2)" in str(plan["verdicts"])
     run("up", "-s", "workloads", "--yes", expect=4)
     assert deployed(fleet, "member2")["status"]["readyReplicas"] == 2
     run("up", "-s", "workloads", "--plan", plan["digest"])

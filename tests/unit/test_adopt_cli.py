@@ -189,4 +189,4 @@ def test_a_join_that_broke_off_is_known_by_its_secrets_or_by_the_account_in_the_
         assert fleet.run("--dry-run", "--json", "--member-kubeconfig", file) == 0
         adopted = json.loads(capsys.readouterr().out)
         assert adopted["counts"]["members"] == 2
-        assert f"member {file.partition('=')[0]}: its join broke off" in str(adopted["notes"])
+        assert f"member {file.partition('=')[0]}: its join stopped" in str(adopted["notes"])

@@ -35,7 +35,7 @@ def findings(bound, version=NEWEST):
 def test_a_division_of_before_a_member_was_ready_is_found():
     ((rule, what, message),) = findings(binding({"a": 5}, replicaScheduling=DIVIDED))
     assert (rule, what) == ("division-outdated", "Deployment shop/api")
-    assert "divided it as a 5, and would make a 3, b 2 of it now" in message
+    assert "divided it as a 5, and would divide it as a 3, b 2 now" in message
 
 
 @pytest.mark.parametrize(

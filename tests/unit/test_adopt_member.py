@@ -119,7 +119,7 @@ def test_what_controllers_karmada_and_tools_made_is_left_out(fleet, capsys):
     assert "volumeClaimTemplates" in found["PersistentVolumeClaim in namespace shop: 1 object"]
     assert "run again" in found["Job shop/once"]
     assert "cert-manager" in found["Secret shop/cert"]
-    assert "one of its own" in found["StorageClass fast"]
+    assert "needs its own" in found["StorageClass fast"]
     assert {"Secret shop/web-token-x", "ConfigMap shop/lock", "Pod shop/lonely", "ConfigMap shop/going"} <= set(found)
     assert not any(
         word in text for text in found for word in ("kube-root-ca", "EndpointSlice", "Event", "helm.release")
@@ -171,7 +171,7 @@ def test_the_shared_part_stays_when_it_is_removed(fleet, capsys):
     space = fleet.manifests("shop-shared")["namespace-shop.yaml"]
     assert space["metadata"]["labels"] == {"team": "front", "namespace.karmada.io/skip-auto-propagation": "true"}
     assert "widget-one.yaml" in fleet.manifests("shop")
-    assert "rights to others" in left(said)["ClusterRoleBinding both"]
+    assert "permissions to others" in left(said)["ClusterRoleBinding both"]
     assert rules(said) == set()
     fleet.validate()
 
@@ -190,7 +190,7 @@ def test_a_stack_that_names_no_version_gets_the_shared_part_all_the_same(fleet, 
     fleet.run("--namespace", "shop", "--json")
     assert "onRemoval" not in fleet.workloads["shop-shared"]
     (finding,) = document(capsys)["findings"]
-    assert "name it, and add `onRemoval: keep`" in finding["message"]
+    assert "add it, and add `onRemoval: keep`" in finding["message"]
     fleet.validate()
 
 
@@ -215,7 +215,7 @@ def test_an_autoscaler_keeps_the_replicas_of_its_deployment(fleet, capsys):
     said = document(capsys)
     labels = fleet.manifests("shop")["deployment-web.yaml"]["metadata"]["labels"]
     assert labels["resourcetemplate.karmada.io/retain-replicas"] == "true"
-    assert [note for note in said["notes"] if "HorizontalPodAutoscaler shop/web owns its replicas" in note]
+    assert [note for note in said["notes"] if "HorizontalPodAutoscaler shop/web sets its replicas" in note]
     assert ("two-owners", "StatefulSet shop/db") in rules(said)
 
 

@@ -155,7 +155,7 @@ def test_a_join_that_broke_off_is_found_by_its_secrets_and_declared_with_a_kubec
     facts = {name: MemberFacts(f"{name}.yaml") for name in ("member1", "member2")}
     adopted = adopt(found, facts, Wanted("adopted/other", "kube.yaml", version="1.18"), project=tmp_path)
     assert [one["name"] for one in adopted.sections["members"]] == ["member1", "member2"]
-    assert [note for note in adopted.report.notes if "member2: its join broke off" in note]
+    assert [note for note in adopted.report.notes if "member2: its join stopped" in note]
     assert adopted.report.findings == []
 
 

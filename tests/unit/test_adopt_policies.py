@@ -271,7 +271,7 @@ def test_a_part_of_a_fleet_is_chosen_by_namespace_labels_or_policy(tmp_path, sel
 def test_a_policy_of_which_a_part_is_adopted_is_said(tmp_path):
     objects = [*(pods(name) for name in "ab"), policy("PropagationPolicy", "both", [EVERY_DEPLOYMENT])]
     adoption = adopted(tmp_path, objects, labels={"matchLabels": {"app": "a"}})
-    assert any("PropagationPolicy shop/both: sends 1 object more" in note for note in adoption.report["notes"])
+    assert any("PropagationPolicy shop/both: sends 1 more object" in note for note in adoption.report["notes"])
 
 
 def test_members_alone_are_chosen_by_name_and_what_needs_others_is_left_out(tmp_path):
@@ -339,7 +339,7 @@ def test_a_policy_that_selects_nothing_is_left_out(tmp_path):
     web = pods("web")
     idle = policy("PropagationPolicy", "idle", [{**EVERY_DEPLOYMENT, "name": "nowhere"}])
     adoption = adopted(tmp_path, [web, idle, policy("PropagationPolicy", "web", [web])])
-    assert adoption.left_out["PropagationPolicy shop/idle"] == "it selects nothing that is there"
+    assert adoption.left_out["PropagationPolicy shop/idle"] == "it selects no existing object"
 
 
 def test_what_validate_would_refuse_is_left_out_with_its_reason(tmp_path):

@@ -146,7 +146,7 @@ def test_a_template_that_another_policy_has_claimed_is_named(annotations, spec, 
     _, texts = notices(adopted_cluster(), *adopted_workload(annotations=claim, kind=kind, **spec))
     found = [text for text in texts if "claimed" in text]
     assert [said in text for text in found] == ([True] if said else [])
-    assert any(text.startswith("Deployment default/web is there already") for text in texts)
+    assert any(text.startswith("Deployment default/web exists already") for text in texts)
 
 
 def test_copies_that_go_with_the_adoption_of_a_narrower_policy_are_shown_and_counted():
@@ -168,7 +168,7 @@ def test_copies_that_go_with_the_adoption_of_a_narrower_policy_are_shown_and_cou
 def test_a_lazy_policy_acts_when_its_template_is_adopted(lazy, capsys):
     spec = {"activationPreference": "Lazy"} if lazy else {}
     _, texts = notices(adopted_cluster(), *adopted_workload(**spec))
-    found = [text for text in texts if "web is lazy, and the adoption is a change of the object" in text]
+    found = [text for text in texts if "web is lazy, and the adoption changes the object" in text]
     assert [text.startswith("Deployment default/web: PropagationPolicy default/web is lazy") for text in found] == (
         [True] if lazy else []
     )

@@ -367,8 +367,8 @@ def test_what_nobody_has_rendered_is_refused_for_a_proposal_and_nothing_is_start
     (place / "app" / "kustomization.yaml").write_text("resources: []\n")
     found = validated(place, with_source(sections, **source))
     assert not found["valid"]
-    assert "nothing is rendered for a proposal" in found["problems"][0]
-    assert "have a person run `flotilla validate`" in found["problems"][0]
+    assert "a proposal may not run a program" in found["problems"][0]
+    assert "a person has to run `flotilla validate`" in found["problems"][0]
     assert helm.calls == []
 
 
@@ -391,7 +391,7 @@ def test_of_a_file_of_values_in_the_project_nothing_is_quoted(place, sections, h
         found = validated(place, with_source(sections, chart={**CHART, "valuesFiles": [name]}))
         (problem,) = found["problems"]
         assert problem.startswith(
-            "workloads[0].chart: is not what was rendered on this machine, and nothing is rendered"
+            "workloads[0].chart: was not rendered on this machine before, and a proposal may not run"
         )
 
 

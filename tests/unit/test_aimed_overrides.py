@@ -70,12 +70,13 @@ def test_an_object_that_the_workload_does_not_have_is_refused_with_those_that_it
         shop(labelled("one", ("Deployment", "frnt")), labelled("two", ("Service", "front")))
     assert [str(one) for one in refused.value.problems] == [
         (
-            "workloads[0].overrides[0].objects[0]: Deployment frnt — is no object of the workload; the override would "
-            "do nothing; name one that it has: Deployment default/back, Deployment default/front"
+            "workloads[0].overrides[0].objects[0]: Deployment frnt — is not an object of the workload; the override "
+            "would have no effect; use one of its objects: Deployment default/back, Deployment default/front"
         ),
         (
-            "workloads[0].overrides[1].objects[0]: Service front — is no object of the workload; the override would "
-            "do nothing; name one that it has: ConfigMap default/c, Deployment default/back, Deployment default/front"
+            "workloads[0].overrides[1].objects[0]: Service front — is not an object of the workload; the override "
+            "would have no effect; use one of its objects: ConfigMap default/c, Deployment default/back, "
+            "Deployment default/front"
         ),
     ]
 

@@ -116,7 +116,7 @@ def test_one_object_of_two_templates_is_named_with_both(declared, place):
     [
         (None, "no such file"),
         ("a: b: c\n", "not valid YAML: line 1"),
-        ("- a\n", "is no mapping of values"),
+        ("- a\n", "is not a mapping of values"),
         ("a: ENC[x]\nsops: {mac: x}\n", "is encrypted with SOPS"),
     ],
 )

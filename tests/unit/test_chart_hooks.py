@@ -24,7 +24,7 @@ def test_hooks_can_be_left_out(declared, hooks):
     left_out = "Job migrate (pre-install, pre-upgrade), Job clean (post-delete)"
     assert notices == [
         "workload shop: the chart's tests are left out: Job try",
-        f"workload shop: hooks are left out, and nobody runs them: {left_out}",
+        f"workload shop: hooks are left out, and nothing runs them: {left_out}",
     ]
 
 
@@ -32,7 +32,7 @@ def test_hooks_of_an_installation_can_be_declared_and_those_of_a_deletion_never_
     objects, notices = declared({"hooks": "include"})
     (job,) = [one for one in objects if one["kind"] == "Job"]
     assert job["metadata"] == {"name": "migrate", "namespace": "default", "annotations": {"kept": "yes"}}
-    assert "hooks are left out, and nobody runs them: Job clean (post-delete)" in notices[1]
+    assert "hooks are left out, and nothing runs them: Job clean (post-delete)" in notices[1]
     assert "declared like any other object" in notices[2]
 
 
@@ -75,7 +75,7 @@ def test_validate_shows_what_becomes_of_a_chart_and_leaves_encrypted_values_alon
     assert notes[0] == "workload shop: the chart's tests are left out: Job try"
     helm.calls.clear()
     assert main(["validate", "-s", "dev", "-C", str(place)]) == 0
-    assert "hooks are left out, and nobody runs them" in " ".join(capfd.readouterr().out.split())
+    assert "hooks are left out, and nothing runs them" in " ".join(capfd.readouterr().out.split())
     assert helm.calls == []
     sections["workloads"][0]["chart"].pop("hooks")
     document["config"]["flotilla:workloads"] = sections["workloads"]

@@ -138,7 +138,7 @@ def test_a_repository_out_of_reach_is_one_line_that_says_how_to_do_without(decla
     helm.offline = True
     (line,) = refused(declared, dict(AT))
     assert line.startswith("workloads[0].chart: helm pull: looks like ")
-    assert "keep it in the project (`helm pull`) and give its `path`" in line
+    assert "store it in the project (`helm pull`) and give its `path`" in line
 
 
 @pytest.mark.parametrize(
@@ -148,10 +148,10 @@ def test_a_repository_out_of_reach_is_one_line_that_says_how_to_do_without(decla
         ({"path": "a", "oci": "oci://b/c", "version": "1.0.0"}, "at most one of 'repository', 'path' and 'oci'"),
         ({"oci": "registry.example/web", "version": "1.0.0"}, "write oci://registry.example/web"),
         ({"repository": "https://charts.example", "version": "1.0.0"}, "needs 'name' and 'repository' together"),
-        ({"path": "charts/web", "name": "web"}, "drop 'name'"),
-        ({"repository": "https://charts.example", "name": "web"}, "needs 'version', exactly"),
-        ({**AT, "version": "^1.2.0"}, "needs 'version', exactly"),
-        ({**AT, "version": "1.x"}, "needs 'version', exactly"),
+        ({"path": "charts/web", "name": "web"}, "remove 'name'"),
+        ({"repository": "https://charts.example", "name": "web"}, "needs an exact 'version'"),
+        ({**AT, "version": "^1.2.0"}, "needs an exact 'version'"),
+        ({**AT, "version": "1.x"}, "needs an exact 'version'"),
         ({**AT, "name": "--post-renderer=x"}, "must be a chart's name"),
         ({**AT, "repository": "charts.example"}, "write https://..."),
         ({**AT, "repository": "https://me:hunter2@charts.example"}, "has a user name or password in its URL"),
@@ -163,8 +163,8 @@ def test_a_repository_out_of_reach_is_one_line_that_says_how_to_do_without(decla
         ({"path": "charts/web", "apiVersions": ["--x=,y"]}, "must be a version of an API"),
         ({"path": "charts/web", "hooks": "run"}, "skip"),
         ({"path": "charts/web", "valueFiles": ["a"]}, "did you mean 'valuesFiles'?"),
-        ({"path": "charts/nothing"}, "is no chart"),
-        ({"path": "kube.yaml/x"}, "is no chart"),
+        ({"path": "charts/nothing"}, "is not a chart"),
+        ({"path": "kube.yaml/x"}, "is not a chart"),
     ],
 )
 def test_what_a_chart_cannot_be_is_refused(place, sections, helm, chart, wanted):

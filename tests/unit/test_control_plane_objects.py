@@ -76,8 +76,8 @@ def test_what_would_run_nowhere_is_a_workloads(refused):
 def test_what_controllers_make_is_refused_with_its_group(refused):
     """`exported objects of {group} are no source` was said."""
     said = refused(of("ResourceBinding", "work.karmada.io/v1alpha2", spec={"resource": {}}))
-    assert "ResourceBinding one is made by Karmada's controllers" in said
-    assert "exported objects of work.karmada.io are no source" in said
+    assert "ResourceBinding one is created by Karmada's controllers" in said
+    assert "exported objects of work.karmada.io can't be declared" in said
 
 
 def test_a_folders_empty_file_is_passed_over_and_a_folder_of_nothing_is_refused(sections, project):
@@ -85,7 +85,9 @@ def test_a_folders_empty_file_is_passed_over_and_a_folder_of_nothing_is_refused(
     folder.mkdir()
     (folder / "empty.yaml").write_text("# later\n")
     given = {**sections, "objects": [{"name": "platform", "manifests": ["folder"]}]}
-    with pytest.raises(ConfigError, match=r"objects\[0\].manifests: hold no object; there would be nothing to declare"):
+    with pytest.raises(
+        ConfigError, match=r"objects\[0\].manifests: contain no object; there would be nothing to declare"
+    ):
         parse_fleet(given, base=project)
     (folder / "role.yaml").write_text(yaml.safe_dump(of("ClusterRole", "rbac.authorization.k8s.io/v1", rules=[])))
     assert parse_fleet(given, base=project).objects
@@ -153,8 +155,8 @@ def test_karmadas_kinds_are_as_they_are_published(published):
 
 
 def test_a_namespace_that_goes_to_every_member_is_refused(parse, refused):
-    assert "is sent to every member by Karmada itself" in refused(of("Namespace", "v1", "team"))
-    assert "one that Karmada or Kubernetes makes" in refused(of("Namespace", "v1", "karmada-system"))
+    assert "is propagated to every member by Karmada itself" in refused(of("Namespace", "v1", "team"))
+    assert "is created by Karmada or Kubernetes" in refused(of("Namespace", "v1", "karmada-system"))
     labels = {"namespace.karmada.io/skip-auto-propagation": "true"}
     assert parse(fine=[{**of("Namespace", "v1"), "metadata": {"name": "team", "labels": labels}}])
 
@@ -168,7 +170,7 @@ def test_karmadas_own_namespaces_take_nothing(refused):
 
 def test_a_rebalancer_that_deletes_itself_is_refused(refused):
     said = refused(manifest(REBALANCER, ttlSecondsAfterFinished=60))
-    assert "every later `up` would make it, and divide, again" in said
+    assert "every later `up` would create it and divide again" in said
 
 
 def test_a_service_without_pods_is_refused(parse, refused):
@@ -182,7 +184,7 @@ def test_one_object_stands_in_one_place(parse, refused, project):
         parse(one=[of("ConfigMap", "v1")], two=[of("ConfigMap", "v1")])
     (project / "settings.yaml").write_text(yaml.safe_dump(of("ConfigMap", "v1")))
     workload = {"name": "settings", "manifests": ["settings.yaml"], "placement": {}}
-    with pytest.raises(ConfigError, match="ConfigMap default/one is listed by the workload 'settings' too"):
+    with pytest.raises(ConfigError, match="ConfigMap default/one is also listed by the workload 'settings'"):
         parse(workloads=[workload], one=[of("ConfigMap", "v1")])
 
 
@@ -208,7 +210,7 @@ def test_a_file_that_is_no_manifest_is_named_with_its_entry(parse, sections, pro
 def test_an_object_of_karmada_in_a_workload_is_shown_its_place(sections, project):
     (project / "scaler.yaml").write_text(AUTOSCALER)
     sections["workloads"] = [{"name": "web", "manifests": ["scaler.yaml"], "placement": {}}]
-    with pytest.raises(ConfigError, match="is for the control plane itself under `flotilla:objects`"):
+    with pytest.raises(ConfigError, match="list objects of the control plane itself under `flotilla:objects`"):
         parse_fleet(sections, base=project)
 
 

@@ -221,7 +221,7 @@ def test_owners_and_finalizers_go_from_any_manifest_and_are_named_apart():
         {"apiVersion": "example.org/v1", "kind": "App", "name": "one", "uid": "u"}
     ]
     assert cleaned(written)["metadata"] == {"name": "web", "namespace": "default"}
-    assert "what owned Application web (by App one) there" in notice("shop", [dropped(written)])
+    assert "the owners of Application web (by App one)" in notice("shop", [dropped(written)])
 
 
 KARMADAS = {
@@ -269,7 +269,7 @@ def test_one_notice_for_a_workload_names_what_was_left_out(project, fleet_of):
     fleet = fleet_of({"image": None, "manifests": ["export.yaml"]})
     files = ManifestFiles(project)
     (said,) = left_out(fleet, files)
-    assert said.startswith("workload web: 2 objects exported from a cluster (Deployment web, Service web): what")
+    assert said.startswith("workload web: 2 objects exported from a cluster (Deployment web, Service web): fields")
     for field in ("metadata.uid", "status", "spec.clusterIP", "annotation deployment.kubernetes.io/revision"):
         assert field in said
     assert "\n" not in said

@@ -158,14 +158,14 @@ def test_policies_may_stand_among_the_manifests(given, project, fleet_of):
     [
         ([policy("p", [selector(FRONT)], **to("member1"))], "no policy selects Deployment default/back"),
         ([tagged("o", [EVERY_DEPLOYMENT], "2")], "no policy selects Deployment default/front"),
-        ([config("c"), policy("p", [EVERY_DEPLOYMENT])], "ConfigMap c is no policy of Karmada's"),
+        ([config("c"), policy("p", [EVERY_DEPLOYMENT])], "ConfigMap c is not a policy of Karmada"),
         (
             [policy("p", [EVERY_DEPLOYMENT], placement={"spreadConstraints": [{"spreadByField": "region"}]})],
             "(PropagationPolicy default/p).placement: has 'spread' without `by: cluster`",
         ),
         (
             [policy("p", [EVERY_DEPLOYMENT]), policy("p", [EVERY_DEPLOYMENT], priority=2)],
-            "PropagationPolicy p is there twice",
+            "PropagationPolicy p occurs twice",
         ),
     ],
 )
@@ -182,8 +182,8 @@ def test_what_is_wrong_with_policies_of_a_folder_names_the_file(project, fleet_o
     (project / "karmada" / "good.yaml").write_text(yaml.safe_dump(policy("p", [selector(FRONT)], **to("member1"))))
     for text, said in (
         ("a: [", "not valid YAML"),
-        (yaml.safe_dump(config("c")), "ConfigMap c is no policy"),
-        (yaml.safe_dump(policy("p", [EVERY_DEPLOYMENT])), "PropagationPolicy p is there twice"),
+        (yaml.safe_dump(config("c")), "ConfigMap c is not a policy"),
+        (yaml.safe_dump(policy("p", [EVERY_DEPLOYMENT])), "PropagationPolicy p occurs twice"),
     ):
         (project / "karmada" / "new.yaml").write_text(text)
         with pytest.raises(ConfigError) as refused:

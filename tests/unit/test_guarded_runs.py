@@ -134,7 +134,7 @@ def test_a_destroy_in_production_needs_its_digest(run_fake, stack, sections, fak
     stack({**sections, "policies": {"environment": "production"}})
     code, _, said = run_fake("destroy", "--yes")
     assert (code, fake.done) == (ExitCode.REFUSED, [])
-    assert "policy max-removed-share: web: is taken away in 10 of the 10 clusters" in said
+    assert "policy max-removed-share: web: is removed from 10 of the 10 clusters" in said
     assert f"flotilla destroy --stack dev -C {project} --plan {DIGEST}" in said
     assert run_fake("destroy", "--json", "--plan", DIGEST)[0] == ExitCode.DONE
     assert fake.done == [("destroy", DIGEST)]

@@ -258,10 +258,10 @@ def test_a_limit_that_the_stack_file_gives_holds_in_every_environment():
 def test_the_message_names_counts_limits_and_clusters():
     limits = {"guards": {"maxRemovals": 3, "maxRemovedShare": 39, "maxClusters": 3}}
     assert text_of(TAKEN, "max-removals", **limits) == (
-        "4 copies would be taken away, more than 3 (web in m6, m7, m8, m9)"
+        "4 copies would be removed, more than 3 (web in m6, m7, m8, m9)"
     )
     assert text_of(TAKEN, "max-removed-share", **limits) == (
-        "is taken away in 4 of the 10 clusters that it runs on (m6, m7, m8, m9), more than 39 %"
+        "is removed from 4 of the 10 clusters in which it runs (m6, m7, m8, m9), more than 39 %"
     )
     assert text_of(TAKEN, "max-clusters", **limits) == "4 clusters would be touched, more than 3 (m6, m7, m8, m9)"
     moved = planned(*DELETIONS["the only cluster of a workload is exchanged for another one"][0])

@@ -27,12 +27,12 @@ MANIFESTS = [
     ("apiVersion: v1\nmetadata: {name: a}\n", "a document has no kind, line 1"),
     ("apiVersion: v1\nkind: ConfigMap\n", "a ConfigMap has no metadata.name, line 1"),
     ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 123}\n", "metadata.name is a number (123), line 3: quote it"),
-    (JOB, "a Job has generateName and no name, line 3: what is declared needs a fixed name"),
-    ("- a\n", "a document is a list, line 1: an object with apiVersion and kind is wanted"),
+    (JOB, "a Job has generateName and no name, line 3: each run would create another object"),
+    ("- a\n", "a document is a list, line 1: it must be an object with apiVersion and kind"),
     ("just a text\n", "a document is a text, line 1"),
-    ("# nothing\n---\n", "holds no object"),
-    ("apiVersion: v1\nkind: List\nitems: []\n", "holds no object"),
-    ("apiVersion: v1\nkind: List\nitems: [5]\n", "items[0] is a number, line 3: an object is wanted"),
+    ("# nothing\n---\n", "contains no object"),
+    ("apiVersion: v1\nkind: List\nitems: []\n", "contains no object"),
+    ("apiVersion: v1\nkind: List\nitems: [5]\n", "items[0] is a number, line 3: it must be an object"),
     (OBJECT + "data: {feature: on}\n", "data.feature is a boolean (true), line 4: quote it"),
     (OBJECT + "data:\n  port: 8080\n", "data.port is a number (8080), line 5: quote it"),
     (OBJECT + "data: [a]\n", "data is a list, line 4: it must be a mapping of texts"),
@@ -83,7 +83,7 @@ def test_lists_of_a_kind_are_unfolded_and_lists_within_lists_refused():
         ("v1", "ConfigMap", "b"),
     ]
     nested = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: List\n  items: []\n"
-    with pytest.raises(ManifestError, match="a List holds a List: a list within a list is not unfolded, line 4"):
+    with pytest.raises(ManifestError, match="a List contains a List: a list within a list is not unfolded, line 4"):
         parse_manifests(nested)
     own = "apiVersion: example.org/v1\nkind: AllowList\nmetadata: {name: a}\nspec: {}\n"
     assert parse_manifests(own)[0]["kind"] == "AllowList"

@@ -407,4 +407,4 @@ def test_copies_that_go_with_the_namespace_of_another_workload_are_named(project
     files = ManifestFiles(project)
     found = taken_along(parse_fleet(given, base=project, manifests=files), files)
     assert bool(found) is not bool(keys)
-    assert all("workload web: its copies in namespace shop" in line and "to base as well" in line for line in found)
+    assert all("workload web: its copies in namespace shop" in line and "to base too" in line for line in found)

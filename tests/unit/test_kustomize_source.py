@@ -126,7 +126,7 @@ def test_a_remote_base_that_may_change_is_named(declared, place):
     _, notices = declared()
     (notice,) = notices
     assert notice.startswith(
-        f"workload shop: {floating}: fetched once and then kept, until a file of the kustomization "
+        f"workload shop: {floating}: fetched once and then cached until a file of the kustomization "
     )
     assert notice.endswith("name a commit or a tag (`?ref=`), so that every machine builds the same")
 

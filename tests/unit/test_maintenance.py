@@ -302,7 +302,7 @@ def test_adoption_declares_a_cordon_and_nothing_else_changes():
     drained = live("member2", TAINT, said="drain: new kernel")
     keys = member_of(drained, facts_, Credentials(), version="1.18.2", taints=(), report=report)
     assert keys["maintenance"] == "cordon"
-    assert any("take it out of their `exclude`" in note for note in report.notes)
+    assert any("remove it from their `exclude`" in note for note in report.notes)
     assert report.left_out == []
 
 

@@ -103,7 +103,7 @@ def test_replicas_that_come_back_are_said():
     step = rollout(placement("static", "member2"), placement("static"), {"member1": 4})
     found = said(plan(*drained("drain: new kernel", ""), step))
     assert found == [
-        "member2 is under maintenance no more (was drain: new kernel)",
+        "member2 is no longer under maintenance (was drain: new kernel)",
         "web: 2 replicas come to member2 from member1",
     ]
 
@@ -144,7 +144,7 @@ def test_a_workload_in_a_later_group_is_said_to_stay_there():
     back = plan(*drained("drain", ""), rollout(groups("member2"), groups(), {"member1": 4}))
     (one,) = back.maintenance
     assert (one.away, one.in_later_group) == ((), ("web",))
-    assert "give the groups other names" in one.lines[-1]
+    assert "rename the groups" in one.lines[-1]
 
 
 def test_a_drain_of_a_member_that_does_not_answer_says_what_cannot_be_seen():
@@ -155,7 +155,7 @@ def test_a_drain_of_a_member_that_does_not_answer_says_what_cannot_be_seen():
     result.clusters = {"member1": live("member1"), "member2": dead}
     found = said(fleet_plan(result, version="1.18.2"))
     assert found[1].startswith("member2: its Cluster is not Ready: cluster is not reachable: ")
-    assert "they can't be seen going" in found[1]
+    assert "nobody can check the removal" in found[1]
 
 
 def test_a_cordon_moves_nothing_and_is_said_in_every_plan():

@@ -69,7 +69,9 @@ def test_a_file_with_nothing_in_it_is_passed_over_in_a_folder_as_kubectl_does(ap
     for entry in ("apps", "apps/*.yaml"):
         (workload,) = fleet_of({"image": None, "manifests": [entry]}).workloads
         assert "b" in names(read_manifests(workload, ManifestFiles(project)))
-    with pytest.raises(ConfigError, match=r'manifests\[0\]: "apps/new.yaml" — holds no object; there would be nothing'):
+    with pytest.raises(
+        ConfigError, match=r'manifests\[0\]: "apps/new.yaml" — contains no object; there would be nothing'
+    ):
         fleet_of({"image": None, "manifests": ["apps/new.yaml"]})
     with pytest.raises(
         ConfigError, match=r"workloads\[0\].manifests: contain no object; there would be nothing to run"
@@ -89,10 +91,10 @@ def test_a_file_whose_name_is_a_pattern_is_itself(apps, project):
 @pytest.mark.parametrize(
     ("entry", "said", "remedy"),
     [
-        ("apps/*.txt", "apps/*.txt matches no .yaml, .yml or .json file", "`**` goes through all below"),
+        ("apps/*.txt", "apps/*.txt matches no .yaml, .yml or .json file", "`**` includes subfolders"),
         ("nowhere/*.yaml", "nowhere/*.yaml matches no", "correct it"),
-        ("empty", "folder empty holds no .yaml, .yml or .json file", "put the manifests there"),
-        ("over", "folder over holds no", "write over/**/*.yaml"),
+        ("empty", "folder empty contains no .yaml, .yml or .json file", "put the manifests there"),
+        ("over", "folder over contains no", "write over/**/*.yaml"),
     ],
 )
 def test_an_entry_that_means_nothing_is_one_problem(apps, project, entry, said, remedy):
@@ -136,9 +138,9 @@ def test_a_link_that_leads_out_of_the_project_is_refused(apps, project, tmp_path
 
 def test_counts_and_sizes_are_bounded(apps, project, monkeypatch):
     for name, most, said in (
-        ("MOST_FILES", 2, "means more than 2 files"),
+        ("MOST_FILES", 2, "names more than 2 files"),
         ("MOST_BYTES", 2**7, "files or 0 MiB"),
-        ("MOST_SEEN", 3, "looks through more than 3 files"),
+        ("MOST_SEEN", 3, "visits more than 3 files"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(listing, name, most)

@@ -134,7 +134,7 @@ def test_validate_says_which_kinds_it_knows_nothing_of(sections, project, capsys
     assert main(["validate", "-C", str(project), "-s", "dev", "--json"]) == 0
     (note,) = json.loads(capsys.readouterr().out)["notes"]
     assert "ClusterIssuer (cert-manager.io)" in note
-    assert "has not been asked" in note
+    assert "was not asked" in note
 
 
 # -- objects across workloads ---------------------------------------------------------------------
@@ -164,9 +164,9 @@ def test_the_short_forms_deployment_counts(sections, project):
 @pytest.mark.parametrize(
     ("manifest", "namespace", "text"),
     [
-        (obj("policy.karmada.io/v1alpha1", "PropagationPolicy", "web"), "default", "Karmada sends to no member"),
-        (obj("v1", "Namespace", "karmada-cluster"), "default", "Karmada never sends"),
-        (obj("v1", "Namespace", "default"), "default", "Karmada never sends"),
+        (obj("policy.karmada.io/v1alpha1", "PropagationPolicy", "web"), "default", "Karmada propagates to no member"),
+        (obj("v1", "Namespace", "karmada-cluster"), "default", "never propagated by Karmada"),
+        (obj("v1", "Namespace", "default"), "default", "never propagated by Karmada"),
         (CONFIG, "karmada-cluster", "is in the namespace karmada-cluster"),
         (CONFIG, "kube-system", "is in the namespace kube-system"),
         (obj("autoscaling/v1", "HorizontalPodAutoscaler", "x"), "default", "write it in autoscaling/v2"),

@@ -78,10 +78,10 @@ def test_two_that_need_each_other_do_not_upset_what_comes_after_them(stack, proj
 def test_a_name_that_is_not_there_and_the_workload_itself_are_refused(stack, files):
     found = problems(lambda: stack(files=files, web=(["databse", "web"],), database=([],)))
     assert found[0] == (
-        'workloads[0].after[0]: "databse" — is no workload of this stack; it would be waited for in vain; use one of '
-        "database"
+        'workloads[0].after[0]: "databse" — is not a workload of this stack; the workload would wait without '
+        "success; use one of database"
     )
-    assert found[1:] == ['workloads[0].after[1]: "web" — is the workload itself; it would wait for itself; drop it']
+    assert found[1:] == ['workloads[0].after[1]: "web" — is the workload itself; it would wait for itself; remove it']
 
 
 def test_a_former_name_is_answered_with_the_present_one(sections, project):
@@ -91,7 +91,7 @@ def test_a_former_name_is_answered_with_the_present_one(sections, project):
         {**plain, "name": "w", "after": ["database"]},
     ]
     (found,) = problems(lambda: parse_fleet(sections, base=project))
-    assert "it is called db now" in found
+    assert "its name is db now" in found
 
 
 @pytest.mark.parametrize("files", [True, False])
@@ -99,7 +99,7 @@ def test_a_cycle_is_refused_with_one_line_that_names_its_members(stack, files):
     (found,) = problems(lambda: stack(files=files, a=(["b"],), b=(["c"],), c=(["a"],), d=(["a"],)))
     assert found == (
         'workloads[0].after[0]: "b" — makes a cycle: a is after b, b is after c, c is after a; none of them could be '
-        "declared first; drop one of these, or move what is needed into a workload that comes before"
+        "declared first; remove one of these, or move the needed objects into a workload that comes before"
     )
 
 

@@ -38,7 +38,7 @@ def test_a_plan_says_that_taints_are_those_of_the_state(hidden):
     result = with_clusters(Result(steps=[*MEMBERS, step]))
     (workload,) = fleet_plan(result, version="1.18.2").workloads
     assert said(workload)["by-the-state"].startswith(
-        "the control plane was not asked (this engine hides its kubeconfig): taints and interpreters count here as the"
+        "the control plane was not read (this engine hides its kubeconfig): this plan uses the taints and interpreters"
     )
     assert "by-the-state" in str(fleet_plan(result).to_json()["workloads"])
 
@@ -133,7 +133,7 @@ def test_a_lazy_policys_change_is_not_shown_as_if_it_took_effect_at_once():
     assert copies(workload) == {"member1": ("stays", ())}
     assert said(workload) == {
         "lazy": "the change of the policy has no effect yet on Deployment default/web: with `activation: Lazy` Karmada "
-        "acts on it at the next change of the object"
+        "applies it with the next change of the object"
     }
 
 

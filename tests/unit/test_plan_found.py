@@ -225,7 +225,7 @@ def test_what_is_replaced_is_scheduled_as_if_it_had_never_run():
     (workload,) = fleet_plan(Result([first, tainted, rollout, *replacing(old, new)])).workloads
     assert {copy.cluster: copy.verb for copy in workload.copies} == {"member1": "changes", "member2": "gone"}
     assert [one.cluster for one in workload.unscheduled] == ["member2"]
-    assert workload.copies[0].details[0] == "Deployment default/nginx is replaced: it is made anew"
+    assert workload.copies[0].details[0] == "Deployment default/nginx is replaced: it is created again"
 
 
 def inputs_of(member):

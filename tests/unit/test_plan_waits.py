@@ -38,7 +38,7 @@ def rollout(old, new=None, *, outputs=None):
     return replace(made, old=replace(made.old, outputs=outputs)) if outputs is not None else made
 
 
-WAITS = "no object changes: `up` waits until it is done everywhere"
+WAITS = "no object changes: `up` waits until it is ready everywhere"
 
 
 def test_a_run_after_a_failed_wait_shows_no_object_as_new():
@@ -127,7 +127,7 @@ def test_a_plan_says_what_nobody_served_when_it_was_looked_at_last():
     workload = planned(rollout(PROPS, outputs={**PROPS, "settled": True, "unserved": unserved}), *STANDING)
     assert workload.verb == "stays"
     (line,) = said(workload)
-    assert line.startswith(f"Service default/web in member1, member2: {text}: nobody seemed to serve it")
+    assert line.startswith(f"Service default/web in member1, member2: {text}: nothing seemed to provide it")
 
 
 def test_drift_and_status_go_by_the_rules_that_the_state_has():

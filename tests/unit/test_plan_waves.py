@@ -231,7 +231,7 @@ def test_a_change_that_is_under_way_goes_on_with_its_next_wave():
         ({"phase": Phase.APPROVAL, "why": "wave 2 waits for approval"}, "; wave 2 waits for approval"),
         ({"phase": Phase.MOVING, "why": "is getting the change"}, ""),
         ({"phase": Phase.PAUSED, "paused": "jo, at 9"}, "; paused by jo, at 9: `flotilla rollout resume web`"),
-        ({"aborted": "jo, at 9"}, "; to be taken back, as jo, at 9 has asked"),
+        ({"aborted": "jo, at 9"}, "; jo, at 9 asked to revert it"),
     ],
 )
 def test_what_stopped_it_and_what_a_person_has_asked_for_is_said(values, text):
@@ -241,7 +241,7 @@ def test_what_stopped_it_and_what_a_person_has_asked_for_is_said(values, text):
 
 def test_another_declaration_begins_again():
     found = under_way(inputs(4), inputs(3), records=record(inputs(3), phase=Phase.FAILED, why="wave 1 waits"))
-    assert found.text == "begins again with wave 1: the declaration is another one (member1 has that of before)"
+    assert found.text == "begins again with wave 1: the declaration has changed (member1 has the former one)"
     assert found.to_json()["course"] == "begins-again"
 
 
@@ -249,14 +249,14 @@ def test_the_old_declaration_goes_back():
     kept = record(inputs(3), before=digest(inputs(2)), touched=("member2",))
     found = under_way(inputs(2), inputs(3), records=kept)
     assert found.text == (
-        "what ran before is declared again: member1, member2 get it back; member3, member4 had nothing else"
+        "the former declaration is back: member1, member2 get it back; member3, member4 never had the change"
     )
     assert found.to_json()["course"] == "goes-back"
 
 
 def test_what_was_taken_back_goes_through_the_waves_again():
     found = under_way(inputs(), inputs(), records=record(inputs(), phase=Phase.REVERTED, why="wave 1 failed"))
-    assert found.text == "taken back before (reverted): goes through the waves again"
+    assert found.text == "was reverted: goes through the waves again"
     assert found.to_json()["wave"] == 1
 
 
@@ -305,7 +305,7 @@ def test_copies_say_which_clusters_a_change_has_never_reached():
     assert again["member1"] == ("changes", ("replicas 3 → 4",))
     assert again["member2"] == (
         "changes",
-        ("replicas 3 → 4", "it runs what was declared before the change that is under way"),
+        ("replicas 3 → 4", "it runs the declaration before the change that is under way"),
     )
 
 

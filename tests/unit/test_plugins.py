@@ -161,7 +161,7 @@ def test_policies_of_a_package_judge_beside_the_project_s_own(package, own):
 
 def test_two_policies_of_one_name_are_refused(package, tmp_path):
     package(Group.POLICIES, {"acme": "acme_rules:TWO"}, acme_rules=POLICY + "\nTWO = [NAMED, NAMED]\n")
-    with pytest.raises(FlotillaError, match="2 policies are called 'named-after-teams'"):
+    with pytest.raises(FlotillaError, match="2 policies have the name 'named-after-teams'"):
         load_rules(tmp_path)
 
 

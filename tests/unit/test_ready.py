@@ -241,10 +241,13 @@ def problems(ready, *manifests, tmp_path):
         ({"Service/web": "healthy", "Widget": {"condition": "Ready"}}, ""),
         ({"Widget/default/web": {"jsonPath": ".status.phase"}}, ""),
         ({"Deployment": {"jsonPath": "{.status.readyReplicas}", "value": 1}}, ""),
-        ({"Ingress": "applied"}, "workloads[0].ready.Ingress: is for no object of the workload; it would do nothing"),
+        (
+            {"Ingress": "applied"},
+            "workloads[0].ready.Ingress: matches no object of the workload; it would have no effect",
+        ),
         (
             {"Service/other": "applied"},
-            "drop it, or name one of Deployment/web, Namespace/web, Service/web, Widget/web",
+            "remove it, or name one of Deployment/web, Namespace/web, Service/web, Widget/web",
         ),
         (
             {"Deployment/web": {"condition": "Available"}},

@@ -202,7 +202,7 @@ def test_a_member_under_another_name_is_recognised_and_refused():
     assert "member edge is the cluster that has joined as member2" in refusal
     assert "add `formerly: member2` to edge" in refusal
     edge = next(cluster for cluster in plan.clusters if cluster.name == "edge")
-    assert edge.details[0] == "formerly member2: its copies are deleted and made anew"
+    assert edge.details[0] == "formerly member2: its copies are deleted and created again"
 
 
 def renamed_plan(old, new):

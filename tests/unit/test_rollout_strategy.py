@@ -331,7 +331,7 @@ def of(selector):
 def test_a_condition_is_of_an_object_and_of_one_that_karmada_collects_conditions_of(read):
     assert read({"placement": {}, "rollout": of("Job/migrate")}, DEPLOYMENT, JOB).workloads[0].rollout
     (none,) = lines(read, {"placement": {}, "rollout": of("Job/other")}, DEPLOYMENT, JOB)
-    assert "workloads[0].rollout.gate.checks[0].of: is for no object of the workload" in none
+    assert "workloads[0].rollout.gate.checks[0].of: matches no object of the workload" in none
     (uncollected,) = lines(read, {"placement": {}, "rollout": of("Deployment")}, DEPLOYMENT, JOB)
     assert "asks for a condition of Deployment web, of which Karmada doesn't collect conditions" in uncollected
 
@@ -340,7 +340,7 @@ def test_every_workload_of_the_stacks_own_has_an_object_for_its_conditions(read)
     """A gate asks for the condition after each wave: without such an object none would ever pass."""
     assert read({"placement": {}}, JOB, rollout=of("Job")).workloads[0].rollout
     (line,) = lines(read, {"placement": {}}, DEPLOYMENT, rollout=of("Job"))
-    assert line.startswith("rollout.gate.checks[0].of: is for no object of the workload 'web'; none of its waves")
+    assert line.startswith("rollout.gate.checks[0].of: matches no object of the workload 'web'; none of its waves")
     assert line.endswith("or give workloads[0] another `rollout`, or `rollout: false`")
     assert read({"placement": {}, "rollout": False}, DEPLOYMENT, rollout=of("Job")).workloads[0].rollout is None
 

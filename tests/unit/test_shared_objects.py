@@ -102,10 +102,10 @@ def test_what_nobody_declares_is_one_softer_line(said):
     (line,) = said(("front", [using("front", {**common(), "imagePullSecrets": [{"name": "pull"}]})], BOTH))
     assert line == (
         "workload front uses ConfigMap default/common, Secret default/pull, which no workload of this stack declares: "
-        "they have to be in member1, member2 already"
+        "they have to exist in member1, member2 already"
     )
     (line,) = said(("front", [using("front", common())], ONE, {"dependencies": True}))
-    assert line.endswith("it has to be in the control plane, from where it follows, or in member1 already")
+    assert line.endswith("it has to exist in the control plane, from where it follows, or in member1 already")
 
 
 @pytest.mark.parametrize(

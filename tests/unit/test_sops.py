@@ -116,7 +116,7 @@ def test_only_values_of_secrets_may_be_encrypted(load, stand_in, document, said)
 
 def test_what_a_rendering_holds_encrypted_is_refused():
     """Else the API server would get the ciphertext as the value, with a field that it doesn't know."""
-    with pytest.raises(ManifestError, match=r"a Secret is encrypted with SOPS, .*: name its file there") as refused:
+    with pytest.raises(ManifestError, match=r"a Secret is encrypted with SOPS, .*: add its file there") as refused:
         parse_manifests(yaml.safe_dump_all([CONFIG, sealed(SECRET, "stringData")]))
     assert len(refused.value.problems) == 1
 

@@ -176,7 +176,7 @@ def test_a_number_where_kubernetes_wants_a_text_is_refused_before_it_is_sent(fle
     if filled == ok or path == "/spec/replicas":
         assert rendered(fleet, ManifestFiles(Path()))["member1"]
         return
-    with pytest.raises(ValueError, match=r"Deployment web in member1: .* is a number \(3\), by an override"):
+    with pytest.raises(ValueError, match=r"Deployment web in member1: .* is a number \(3\), set by an override"):
         rendered(fleet, ManifestFiles(Path()))
 
 

@@ -85,7 +85,7 @@ def test_a_plan_names_taints_of_clusters_that_this_karmada_chooses(version, unsc
 
 
 @pytest.mark.parametrize(
-    ("version", "texts"), [("1.17", ["override 1 is for no cluster that gets the workload"]), ("1.18", [])]
+    ("version", "texts"), [("1.17", ["override 1 applies to no cluster that gets the workload"]), ("1.18", [])]
 )
 def test_a_plan_says_which_overrides_this_karmada_applies(version, texts):
     rule = {"targetCluster": IN_ZONE, "overriders": {"labelsOverrider": [{"operator": "add", "value": {"a": "b"}}]}}

@@ -81,8 +81,8 @@ def test_a_secret_of_the_same_name_is_refused(sections, project):
     with pytest.raises(ConfigError) as refused:
         parse_fleet(sections, base=project)
     first, second = map(str, refused.value.problems)
-    assert 'secrets[0].name: "login" — is the name of a Secret in its manifests, too' in first
-    assert 'secrets[1].name: "login" — is the name of a Secret in secrets[0], too' in second
+    assert 'secrets[0].name: "login" — is also the name of a Secret in its manifests' in first
+    assert 'secrets[1].name: "login" — is also the name of a Secret in secrets[0]' in second
 
 
 @pytest.fixture
