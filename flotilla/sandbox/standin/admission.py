@@ -1,7 +1,7 @@
-"""What Karmada refuses at the door, as rules of the stand-in's API server (ValidatingAdmissionPolicy, in CEL).
+"""Karmada's admission rules, as ValidatingAdmissionPolicies in CEL for the stand-in's API server.
 
-The rules are those of Karmada's webhooks and of its aggregated API, 1.18; docs/reference/stand-in.md lists what is
-left out. `spec` is the object's, and a rule that doesn't hold refuses the object with the message beside it.
+The rules are those of Karmada's webhooks and of its aggregated API (1.18); docs/reference/stand-in.md lists the rules
+that are left out. If a rule is false for an object, the API server refuses the object with the rule's message.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from flotilla.sandbox.processes import wait_until
 
 _ADMISSION_API = "admissionregistration.k8s.io/v1"
 _SECONDS = 60
-_PERMANENT_IDS = list(POLICY_ID_LABELS.values())  # as Python writes a list of texts, so does CEL
+_PERMANENT_IDS = list(POLICY_ID_LABELS.values())  # Python and CEL write a list of texts in the same way
 _POINTER = "(p == '' || p.startsWith('/'))"
 
 
 @dataclass(frozen=True)
 class _Guard:
-    """Rules for some kinds: what they share as variables (name, expression), and each rule (expression, message)."""
+    """The rules (expression, message) for some kinds, and the variables (name, expression) that the rules share."""
 
     name: str
     group: str
@@ -306,7 +306,7 @@ _GUARDS = (
 
 
 def guard(connection: Connection) -> None:
-    """Install the rules, and wait until they are in force: the API server takes them up a moment later."""
+    """Install the rules, and wait until they are in force, since the API server applies them with a delay."""
     for one in _GUARDS:
         for obj in _objects(one):
             apply(connection, obj)
@@ -342,7 +342,7 @@ def _objects(one: _Guard) -> tuple[Object, Object]:
 
 
 def _in_force(connection: Connection) -> bool:
-    """Try what each guard of a creation refuses, without making it."""
+    """Return whether the rules refuse invalid objects, which are created only in dry runs."""
     nothing: Object = {"resourceSelectors": []}
     probes: tuple[tuple[str, str, Object], ...] = (
         (POLICY_API, "ClusterPropagationPolicy", {**nothing, "placement": {}}),
