@@ -142,14 +142,14 @@ def plan_release(setting: Setting, engine: EngineName, names: Sequence[str], *, 
     for one in members:
         if one.name not in kubeconfigs:
             raise FlotillaError(
-                f"the state has no kubeconfig of {one.name}: its copies could not be freed of their marks",
-                hint="run `flotilla up` once before; `flotilla abandon` is for a member that is gone",
+                f"the state has no kubeconfig of {one.name}: Karmada's marks could not be removed from its copies",
+                hint="run `flotilla up` first; `flotilla abandon` is for a member that no longer exists",
             )
         if not _cluster_id(one):
             raise FlotillaError(
-                f"the state has no UID of {one.name}'s cluster: Karmada's access to it could not be taken away first, "
-                "and everything that it has sent there would be deleted",
-                hint="run `flotilla up` once before",
+                f"the state has no UID of {one.name}'s cluster: Karmada's access to it could not be removed first, "
+                "and Karmada would delete everything that it has sent there",
+                hint="run `flotilla up` first",
             )
     _refuse_protected(chosen)
     connection = control_plane_of(setting, engine)
@@ -213,8 +213,8 @@ def _refuse_begun(snapshot: Snapshot, urns: set[str]) -> None:
     begun = [one.resource for one in snapshot.pending if one.resource.urn in urns or one.resource.parent in urns]
     if begun:
         raise FlotillaError(
-            f"a run broke off at {begun[0].name}: nobody knows what became of it",
-            hint="run `flotilla up` once before",
+            f"a run broke off at {begun[0].name}, and its result is unknown",
+            hint="run `flotilla up` first",
         )
 
 
@@ -228,7 +228,7 @@ def _refuse_others(connection: Connection, members: Iterable[Released]) -> None:
                 f"Cluster {one.name} of this control plane has {f'the UID {found}' if found else 'no UID'}, and the "
                 f"stack's member {_cluster_id(one)}: it could be another cluster, and Karmada would delete what it has "
                 "sent there; nothing was changed",
-                hint="run `flotilla up` once before: it says which cluster it is",
+                hint="run `flotilla up` first: it says which cluster it is",
             )
 
 
@@ -237,7 +237,7 @@ def _refuse_protected(chosen: Iterable[Released]) -> None:
         if any(resource.protect for resource in part.resources):
             raise FlotillaError(
                 f"{part.name} is protected and would leave the stack",
-                hint="take `protect` off in the stack file and run `flotilla up` first",
+                hint="remove `protect` from the stack file and run `flotilla up` first",
             )
 
 
@@ -252,7 +252,7 @@ def _refuse_needed(going: Iterable[Released], others: Iterable[Released]) -> Non
             if namespace in spaces or kind_of(obj) in kinds:
                 what = f"namespace {namespace}" if namespace in spaces else f"the definition of {obj['kind']}"
                 raise FlotillaError(
-                    f"workload {other.name} needs {what}, which would go from the control plane: {ref_of(obj)}",
+                    f"workload {other.name} needs {what}, which would be removed from the control plane: {ref_of(obj)}",
                     hint=f"release {other.name} as well; nothing was changed",
                 )
 
@@ -266,9 +266,9 @@ def _too_old(connection: Connection, plan: Release) -> FlotillaError | None:
         taken = connection.patch(ref, _PRESERVE, query={"fieldManager": "flotilla", "dryRun": "All"})
         if not (taken.get("spec") or {}).get("preserveResourcesOnDeletion"):
             return FlotillaError(
-                f"this Karmada can't let copies go: {ref} has no preserveResourcesOnDeletion",
-                hint="Karmada 1.12 or newer can; a member can be released with all that it runs, and so can everything "
-                "(--all)",
+                f"this Karmada can't release copies: {ref} has no preserveResourcesOnDeletion",
+                hint="use Karmada 1.12 or newer, or release a member with everything that it runs, or release "
+                "everything (--all)",
             )
     return None
 
@@ -317,7 +317,7 @@ def _release_workloads(setting: Setting, connection: Connection, plan: Release) 
         patched(connection, ref_of(policy), _PRESERVE)
     for name in alone:
         patched(connection, ObjectRef("v1", "Namespace", name), {"metadata": {"annotations": {ON_REMOVAL: "keep"}}})
-    setting.report("waiting until every copy is sure to stay")
+    setting.report("waiting until all copies are marked as preserved")
     # Also waits for templates that another policy or no policy has claimed, since they are deleted too.
     await_preserved(connection, [ref_of(obj) for obj in templates if not goes_by_itself(obj)], _SECONDS, every=True)
     keep_namespaces(connection, alone, _SECONDS)
@@ -326,7 +326,7 @@ def _release_workloads(setting: Setting, connection: Connection, plan: Release) 
     for part in ([ref for ref in refs if ref not in last], last):
         for ref in part:
             _delete(connection, ref, plan.workloads)
-        setting.report("waiting until Karmada has let the copies go")
+        setting.report("waiting until Karmada has released the copies")
         await_released(connection, Finisher(connection, part), _SECONDS)
     await_released(connection, finisher, _SECONDS)
     for policy in plan.policies:
@@ -354,7 +354,7 @@ def _cut_off(setting: Setting, connection: Connection, plan: Release) -> None:
         cut.append((one.name, cluster_id, Agent(member, agents[0]["metadata"]["namespace"]) if agents else None))
     there = [name for name, cluster_id, agent in cut if take_access(connection, name, cluster_id, agent)]
     for name in there:
-        setting.report(f"waiting until Karmada no longer reaches {name}, so that it leaves everything there as it is")
+        setting.report(f"waiting until Karmada no longer reaches {name}, so that it changes nothing there")
         await_cut_off(connection, name)
 
 

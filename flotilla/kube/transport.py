@@ -152,7 +152,7 @@ def check_values(document: Object, name: str) -> None:
     cluster, user = document["clusters"][0]["cluster"] or {}, document["users"][0]["user"] or {}
     for key, schemes in (("server", ("https", "http")), ("proxy-url", ("https", "http", "socks5", "socks5h"))):
         if (key == "server" or cluster.get(key)) and not _is_address(cluster.get(key), schemes):
-            raise unusable(name, f"its {key} is no {schemes[0]}:// address")
+            raise unusable(name, f"its {key} is not an {schemes[0]}:// address")
     authority = _decoded(cluster, "certificate-authority-data", name)
     if authority:
         try:

@@ -27,7 +27,7 @@ def unanswered(access: FleetAccess, names: Iterable[str], *, seconds: float | No
 
     def probe(member: Connection) -> None:
         try:
-            member.request("GET", "/version", doing="asking for a sign of life", timeout=bound)
+            member.request("GET", "/version", doing="asking for its version", timeout=bound)
         except ApiError as error:
             if error.status not in _ALLOWED:
                 raise
