@@ -1,8 +1,8 @@
-"""The way to a stack's clusters by the files that its stack file names: no models are loaded, and no state is read.
+"""Access to a stack's clusters by the kubeconfig files that its stack file names, without models and without a state.
 
-Loading the models of a stack file, and deriving the key to a state's secrets, take longer than a look at a fleet. What
-is unusual in a stack file, and what is wrong there, is left to `flotilla.deploy.access`, which reads and checks all of
-it. What else the file declares isn't looked at: `flotilla validate` says what is wrong with that.
+Loading the models of a stack file, and deriving the key to a state's secrets, take longer than reading the status of a
+fleet. Stack files that are unusual or invalid are left to `flotilla.deploy.access`, which reads and checks all of them.
+Other parts of the file are not checked here; `flotilla validate` reports what is wrong in them.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from flotilla.stack.stackfile import SECTIONS, TEXTS, fleet_sections
 _NAME = "Karmada"
 _MAPPINGS = frozenset({"controlPlane", "rollout", "policies", "drift"})
 _KEYS = frozenset({"kubeconfig", "version", "protect"})
-"""Of a control plane that exists, and that the stack file names by a file."""
+"""The keys of an existing control plane whose kubeconfig is a file."""
 
 
-def quick_access(setting: Setting, held: Callable[[], Mapping[str, str]]) -> FleetAccess | None:
-    """Return the way to a stack's clusters; None where the stack file names no file for Karmada, or is unusual.
+def quick_access(setting: Setting, from_state: Callable[[], Mapping[str, str]]) -> FleetAccess | None:
+    """Return the access to a stack's clusters; None if the stack file is unusual, or names no file for Karmada.
 
     Args:
-        setting: where the stack is.
-        held: returns the kubeconfigs of members that the stack's state holds, for stack files that don't name a file
-            for each member.
+        setting: the stack's setting.
+        from_state: returns the members' kubeconfigs from the stack's state, for stack files that don't name a file for
+            each member.
     """
     try:
         sections = fleet_sections(setting.stack_file)
@@ -47,11 +47,11 @@ def quick_access(setting: Setting, held: Callable[[], Mapping[str, str]]) -> Fle
 
     def members() -> Mapping[str, str | Object]:
         if named is None:
-            return held()
+            return from_state()
         try:
             return {name: _document(one, setting) for name, one in named.items()}
-        except FlotillaError:  # a file is gone; the state has what it held
-            return held()
+        except FlotillaError:  # a file no longer exists, but the state has its content
+            return from_state()
 
     return FleetAccess(connection, members)
 
@@ -63,7 +63,7 @@ def _document(source: tuple[str, str | None], setting: Setting) -> Object:
 
 
 def _control_plane(sections: Mapping[str, Any]) -> tuple[str, str | None] | None:
-    """Return the path and context of Karmada's kubeconfig; None where there is none, or something is unusual."""
+    """Return the path and context of Karmada's kubeconfig; None if there is none, or the stack file is unusual."""
     if not all(key in SECTIONS and isinstance(value, _type_of(key)) for key, value in sections.items()):
         return None
     section = sections.get("controlPlane")
@@ -81,7 +81,7 @@ def _type_of(section: str) -> type:
 
 
 def _members(sections: Mapping[str, Any]) -> dict[str, tuple[str, str | None]] | None:
-    """Return the path and context of each member's kubeconfig; None where not each of them has one."""
+    """Return the path and context of each member's kubeconfig; None if a member has none."""
     found = {}
     for entry in sections.get("members") or []:
         source = _file(entry.get("kubeconfig")) if isinstance(entry, dict) else None
@@ -92,7 +92,7 @@ def _members(sections: Mapping[str, Any]) -> dict[str, tuple[str, str | None]] |
 
 
 def _file(value: Any) -> tuple[str, str | None] | None:
-    """Return the path and the context that a `kubeconfig` names; None where it names none."""
+    """Return the path and the context of a key `kubeconfig`; None if it names no file."""
     given = {"path": value} if isinstance(value, str) else value
     if not isinstance(given, dict) or not given.keys() <= {"path", "context"}:
         return None
