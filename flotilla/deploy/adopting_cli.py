@@ -62,11 +62,11 @@ class AdoptingPulumiStack(PulumiStack):
         if opens_embedded(self._setting):
             return embedded_stack(self._setting).up(targets=targets, refresh_first=refresh_first, plan=plan)
         with self._copied() as copy:
-            self._prove_writable(copy)
+            self._check_writable(copy)
             try:
                 return copy.engine.up(targets=targets, refresh_first=refresh_first, plan=plan)
             finally:
-                self._give_back(copy)
+                self._import_result(copy)
 
     # -- the copy ---------------------------------------------------------------------------------
 
@@ -102,7 +102,7 @@ class AdoptingPulumiStack(PulumiStack):
             engine.secret, engine.outputs_of = secret, self._outputs
             yield _Copy(engine, exported)
 
-    def _prove_writable(self, copy: _Copy) -> None:
+    def _check_writable(self, copy: _Copy) -> None:
         """Write the unchanged state back before anything is changed, to find out whether the backend accepts it.
 
         Raises:
@@ -122,7 +122,7 @@ class AdoptingPulumiStack(PulumiStack):
             raise EngineError(f"{error.message}; nothing was changed", hint=error.hint) from None
         copy.exported = self._exported()
 
-    def _give_back(self, copy: _Copy) -> None:
+    def _import_result(self, copy: _Copy) -> None:
         """Write the state after the run into the backend, if it has changed.
 
         Raises:

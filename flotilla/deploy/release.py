@@ -136,7 +136,7 @@ def plan_release(setting: Setting, engine: EngineName, names: Sequence[str], *, 
         raise FlotillaError(f"stack {setting.stack} has no workload and no member", hint="there is nothing to release")
     workloads = tuple(one for one in parts if one in chosen and not one.is_member)
     members = tuple(one for one in parts if one in chosen and one.is_member)
-    _refuse_begun(snapshot, {one.urn for part in chosen for one in part.resources})
+    _refuse_interrupted(snapshot, {one.urn for part in chosen for one in part.resources})
     _refuse_needed(workloads, [one for one in parts if not one.is_member and one not in workloads])
     kubeconfigs = declared(snapshot).kubeconfigs
     for one in members:
@@ -178,12 +178,12 @@ def release(setting: Setting, engine: EngineName, plan: Release) -> list[str]:
         if workloads and not plan.members_first:
             said += _release_workloads(setting, connection, plan)
             stack.forget(workloads, verb="release")
-        _cut_off(setting, connection, plan)
+        _remove_access(setting, connection, plan)
         for one in plan.members:
             _release_member(connection, one, plan.kubeconfigs[one.name])
             stack.forget({resource.urn for resource in one.resources}, verb="release")
         if workloads and plan.members_first:
-            for obj in (*plan.policies, *_spaces_last(plan.templates)):
+            for obj in (*plan.policies, *_namespaces_last(plan.templates)):
                 _delete(connection, ref_of(obj), plan.workloads)
             said += finish_bindings(connection, map(ref_of, plan.templates))
             stack.forget(workloads, verb="release")
@@ -209,7 +209,7 @@ def _named(parts: list[Released], name: str) -> Released:
     return found[0]
 
 
-def _refuse_begun(snapshot: Snapshot, urns: set[str]) -> None:
+def _refuse_interrupted(snapshot: Snapshot, urns: set[str]) -> None:
     begun = [one.resource for one in snapshot.pending if one.resource.urn in urns or one.resource.parent in urns]
     if begun:
         raise FlotillaError(
@@ -259,7 +259,7 @@ def _refuse_needed(going: Iterable[Released], others: Iterable[Released]) -> Non
 
 def _too_old(connection: Connection, plan: Release) -> FlotillaError | None:
     """Return why Karmada's policies can't preserve copies: older versions drop the field silently. None if they can."""
-    for policy in _senders(plan.policies):
+    for policy in _propagation_policies(plan.policies):
         ref = ref_of(policy)
         if connection.find(ref) is None:
             continue
@@ -280,12 +280,12 @@ def _all_leave(connection: Connection, members: Iterable[Released]) -> bool:
     }
 
 
-def _spaces_last(templates: Iterable[Object]) -> list[Object]:
+def _namespaces_last(templates: Iterable[Object]) -> list[Object]:
     """Return templates with namespaces and definitions last, since their deletion deletes others too."""
     return sorted(templates, key=lambda one: kind_of(one) in (NAMESPACE, DEFINITION))
 
 
-def _senders(policies: Iterable[Object]) -> list[Object]:
+def _propagation_policies(policies: Iterable[Object]) -> list[Object]:
     return [one for one in policies if one["apiVersion"] == POLICY_API and one["kind"] in POLICIES]
 
 
@@ -313,7 +313,7 @@ def _release_workloads(setting: Setting, connection: Connection, plan: Release) 
     templates = plan.templates
     alone = [obj["metadata"]["name"] for obj in templates if goes_by_itself(obj)]
     refs = [ref_of(obj) for obj in templates]
-    for policy in _senders(plan.policies):
+    for policy in _propagation_policies(plan.policies):
         patched(connection, ref_of(policy), _PRESERVE)
     for name in alone:
         patched(connection, ObjectRef("v1", "Namespace", name), {"metadata": {"annotations": {ON_REMOVAL: "keep"}}})
@@ -342,7 +342,7 @@ def _release_workloads(setting: Setting, connection: Connection, plan: Release) 
     return marked + unfinished
 
 
-def _cut_off(setting: Setting, connection: Connection, plan: Release) -> None:
+def _remove_access(setting: Setting, connection: Connection, plan: Release) -> None:
     """Remove Karmada's access to all members before one leaves; otherwise its replicas would move to the next ones."""
     cut = []
     for one in plan.members:

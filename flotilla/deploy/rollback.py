@@ -213,7 +213,7 @@ class _Reading:
             raise NoWayBack(f"update {update.number} has {whole[0]} encrypted as a whole", hint=_FROM_REPOSITORY)
         try:
             plain = sections_of({key: _in_plain_text(value, crypters) for key, value in config.values.items()})
-            values = {key: self._sealed_now(value, crypters) for key, value in config.values.items()}
+            values = {key: self._reencrypted(value, crypters) for key, value in config.values.items()}
         except EngineError as error:
             raise NoWayBack(f"the stack file of update {update.number}: {error.message}") from None
         sections = sections_of(values)
@@ -252,14 +252,14 @@ class _Reading:
         except EngineError:
             return []
 
-    def _sealed_now(self, value: Any, crypters: list[PassphraseCrypter]) -> Any:
+    def _reencrypted(self, value: Any, crypters: list[PassphraseCrypter]) -> Any:
         """Return a value with its secrets encrypted with the stack's current key."""
         if _is_secret(value):
             text = _decrypted(value, crypters)
             return {"secure": self._now.encrypt(text)}
         if isinstance(value, dict):
-            return {key: self._sealed_now(entry, crypters) for key, entry in value.items()}
-        return [self._sealed_now(entry, crypters) for entry in value] if isinstance(value, list) else value
+            return {key: self._reencrypted(entry, crypters) for key, entry in value.items()}
+        return [self._reencrypted(entry, crypters) for entry in value] if isinstance(value, list) else value
 
 
 def _inputs(snapshot: Snapshot) -> dict[str, Properties]:

@@ -111,7 +111,7 @@ def delete_all(deployment: Deployment, doomed: list[ResourceState], replaced: li
             protected = True
     if protected:
         return
-    doomed = _beside_unsettled(deployment, doomed)
+    doomed = _without_unsettled(deployment, doomed)
     deployment.doomed |= {r.urn for r in doomed}
     if deployment.options.dry_run:
         _check_clusters(deployment, [*doomed, *replaced])
@@ -129,7 +129,7 @@ def delete_all(deployment: Deployment, doomed: list[ResourceState], replaced: li
     _in_waves(deployment, everything, dependents)
 
 
-def _beside_unsettled(deployment: Deployment, doomed: list[ResourceState]) -> list[ResourceState]:
+def _without_unsettled(deployment: Deployment, doomed: list[ResourceState]) -> list[ResourceState]:
     """Return the resources that can be deleted although an interrupted creation is unsettled.
 
     It is unsettled because its cluster does not answer. The dependencies of that creation stay: without its provider,

@@ -22,7 +22,7 @@ _POINTER = "(p == '' || p.startsWith('/'))"
 
 
 @dataclass(frozen=True)
-class _Guard:
+class _Rules:
     """The rules (expression, message) for some kinds, and the variables (name, expression) that the rules share."""
 
     name: str
@@ -43,8 +43,8 @@ _FIELD_SELECTORS = (
     ),
     "fieldSelector knows the keys provider, region and zone, and the operators In and NotIn",
 )
-_GUARDS = (
-    _Guard(
+_RULES = (
+    _Rules(
         "selectors-of-a-namespace",
         _GROUP_OF_POLICIES,
         ("propagationpolicies", "overridepolicies"),
@@ -58,7 +58,7 @@ _GUARDS = (
             ),
         ),
     ),
-    _Guard(
+    _Rules(
         "propagation",
         _GROUP_OF_POLICIES,
         _PROPAGATION,
@@ -149,7 +149,7 @@ _GUARDS = (
             ),
         ),
     ),
-    _Guard(
+    _Rules(
         "propagation-kept",
         _GROUP_OF_POLICIES,
         _PROPAGATION,
@@ -168,7 +168,7 @@ _GUARDS = (
             ),
         ),
     ),
-    _Guard(
+    _Rules(
         "override",
         _GROUP_OF_POLICIES,
         _OVERRIDE,
@@ -234,7 +234,7 @@ _GUARDS = (
             ),
         ),
     ),
-    _Guard(
+    _Rules(
         "clusters",
         CLUSTER_API.partition("/")[0],
         ("clusters",),
@@ -287,7 +287,7 @@ _GUARDS = (
             ),
         ),
     ),
-    _Guard(
+    _Rules(
         "protection",
         "*",
         ("*",),
@@ -305,15 +305,15 @@ _GUARDS = (
 )
 
 
-def guard(connection: Connection) -> None:
+def install_rules(connection: Connection) -> None:
     """Install the rules, and wait until they are in force, since the API server applies them with a delay."""
-    for one in _GUARDS:
+    for one in _RULES:
         for obj in _objects(one):
             apply(connection, obj)
     wait_until(lambda: _in_force(connection), seconds=_SECONDS, doing="waiting for the stand-in's admission rules")
 
 
-def _objects(one: _Guard) -> tuple[Object, Object]:
+def _objects(one: _Rules) -> tuple[Object, Object]:
     name = f"stand-in-{one.name}"
     rule = {
         "apiGroups": [one.group],

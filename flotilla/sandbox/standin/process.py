@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flotilla.kube.connection import Connection
 from flotilla.sandbox.controllers import Controllers
 from flotilla.sandbox.definitions import prepare
-from flotilla.sandbox.standin.admission import guard
+from flotilla.sandbox.standin.admission import install_rules
 from flotilla.sandbox.standin.crds import definitions
 
 CONTRACT = "1.18"
@@ -36,6 +36,6 @@ class StandIn(Controllers):
     def start(self, connection: Connection) -> None:
         """Install the kinds and rules, and start the process."""
         prepare(connection, definitions())
-        guard(connection)
+        install_rules(connection)
         command = [sys.executable, "-m", "flotilla.sandbox.standin", f"--kubeconfig={self.cluster.kubeconfig}"]
         self.process(_PROCESS).start(command)
