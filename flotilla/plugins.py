@@ -73,7 +73,9 @@ class Plugin:
     def unusable(self, why: str) -> PluginError:
         """Return the error for an extension that can't be used; `why` continues the sentence after its name."""
         remedy = "correct it" if self.project else "correct it, or uninstall its package"
-        return PluginError(f"{self.title} {why}", hint=f"{remedy}; nothing runs without it, for somebody relies on it")
+        return PluginError(
+            f"{self.title} {why}", hint=f"{remedy}; nothing runs without it, because somebody may rely on it"
+        )
 
 
 def plugins(group: Group, project: Path | None = None) -> dict[str, Plugin]:

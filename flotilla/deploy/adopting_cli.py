@@ -34,7 +34,7 @@ from flotilla.state.checkpoint import Encoder, from_export, to_export
 from flotilla.state.crypto import PassphraseCrypter
 from flotilla.state.values import Properties, Secret
 
-BY_WHOM = "adopted by the embedded engine, into the state of Pulumi's CLI, which goes on from there"
+BY_WHOM = "adopted by the embedded engine, into the state of Pulumi's CLI, which continues from there"
 _TRIES = 3
 _PAUSE_SECONDS = 2.0
 
@@ -62,11 +62,11 @@ class AdoptingPulumiStack(PulumiStack):
         if opens_embedded(self._setting):
             return embedded_stack(self._setting).up(targets=targets, refresh_first=refresh_first, plan=plan)
         with self._copied() as copy:
-            self._prove_writable(copy)
+            self._check_writable(copy)
             try:
                 return copy.engine.up(targets=targets, refresh_first=refresh_first, plan=plan)
             finally:
-                self._give_back(copy)
+                self._import_result(copy)
 
     # -- the copy ---------------------------------------------------------------------------------
 
@@ -102,7 +102,7 @@ class AdoptingPulumiStack(PulumiStack):
             engine.secret, engine.outputs_of = secret, self._outputs
             yield _Copy(engine, exported)
 
-    def _prove_writable(self, copy: _Copy) -> None:
+    def _check_writable(self, copy: _Copy) -> None:
         """Write the unchanged state back before anything is changed, to find out whether the backend accepts it.
 
         Raises:
@@ -122,7 +122,7 @@ class AdoptingPulumiStack(PulumiStack):
             raise EngineError(f"{error.message}; nothing was changed", hint=error.hint) from None
         copy.exported = self._exported()
 
-    def _give_back(self, copy: _Copy) -> None:
+    def _import_result(self, copy: _Copy) -> None:
         """Write the state after the run into the backend, if it has changed.
 
         Raises:
@@ -134,15 +134,15 @@ class AdoptingPulumiStack(PulumiStack):
         again = "run the same command again: it finds what is done, and does the rest"
         if self._exported() != copy.exported:
             raise EngineError(
-                f"another run has changed the state of stack {self._setting.stack} meanwhile: it was left as it is, "
-                "and does not have what this run has done",
+                f"another run has changed the state of stack {self._setting.stack} meanwhile: the state was not "
+                "overwritten, and does not contain the changes of this run",
                 hint=again,
             )
         document = {**copy.exported, "deployment": to_export(left, before)}
         self._retried(lambda: self._import(document), again)
         if left.pending:
             broke = counted(len(left.pending), "operation")
-            self._setting.report(f"{broke} broke off, which the CLI's import doesn't keep: {again}")
+            self._setting.report(f"{broke} broke off, and the CLI's import doesn't keep that: {again}")
 
     def _retried(self, action: Callable[[], None], hint: str) -> None:
         for left in reversed(range(_TRIES)):
@@ -151,7 +151,7 @@ class AdoptingPulumiStack(PulumiStack):
             except EngineError as error:
                 if not left:
                     raise EngineError(
-                        f"{error.message}; what this run has done is not in the state", hint=hint
+                        f"{error.message}; the changes of this run are not in the state", hint=hint
                     ) from None
                 time.sleep(_PAUSE_SECONDS)
             else:

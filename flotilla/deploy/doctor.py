@@ -176,7 +176,7 @@ def _clusters(fleet: Fleet, base: Path, seconds: float) -> Iterator[Check]:
             made = f"{source.cluster} is made by {'stack ' + source.stack if source.stack else 'this stack'}"
             yield partial(_fine, name, made)
         elif source.inline is not None and source.inline.get_secret_value() == "[secret]":
-            seen = "its kubeconfig is encrypted in the stack file; a preview looks into it"
+            seen = "its kubeconfig is encrypted in the stack file; a preview checks it"
             yield partial(Finding, name, Health.NOTE, seen)
         else:
             yield partial(_cluster, name, kubeconfig_text(source, base), seconds)
@@ -271,8 +271,10 @@ def _port(cluster: KindCluster, address: str, port: int) -> Finding:
         except KindError:
             pass
         if error.errno == errno.EADDRNOTAVAIL:
-            return _wrong(what, f"{address} is no address of this machine", "give one that it has")
-        return _wrong(what, f"{address}: {error.strerror}", "end what listens there, or choose another port")
+            return _wrong(what, f"{address} is no address of this machine", "use an address of this machine")
+        return _wrong(
+            what, f"{address}: {error.strerror}", "end the process that listens there, or choose another port"
+        )
     return _fine(what, f"is free on {address}")
 
 
@@ -300,7 +302,7 @@ def _chart(helm: HelmControlPlane, version: str, base: Path, seconds: float) -> 
         with urllib.request.urlopen(f"{repository}/index.yaml", timeout=seconds) as answer:  # noqa: S310 - the user's URL
             index = answer.read().decode("utf-8", "replace")
     except (OSError, ValueError) as error:
-        remedy = "give chart.path or chart.oci where there is no way to it"
+        remedy = "give chart.path or chart.oci if this machine can't reach it"
         return _wrong("chart", f"{repository} can't be reached: {getattr(error, 'reason', error)}", remedy)
     if not re.search(rf"^\s*version:\s*[\"']?v?{re.escape(wanted)}[\"']?\s*$", index, re.MULTILINE):
         remedy = "the public index lags: name chart.version, or give chart.path"

@@ -133,4 +133,4 @@ def _workloads(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[En
         called = {"name": names[name], "formerly": entry.get("formerly") or name} if name in names else {}
         after = {"after": [names.get(one, one) for one in entry["after"]]} if entry.get("after") else {}
         workloads.append({**entry, **called, **after})
-    return workloads, [f"workload {former} stays called {name}" for former, name in names.items()]
+    return workloads, [f"workload {former} keeps its new name {name}" for former, name in names.items()]

@@ -31,11 +31,11 @@ def named(history: Sequence[Update], number: int) -> Update:
         raise NoWayBack(f"there is no update {number}: the history has the updates 1 to {len(history)}")
     update = _readable(history[number - 1])
     if not update.declares:
-        raise NoWayBack(f"{number} is no update but a {update.kind}, which declares nothing")
+        raise NoWayBack(f"entry {number} is not an update but a {update.kind}, which declares nothing")
     if not update.good:
         raise NoWayBack(
-            f"update {number} ended as {update.result}: what it declared never ran as a whole",
-            hint=f"choose one that ended well: {SHOW}",
+            f"update {number} ended as {update.result}: its declaration was never carried out completely",
+            hint=f"choose one that succeeded: {SHOW}",
         )
     return update
 
@@ -76,7 +76,7 @@ def newest_good(
             continue
         if _readable(update).good and not (current.declares and same(update, current)):
             return update
-    raise NoWayBack(f"no update before update {before} ended well and declared something else")
+    raise NoWayBack(f"no update before update {before} succeeded with another declaration")
 
 
 def _decides(update: Update) -> bool:

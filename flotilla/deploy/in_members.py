@@ -126,13 +126,13 @@ def in_members(
         return (), dict.fromkeys(sorted(wanted), "this engine hides its kubeconfig, and the stack names no file")
     quiet = {name: silent[name] for name in wanted if name in silent}
     asked = [name for name in wanted if name not in quiet]
-    answers = ask_members(access, asked, lambda member: _there(member, wanted[member.name]), seconds=ANSWER_SECONDS)
+    answers = ask_members(access, asked, lambda member: _existing(member, wanted[member.name]), seconds=ANSWER_SECONDS)
     return tuple(one for found in answers.found.values() for one in found), dict(
         sorted({**quiet, **answers.unknown}.items())
     )
 
 
-def _there(member: Connection, coming: list[Coming]) -> list[InMember]:
+def _existing(member: Connection, coming: list[Coming]) -> list[InMember]:
     wanted = {ref_of(one.item): one for one in coming}
     live = find_several(member, wanted)
     others = [ref for ref in sorted(live) if not is_managed(live[ref])]
@@ -159,7 +159,7 @@ def _compared(member: Connection, coming: Coming, live: Object, *, asks: bool) -
     over = written_over(manifest, live)
     fixed = fixed_paths(found.kind)
     differences = _differences(manifest, over, live)
-    if asks and not _hides(coming.item):
+    if asks and not _is_hidden(coming.item):
         try:
             planned = member.replace(over, field_manager=_MANAGER, dry_run=True)
             return replace(found, changes=as_secret(compare(declarable(live), declarable(planned)), coming.item, live))
@@ -220,6 +220,6 @@ def _manifest(item: Object) -> Object:
     return manifest
 
 
-def _hides(item: Object) -> bool:
+def _is_hidden(item: Object) -> bool:
     """Return whether a value is unknown or hidden by the engine, so that no member can check the object."""
     return has_unknown(item) or HIDDEN in str(reveal(item))

@@ -143,7 +143,7 @@ class PulumiStack:
         """Return a failed result if the plan has changed; nothing was done then. None if it has not."""
         if now.digest == plan.digest:
             return None
-        found = differences(plan, now, self._digest_key()[0]) or ["a file that it is made of has other content"]
+        found = differences(plan, now, self._digest_key()[0]) or ["one of its source files has other content"]
         now.steps.clear()
         now.failures.append(
             f"the plan is not the one that was shown any more, so nothing was done: {'; '.join(found)}\n"

@@ -27,12 +27,12 @@ _KEYS = frozenset({"kubeconfig", "version", "protect"})
 """The keys of a control plane that exists, and whose kubeconfig is a file."""
 
 
-def quick_access(setting: Setting, stored: Callable[[], Mapping[str, str]]) -> FleetAccess | None:
+def quick_access(setting: Setting, from_state: Callable[[], Mapping[str, str]]) -> FleetAccess | None:
     """Return the access to a stack's clusters; None where the stack file names no file for Karmada, or is unusual.
 
     Args:
         setting: where the stack is.
-        stored: returns the members' kubeconfigs in the stack's state; it is called where the stack file doesn't name a
+        from_state: returns the members' kubeconfigs in the stack's state; it is called where the stack file doesn't name a
             file for each member.
     """
     try:
@@ -47,11 +47,11 @@ def quick_access(setting: Setting, stored: Callable[[], Mapping[str, str]]) -> F
 
     def members() -> Mapping[str, str | Object]:
         if named is None:
-            return stored()
+            return from_state()
         try:
             return {name: _document(one, setting) for name, one in named.items()}
         except FlotillaError:  # a file is missing; the state has its former content
-            return stored()
+            return from_state()
 
     return FleetAccess(connection, members)
 
@@ -63,7 +63,7 @@ def _document(source: tuple[str, str | None], setting: Setting) -> Object:
 
 
 def _control_plane(sections: Mapping[str, Any]) -> tuple[str, str | None] | None:
-    """Return the path and context of Karmada's kubeconfig; None where there is none, or something is unusual."""
+    """Return the path and context of Karmada's kubeconfig; None if there is none, or the stack file is unusual."""
     if not all(key in SECTIONS and isinstance(value, _type_of(key)) for key, value in sections.items()):
         return None
     section = sections.get("controlPlane")
@@ -81,7 +81,7 @@ def _type_of(section: str) -> type:
 
 
 def _members(sections: Mapping[str, Any]) -> dict[str, tuple[str, str | None]] | None:
-    """Return the path and context of each member's kubeconfig; None where not each of them has one."""
+    """Return the path and context of each member's kubeconfig; None if a member has none."""
     found = {}
     for entry in sections.get("members") or []:
         source = _file(entry.get("kubeconfig")) if isinstance(entry, dict) else None
@@ -92,7 +92,7 @@ def _members(sections: Mapping[str, Any]) -> dict[str, tuple[str, str | None]] |
 
 
 def _file(value: Any) -> tuple[str, str | None] | None:
-    """Return the path and the context that a `kubeconfig` names; None where it names none."""
+    """Return the path and the context of a key `kubeconfig`; None if it names no file."""
     given = {"path": value} if isinstance(value, str) else value
     if not isinstance(given, dict) or not given.keys() <= {"path", "context"}:
         return None

@@ -50,7 +50,7 @@ def rebalance(setting: Setting, engine: EngineName, member: str, workloads: Iter
         while time.monotonic() - began < _SECONDS:
             results = results_of(connection.get(ref))
             if len(results) >= len(refs):
-                return _said(results)
+                return _lines(results)
             if pause(_POLL_SECONDS):
                 break
     finally:
@@ -89,7 +89,7 @@ def results_of(made: Object) -> dict[str, str]:
     return found
 
 
-def _said(results: dict[str, str]) -> list[str]:
+def _lines(results: dict[str, str]) -> list[str]:
     done = sorted(name for name, why in results.items() if not why)
     said = [f"Karmada divides again: {', '.join(done)}; `flotilla status` shows how far it is"] if done else []
     return said + [f"{name}: not divided again: {why}" for name, why in sorted(results.items()) if why]

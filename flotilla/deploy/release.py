@@ -136,20 +136,20 @@ def plan_release(setting: Setting, engine: EngineName, names: Sequence[str], *, 
         raise FlotillaError(f"stack {setting.stack} has no workload and no member", hint="there is nothing to release")
     workloads = tuple(one for one in parts if one in chosen and not one.is_member)
     members = tuple(one for one in parts if one in chosen and one.is_member)
-    _refuse_begun(snapshot, {one.urn for part in chosen for one in part.resources})
+    _refuse_interrupted(snapshot, {one.urn for part in chosen for one in part.resources})
     _refuse_needed(workloads, [one for one in parts if not one.is_member and one not in workloads])
     kubeconfigs = declared(snapshot).kubeconfigs
     for one in members:
         if one.name not in kubeconfigs:
             raise FlotillaError(
-                f"the state has no kubeconfig of {one.name}: its copies could not be freed of their marks",
-                hint="run `flotilla up` once before; `flotilla abandon` is for a member that is gone",
+                f"the state has no kubeconfig of {one.name}: Karmada's marks could not be removed from its copies",
+                hint="run `flotilla up` first; `flotilla abandon` is for a member that no longer exists",
             )
         if not _cluster_id(one):
             raise FlotillaError(
-                f"the state has no UID of {one.name}'s cluster: Karmada's access to it could not be taken away first, "
-                "and everything that it has sent there would be deleted",
-                hint="run `flotilla up` once before",
+                f"the state has no UID of {one.name}'s cluster: Karmada's access to it could not be removed first, "
+                "and Karmada would delete everything that it has sent there",
+                hint="run `flotilla up` first",
             )
     _refuse_protected(chosen)
     connection = control_plane_of(setting, engine)
@@ -178,12 +178,12 @@ def release(setting: Setting, engine: EngineName, plan: Release) -> list[str]:
         if workloads and not plan.members_first:
             said += _release_workloads(setting, connection, plan)
             stack.forget(workloads, verb="release")
-        _cut_off(setting, connection, plan)
+        _remove_access(setting, connection, plan)
         for one in plan.members:
             _release_member(connection, one, plan.kubeconfigs[one.name])
             stack.forget({resource.urn for resource in one.resources}, verb="release")
         if workloads and plan.members_first:
-            for obj in (*plan.policies, *_spaces_last(plan.templates)):
+            for obj in (*plan.policies, *_namespaces_last(plan.templates)):
                 _delete(connection, ref_of(obj), plan.workloads)
             said += finish_bindings(connection, map(ref_of, plan.templates))
             stack.forget(workloads, verb="release")
@@ -209,12 +209,12 @@ def _named(parts: list[Released], name: str) -> Released:
     return found[0]
 
 
-def _refuse_begun(snapshot: Snapshot, urns: set[str]) -> None:
+def _refuse_interrupted(snapshot: Snapshot, urns: set[str]) -> None:
     begun = [one.resource for one in snapshot.pending if one.resource.urn in urns or one.resource.parent in urns]
     if begun:
         raise FlotillaError(
-            f"a run broke off at {begun[0].name}: nobody knows what became of it",
-            hint="run `flotilla up` once before",
+            f"a run broke off at {begun[0].name}, and its result is unknown",
+            hint="run `flotilla up` first",
         )
 
 
@@ -228,7 +228,7 @@ def _refuse_others(connection: Connection, members: Iterable[Released]) -> None:
                 f"Cluster {one.name} of this control plane has {f'the UID {found}' if found else 'no UID'}, and the "
                 f"stack's member {_cluster_id(one)}: it could be another cluster, and Karmada would delete what it has "
                 "sent there; nothing was changed",
-                hint="run `flotilla up` once before: it says which cluster it is",
+                hint="run `flotilla up` first: it says which cluster it is",
             )
 
 
@@ -237,7 +237,7 @@ def _refuse_protected(chosen: Iterable[Released]) -> None:
         if any(resource.protect for resource in part.resources):
             raise FlotillaError(
                 f"{part.name} is protected and would leave the stack",
-                hint="take `protect` off in the stack file and run `flotilla up` first",
+                hint="remove `protect` from the stack file and run `flotilla up` first",
             )
 
 
@@ -252,23 +252,23 @@ def _refuse_needed(going: Iterable[Released], others: Iterable[Released]) -> Non
             if namespace in spaces or kind_of(obj) in kinds:
                 what = f"namespace {namespace}" if namespace in spaces else f"the definition of {obj['kind']}"
                 raise FlotillaError(
-                    f"workload {other.name} needs {what}, which would go from the control plane: {ref_of(obj)}",
+                    f"workload {other.name} needs {what}, which would be removed from the control plane: {ref_of(obj)}",
                     hint=f"release {other.name} as well; nothing was changed",
                 )
 
 
 def _too_old(connection: Connection, plan: Release) -> FlotillaError | None:
     """Return why Karmada's policies can't preserve copies: older versions drop the field silently. None if they can."""
-    for policy in _senders(plan.policies):
+    for policy in _propagation_policies(plan.policies):
         ref = ref_of(policy)
         if connection.find(ref) is None:
             continue
         taken = connection.patch(ref, _PRESERVE, query={"fieldManager": "flotilla", "dryRun": "All"})
         if not (taken.get("spec") or {}).get("preserveResourcesOnDeletion"):
             return FlotillaError(
-                f"this Karmada can't let copies go: {ref} has no preserveResourcesOnDeletion",
-                hint="Karmada 1.12 or newer can; a member can be released with all that it runs, and so can everything "
-                "(--all)",
+                f"this Karmada can't release copies: {ref} has no preserveResourcesOnDeletion",
+                hint="use Karmada 1.12 or newer, or release a member with everything that it runs, or release "
+                "everything (--all)",
             )
     return None
 
@@ -280,12 +280,12 @@ def _all_leave(connection: Connection, members: Iterable[Released]) -> bool:
     }
 
 
-def _spaces_last(templates: Iterable[Object]) -> list[Object]:
+def _namespaces_last(templates: Iterable[Object]) -> list[Object]:
     """Return templates with namespaces and definitions last, since their deletion deletes others too."""
     return sorted(templates, key=lambda one: kind_of(one) in (NAMESPACE, DEFINITION))
 
 
-def _senders(policies: Iterable[Object]) -> list[Object]:
+def _propagation_policies(policies: Iterable[Object]) -> list[Object]:
     return [one for one in policies if one["apiVersion"] == POLICY_API and one["kind"] in POLICIES]
 
 
@@ -313,11 +313,11 @@ def _release_workloads(setting: Setting, connection: Connection, plan: Release) 
     templates = plan.templates
     alone = [obj["metadata"]["name"] for obj in templates if goes_by_itself(obj)]
     refs = [ref_of(obj) for obj in templates]
-    for policy in _senders(plan.policies):
+    for policy in _propagation_policies(plan.policies):
         patched(connection, ref_of(policy), _PRESERVE)
     for name in alone:
         patched(connection, ObjectRef("v1", "Namespace", name), {"metadata": {"annotations": {ON_REMOVAL: "keep"}}})
-    setting.report("waiting until every copy is sure to stay")
+    setting.report("waiting until all copies are marked as preserved")
     # Also waits for templates that another policy or no policy has claimed, since they are deleted too.
     await_preserved(connection, [ref_of(obj) for obj in templates if not goes_by_itself(obj)], _SECONDS, every=True)
     keep_namespaces(connection, alone, _SECONDS)
@@ -326,7 +326,7 @@ def _release_workloads(setting: Setting, connection: Connection, plan: Release) 
     for part in ([ref for ref in refs if ref not in last], last):
         for ref in part:
             _delete(connection, ref, plan.workloads)
-        setting.report("waiting until Karmada has let the copies go")
+        setting.report("waiting until Karmada has released the copies")
         await_released(connection, Finisher(connection, part), _SECONDS)
     await_released(connection, finisher, _SECONDS)
     for policy in plan.policies:
@@ -342,7 +342,7 @@ def _release_workloads(setting: Setting, connection: Connection, plan: Release) 
     return marked + unfinished
 
 
-def _cut_off(setting: Setting, connection: Connection, plan: Release) -> None:
+def _remove_access(setting: Setting, connection: Connection, plan: Release) -> None:
     """Remove Karmada's access to all members before one leaves; otherwise its replicas would move to the next ones."""
     cut = []
     for one in plan.members:
@@ -354,7 +354,7 @@ def _cut_off(setting: Setting, connection: Connection, plan: Release) -> None:
         cut.append((one.name, cluster_id, Agent(member, agents[0]["metadata"]["namespace"]) if agents else None))
     there = [name for name, cluster_id, agent in cut if take_access(connection, name, cluster_id, agent)]
     for name in there:
-        setting.report(f"waiting until Karmada no longer reaches {name}, so that it leaves everything there as it is")
+        setting.report(f"waiting until Karmada no longer reaches {name}, so that it changes nothing there")
         await_cut_off(connection, name)
 
 

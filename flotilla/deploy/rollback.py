@@ -110,11 +110,11 @@ def _refuse_engine(setting: Setting, engine: EngineName) -> None:
     if engine is EngineName.PULUMI:
         raise NoWayBack(
             "Pulumi's CLI runs the program with the files as they are now, not as an earlier update had them",
-            hint="`--engine embedded` goes back on the same state, and the CLI goes on from there",
+            hint="`--engine embedded` goes back on the same state, and the CLI continues from there",
         )
     if setting.backend_url().startswith("file://") and not opens_embedded(setting):
         raise NoWayBack(
-            "the stack's secrets are under a key service, and only the embedded engine goes back, which knows "
+            "a key service encrypts the stack's secrets; only the embedded engine goes back, and it supports only "
             "passphrases",
             hint=_FROM_REPOSITORY,
         )
@@ -183,7 +183,7 @@ class _Reading:
     def _read(self, update: Update) -> _Declared:
         file = update.checkpoint()
         if file is None:
-            raise NoWayBack(f"of update {update.number} no state is kept any more beside {update.file}")
+            raise NoWayBack(f"the state after update {update.number} is no longer kept next to {update.file}")
         try:
             crypter, snapshot = self._opened(file)
             config = config_of(update, crypter)
@@ -193,7 +193,7 @@ class _Reading:
             raise NoWayBack(f"update {update.number} can't be used: {file} is gone") from None
         if config is None:
             raise NoWayBack(
-                f"update {update.number} keeps no stack file: an earlier version of Flotilla wrote it",
+                f"update {update.number} contains no stack file: an earlier version of Flotilla wrote it",
                 hint=f"{_FROM_REPOSITORY}; `--to` names another update",
             )
         return self._declared(update, config, crypter, made_in(snapshot))
@@ -213,12 +213,12 @@ class _Reading:
             raise NoWayBack(f"update {update.number} has {whole[0]} encrypted as a whole", hint=_FROM_REPOSITORY)
         try:
             plain = sections_of({key: _in_plain_text(value, crypters) for key, value in config.values.items()})
-            values = {key: self._sealed_now(value, crypters) for key, value in config.values.items()}
+            values = {key: self._reencrypted(value, crypters) for key, value in config.values.items()}
         except EngineError as error:
             raise NoWayBack(f"the stack file of update {update.number}: {error.message}") from None
         sections = sections_of(values)
         if wrong := malformed(sections):
-            raise NoWayBack(f"the stack file of update {update.number}: {wrong} is no list of named entries")
+            raise NoWayBack(f"the stack file of update {update.number}: {wrong} is not a list of named entries")
         objects: dict[str, list[Object]] = {}
 
         def entry_of(section: str, entry: Entry) -> str | None:
@@ -231,7 +231,7 @@ class _Reading:
             what = f"{_SINGULAR[section]} {name}"
             if found is None:
                 raise NoWayBack(
-                    f"update {update.number} declared {what} and did not make it: it was an `up` of single targets"
+                    f"update {update.number} declared {what} but did not create it: it was an `up` of single targets"
                 )
             if entry.get("image"):
                 return None
@@ -252,14 +252,14 @@ class _Reading:
         except EngineError:
             return []
 
-    def _sealed_now(self, value: Any, crypters: list[PassphraseCrypter]) -> Any:
+    def _reencrypted(self, value: Any, crypters: list[PassphraseCrypter]) -> Any:
         """Return a value with its secrets encrypted with the stack's current key."""
         if _is_secret(value):
             text = _decrypted(value, crypters)
             return {"secure": self._now.encrypt(text)}
         if isinstance(value, dict):
-            return {key: self._sealed_now(entry, crypters) for key, entry in value.items()}
-        return [self._sealed_now(entry, crypters) for entry in value] if isinstance(value, list) else value
+            return {key: self._reencrypted(entry, crypters) for key, entry in value.items()}
+        return [self._reencrypted(entry, crypters) for entry in value] if isinstance(value, list) else value
 
 
 def _inputs(snapshot: Snapshot) -> dict[str, Properties]:
@@ -279,7 +279,7 @@ def _decrypted(value: Mapping[str, Any], crypters: list[PassphraseCrypter]) -> s
             continue
         remember(text)
         return text
-    raise EngineError("a secret in it is encrypted under another passphrase than the stack's")
+    raise EngineError("a secret in it is encrypted with another passphrase than the stack's")
 
 
 def _in_plain_text(value: Any, crypters: list[PassphraseCrypter]) -> Properties | Any:

@@ -35,8 +35,8 @@ def who_acts(setting: Setting | None) -> str:
     except FlotillaError:
         locks = None  # a backend whose locks aren't files
     if locks is None:
-        return "the `up` that is under way does it, or else the next one"
+        return "the running `up` does it, or the next one"
     running = next((lock for lock in locks if lock.holder is not Holder.GONE), None)
     if running is None:
-        return "no `up` is under way: the next one does it"
-    return f"the `up` that is under way does it ({running.text})"
+        return "no `up` is running: the next one does it"
+    return f"the running `up` does it ({running.text})"

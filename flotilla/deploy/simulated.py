@@ -128,14 +128,14 @@ def simulated(
 def _notes(world: World, unasked: str, unread: tuple[str, ...], *, changes: bool) -> list[str]:
     found = []
     if unread:
-        found.append(f"not simulated, for the engine doesn't show what they send: {', '.join(unread)}")
+        found.append(f"not simulated, because the engine doesn't show their objects: {', '.join(unread)}")
     if unasked:
-        found.append(f"the control plane was not asked ({unasked}): where workloads are is what the last `up` saw")
+        found.append(f"the control plane was not asked ({unasked}): workloads are where the last `up` saw them")
     if changes:
-        found.append("the stack declares what isn't applied yet: this is what it is after `up`")
+        found.append("the stack has changes that aren't applied yet: this is the result after `up`")
     if world.down:
         names = ", ".join(sorted(world.down))
-        found.append(f"not ready, or not in the fleet, so that what is there doesn't count as running: {names}")
+        found.append(f"not ready, or not in the fleet, so that copies there don't count as running: {names}")
     return found
 
 

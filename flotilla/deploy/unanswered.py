@@ -22,5 +22,5 @@ def with_unanswered(result: Result, *, changing: bool) -> Result:
             continue
         result.unknown[cluster] = reason
         if changing:
-            result.failures.append(f"{reason}; nothing had to be changed there, and its objects were not looked at")
+            result.failures.append(f"{reason}; nothing had to be changed there, and its objects were not checked")
     return result

@@ -107,6 +107,6 @@ class Adopting(Deletions):
         if error is not None:
             error = redacted(error)  # a text of the cluster, which the state stores unencrypted
             self.put(replace(new, init_errors=(error,)))
-            raise EngineError(error, hint="it is in the state; the next run goes on with it")
+            raise EngineError(error, hint="the resource is in the state; the next run continues with it")
         self.put(new)
         return new

@@ -27,7 +27,7 @@ class Adoption:
 NOTHING = Adoption()
 
 
-class Named:
+class AdoptionNames:
     """Matches resources with the names of an adoption, and keeps which names matched none. Safe to use from threads."""
 
     def __init__(self, adoption: Adoption) -> None:

@@ -23,7 +23,7 @@ class Deletions(RunState):
         if resource.protect:
             step = Step(Op.DELETE, resource.urn, resource.type, old=resource)
             error = EngineError(
-                f"it is protected and would be {what}", hint="take the protection off in the program and run `up` first"
+                f"it is protected and would be {what}", hint="remove the protection in the program and run `up` first"
             )
             self.fail(step, error)
             raise Refused(resource.urn)
@@ -51,7 +51,7 @@ class Deletions(RunState):
             provider.delete(resource, timeout=(resource.custom_timeouts or {}).get("delete"))
         except AnotherCluster as error:
             with self.lock:
-                message = f"warning: {error.message}: what the state has of it is forgotten, not deleted"
+                message = f"warning: {error.message}: the resource is removed from the state, but not deleted"
                 if message not in self.result.messages:
                     self.result.messages.append(message)
 

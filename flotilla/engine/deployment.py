@@ -98,7 +98,7 @@ class Deployment(Adopting):
                 if candidate == urn:
                     raise EngineError(
                         f"{urn} is taken by {self.claimed[id(found)]}, which had this name before",
-                        hint="take its former name off first and run `up`, or use another name",
+                        hint="remove its former name first and run `up`, or use another name",
                     )
         return None
 
@@ -125,7 +125,7 @@ class Deployment(Adopting):
         if package in self.options.disabled_defaults:
             raise EngineError(
                 f"{goal.type} {goal.name!r} names no provider, and default providers of {package} are disabled",
-                hint="give it a provider: it would talk to whatever cluster the shell points to",
+                hint="give it a provider: the default one would use the cluster of the shell's current context",
             )
         urn = make_urn(self.stack, self.project, "", f"{PROVIDER_PREFIX}{package}", "default")
         with self.lock:

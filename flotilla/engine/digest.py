@@ -141,13 +141,13 @@ def random_names(steps: Iterable[Step]) -> dict[str, str]:
     """Return placeholders for generated names, whose random part differs in every preview."""
     found = {}
     for step in steps:
-        name = made_up_name(step)
+        name = generated_name(step)
         if name:
             found[name] = _RANDOM.sub("-[random]", name)
     return found
 
 
-def made_up_name(step: Step) -> str:
+def generated_name(step: Step) -> str:
     """Return the name that a provider generated for a created resource; empty if the program names it."""
     if step.op not in _NAMED_BY_PROVIDER or step.new is None:
         return ""

@@ -54,7 +54,7 @@ def goal_of(request: Any) -> Goal:
         (request.HasField("hooks") and _any_hook(request.hooks), "resource hooks"),
         (list(request.replace_with), "replace_with"),
         (request.packageRef, "a parameterized package"),
-        (request.pluginDownloadURL, "a plugin of its own download address"),
+        (request.pluginDownloadURL, "a plugin with its own download address"),
     ):
         if given:
             raise EngineError(

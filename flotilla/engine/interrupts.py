@@ -22,7 +22,7 @@ from flotilla.errors import EngineError
 Action = Callable[[], object]
 Report = Callable[[str], None]
 
-INTERRUPTED = "interrupted; run the same command again to go on from here"
+INTERRUPTED = "interrupted; run the same command again to continue"
 _SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )  # Windows has no SIGHUP
@@ -103,7 +103,7 @@ def interruptible(report: Report) -> Iterator[Interrupts]:
 
     def act(number: int) -> bool:
         if interrupts.asked:
-            interrupts.last("ended at once: the state says what was in flight; run the same command again to go on")
+            interrupts.last("ended at once: the state says what was in flight; run the same command again to continue")
         soon = number != signal.SIGINT
         interrupts.first()
         limit = f"at the latest in {_GRACE_SECONDS:.0f} s" if soon else "a second signal ends it at once"

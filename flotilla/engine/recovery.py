@@ -49,7 +49,7 @@ def settle(snapshot: Snapshot) -> tuple[Snapshot, list[str]]:
             continue
         if outcome.error is not None:
             waiting.append(operation)
-            messages.append(f"{what}; what became of it is unknown: {outcome.error.message}")
+            messages.append(f"{what}; its result is unknown: {outcome.error.message}")
             continue
         _take(resources, operation, outcome.resource)
         gone = "it is not there" if operation.type == "creating" else "it is gone"

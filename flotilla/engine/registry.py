@@ -84,7 +84,7 @@ class ProviderRegistry:
         urn = reference.rpartition("::")[0]
         resource = self._find(reference)
         if resource is None:
-            raise EngineError(f"{type_} refers to the provider {urn}, which isn't there")
+            raise EngineError(f"{type_} refers to the provider {urn}, which does not exist")
         inputs = reveal(resource.inputs)
         key = f"{urn}\0{type_ == releases.RELEASE}\0{inputs!r}"
         with self._lock:
@@ -220,7 +220,9 @@ def _kubeconfig(urn: str, inputs: Properties) -> str:
     if kubeconfig is UNKNOWN:
         raise EngineError(f"{urn}: its kubeconfig isn't known yet")
     if not isinstance(kubeconfig, str) or not kubeconfig:
-        raise EngineError(f"{urn} has no kubeconfig", hint="the ambient one is never used: give it one")
+        raise EngineError(
+            f"{urn} has no kubeconfig", hint="the shell's kubeconfig is never used: give the provider one"
+        )
     return kubeconfig
 
 

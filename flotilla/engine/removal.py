@@ -111,7 +111,7 @@ def delete_all(deployment: Deployment, doomed: list[ResourceState], replaced: li
             protected = True
     if protected:
         return
-    doomed = _beside_unsettled(deployment, doomed)
+    doomed = _without_unsettled(deployment, doomed)
     deployment.doomed |= {r.urn for r in doomed}
     if deployment.options.dry_run:
         _check_clusters(deployment, [*doomed, *replaced])
@@ -129,7 +129,7 @@ def delete_all(deployment: Deployment, doomed: list[ResourceState], replaced: li
     _in_waves(deployment, everything, dependents)
 
 
-def _beside_unsettled(deployment: Deployment, doomed: list[ResourceState]) -> list[ResourceState]:
+def _without_unsettled(deployment: Deployment, doomed: list[ResourceState]) -> list[ResourceState]:
     """Return the resources that can be deleted although an interrupted creation is unsettled.
 
     It is unsettled because its cluster does not answer. The dependencies of that creation stay: without its provider,
@@ -142,9 +142,7 @@ def _beside_unsettled(deployment: Deployment, doomed: list[ResourceState]) -> li
     for resource in begun:
         needed = _with_needs(deployment, resource.depends_on())
         if needed & going:
-            text = (
-                f"{resource.name}: its creation broke off, and what became of it is unknown, so that its provider stays"
-            )
+            text = f"{resource.name}: its creation broke off, and its result is unknown, so that its provider is kept"
             texts = deployment.result.messages if deployment.options.dry_run else deployment.result.failures
             texts.append(text)
         kept |= needed
@@ -163,7 +161,9 @@ def _check_cluster(deployment: Deployment, provider: str, type_: str) -> None:
         deployment.registry.reach(provider, type_)
     except AnotherCluster as error:
         with deployment.lock:
-            deployment.result.messages.append(f"warning: {error.message}: its resources are forgotten, not deleted")
+            deployment.result.messages.append(
+                f"warning: {error.message}: its resources are removed from the state, but not deleted"
+            )
     except ClusterError as error:
         deployment.unanswered.note(provider, error)
     except FlotillaError:

@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flotilla.engine.adoption import NOTHING, Adoption, Named
+from flotilla.engine.adoption import NOTHING, Adoption, AdoptionNames
 from flotilla.engine.registry import ProviderRegistry, referred
-from flotilla.engine.shown import Shown
+from flotilla.engine.shown import ShownPlan
 from flotilla.engine.unanswered import Unanswered
 from flotilla.errors import EngineError, FlotillaError
 from flotilla.karmada.status.judgements import REMEDY
@@ -65,7 +65,7 @@ class RunState:
     read_stack: ReadStack = no_stacks
     save: Callable[[], None] = lambda: None
     result: Result = field(default_factory=Result)
-    shown: Shown | None = None
+    shown: ShownPlan | None = None
     """The plan that was shown; if it is set, steps that it does not contain fail."""
 
     def __post_init__(self) -> None:
@@ -100,7 +100,7 @@ class RunState:
         self.skipped: set[tuple[str, str]] = set()
         """Type and name of resources that were not registered because of a failed one, and of their parents."""
         self.unanswered = Unanswered()
-        self.adopting = Named(self.options.adopt)
+        self.adopting = AdoptionNames(self.options.adopt)
         self.registry = ProviderRegistry(self.provider_of, self.read_stack)
 
     # -- state ------------------------------------------------------------------------------------
@@ -183,9 +183,9 @@ class RunState:
             if stop:
                 self.fail(step, EngineError(f"{stop}; nothing of this workload was done", hint=REMEDY))
             raise Refused(step.urn)
-        objection = self.shown.objection(step)
-        if objection:
-            self.fail(step, EngineError(objection))
+        deviation = self.shown.deviation(step)
+        if deviation:
+            self.fail(step, EngineError(deviation))
             raise Refused(step.urn)
 
     def run(self, step: Step, pending: Operation | None, action: Callable[[], None]) -> None:

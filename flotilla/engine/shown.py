@@ -12,9 +12,9 @@ from typing import Any
 
 from flotilla.engine.digest import (
     declared_inputs,
+    generated_name,
     identity,
     is_declared,
-    made_up_name,
     members_of,
     silent_members,
     unanswered,
@@ -33,7 +33,7 @@ _IDENTITY = ("uid",)
 _HINT = "`flotilla preview` shows the plan as it is now"
 
 
-class Shown:
+class ShownPlan:
     """A plan that was shown; compares the steps of a run with it."""
 
     def __init__(self, plan: Result) -> None:
@@ -44,7 +44,7 @@ class Shown:
         self._names: dict[str, str] = {}
         self._lock = threading.Lock()
 
-    def objection(self, step: Step) -> str:
+    def deviation(self, step: Step) -> str:
         """Return how a step differs from the one that was shown; empty if it does not."""
         if step.op not in CHANGING or is_default_provider(step.urn, step.type):
             return ""  # no plan shows default providers, which the engine adds itself
@@ -52,7 +52,7 @@ class Shown:
         if shown is None:
             return f"the plan that was shown does not {str(step.op).replace('-', ' ')} it, so it was not done; {_HINT}"
         with self._lock:
-            one, other = made_up_name(shown), made_up_name(step)
+            one, other = generated_name(shown), generated_name(step)
             if one and other:
                 self._names[one] = other
             names = dict(self._names)

@@ -20,7 +20,7 @@ from flotilla.engine.recovery import settle
 from flotilla.engine.refresh import refresh
 from flotilla.engine.removal import delete_all, delete_unregistered
 from flotilla.engine.run_state import PARALLEL, Options, Refused
-from flotilla.engine.shown import Shown
+from flotilla.engine.shown import ShownPlan
 from flotilla.errors import EngineError
 from flotilla.plan.steps import Listener, Result
 from flotilla.state.backend import OpenStack, StackFiles, open_stack
@@ -267,7 +267,7 @@ class EmbeddedStack:
                 snapshot = self._refreshed(snapshot).snapshot()
             interrupts.refuse_if_asked()
             deployment = self._deployment(snapshot, config, targets, dry_run=False)
-            deployment.shown = Shown(plan) if plan is not None else None
+            deployment.shown = ShownPlan(plan) if plan is not None else None
             encoder = Encoder(opened.crypter, self.files.qualified)
             writer = StateWriter(self.files, encoder, deployment.snapshot, on_error=deployment.ending.set)
             # Written once before anything is changed, so that a full disk or a read-only folder is reported now.

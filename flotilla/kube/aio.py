@@ -21,7 +21,7 @@ from flotilla.kube.following import Event, Followed
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.kube.operations import Page, Scope, Steps
 from flotilla.kube.sending import Late, Sending, Trouble, bounded
-from flotilla.kube.transport import MAKING, check_values, unusable
+from flotilla.kube.transport import CLIENT_LOCK, check_values, unusable
 from flotilla.kube.wire import (
     ANSWER_SECONDS,
     ATTEMPTS,
@@ -282,15 +282,15 @@ class _Session:
         async with self._lock:
             if self._open is None:
                 await self._make(name)
-            own = await self._off_the_loop(self._credentials.headers)
-            self.credentials = await self._others(name) if own is None else own
+            own = await self._in_thread(self._credentials.headers)
+            self.credentials = await self._provider_headers(name) if own is None else own
         return self
 
     async def _make(self, name: str) -> None:
-        plain = await self._off_the_loop(self._credentials.plain)
+        plain = await self._in_thread(self._credentials.plain)
         check_values(plain, name)
         try:
-            with MAKING:
+            with CLIENT_LOCK:
                 client = await new_client_from_config_dict(plain)
             self._settings = client.configuration
             self.host = client.configuration.host
@@ -303,14 +303,14 @@ class _Session:
         except Exception as error:  # noqa: BLE001 - the package raises errors of any type for unexpected values
             raise unusable(name, error) from None
 
-    async def _others(self, name: str) -> dict[str, str]:
+    async def _provider_headers(self, name: str) -> dict[str, str]:
         try:
             settings = await self._settings.auth_settings()  # may renew an auth provider's token
         except Exception as error:  # noqa: BLE001 - any error of a credentials provider becomes this cluster's error
             raise unusable(name, error) from None
         return {s["key"]: s["value"] for s in settings.values() if s["in"] == "header" and s["value"]}
 
-    async def _off_the_loop(self, ask: Callable[[], T]) -> T:
+    async def _in_thread(self, ask: Callable[[], T]) -> T:
         """Call a function that may run a plugin for seconds, without blocking the event loop."""
         return await asyncio.to_thread(ask) if self._credentials.runs_a_plugin else ask()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flotilla.errors import ClusterError
-from flotilla.kube.exec_plugin import Given, PluginError, run_plugin
+from flotilla.kube.exec_plugin import PluginCredentials, PluginError, run_plugin
 from flotilla.kube.objects import Object
 
 # Requests that run in parallel or follow soon do not each wait for a plugin that has just failed.
@@ -26,7 +26,7 @@ class Credentials:
         self._document = document
         self._name = name
         self._lock = threading.Lock()
-        self._given: Given | None = None
+        self._given: PluginCredentials | None = None
         self._failed: tuple[float, str] = (float("-inf"), "")
 
     @property
@@ -90,7 +90,7 @@ class Credentials:
         except ValueError:
             raise self._unusable(f"its tokenFile {file} is not text") from None
 
-    def _from_plugin(self) -> Given:
+    def _from_plugin(self) -> PluginCredentials:
         with self._lock:
             if self._given is not None and not self._given.expired():
                 return self._given

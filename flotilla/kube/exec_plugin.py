@@ -26,7 +26,7 @@ class PluginError(Exception):
 
 
 @dataclass(frozen=True)
-class Given:
+class PluginCredentials:
     """The credentials that a plugin gave."""
 
     token: str = ""
@@ -42,7 +42,7 @@ class Given:
         return self.expires is not None and self.expires <= time.time() + 10
 
 
-def run_plugin(config: dict[str, Any], cluster: dict[str, Any], *, seconds: float = EXEC_SECONDS) -> Given:
+def run_plugin(config: dict[str, Any], cluster: dict[str, Any], *, seconds: float = EXEC_SECONDS) -> PluginCredentials:
     """Run a kubeconfig's exec plugin.
 
     Args:
@@ -93,7 +93,7 @@ def _output(arguments: list[str], environment: dict[str, str], seconds: float) -
     return ended.output
 
 
-def _given(command: str, output: bytes, version: str) -> Given:
+def _given(command: str, output: bytes, version: str) -> PluginCredentials:
     try:
         found = json.loads(output)
     except (ValueError, RecursionError):
@@ -110,7 +110,7 @@ def _given(command: str, output: bytes, version: str) -> Given:
     if not token and not (certificate and key):
         raise PluginError(f"{command} gave neither a token nor a client certificate with its key")
     remember(token, key)
-    return Given(token, certificate, key, _time(status.get("expirationTimestamp")))
+    return PluginCredentials(token, certificate, key, _time(status.get("expirationTimestamp")))
 
 
 def _time(text: Any) -> float | None:

@@ -45,7 +45,8 @@ def load(pool: Any, document: dict[str, Any]) -> str:
         elif settings["ca_certs"]:
             context.load_verify_locations(settings["ca_certs"])
         elif context.verify_mode is not ssl.CERT_NONE and str(cluster.get("server", "")).lower().startswith("https"):
-            context.load_default_certs()  # takes longer than a request: not for servers whose certificate nobody checks
+            # Loading takes longer than a request, so it is left out for servers whose certificate isn't verified.
+            context.load_default_certs()
         if user.get(_CERTIFICATE) and user.get(_KEY):
             _load_chain(context, _decoded(user[_CERTIFICATE]), _decoded(user[_KEY]))
         elif settings["cert_file"]:

@@ -39,7 +39,7 @@ class Kind:
         """
         if name in self.clusters():
             raise KindError(
-                f"a kind cluster {name} is there already, and not of this stack's making",
+                f"a kind cluster {name} exists already, and this stack did not create it",
                 hint=f"rename yours, or remove it: kind delete cluster --name {name}",
             )
         with tempfile.TemporaryDirectory(prefix="flotilla-kind-") as folder:

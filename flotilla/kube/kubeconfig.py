@@ -104,7 +104,7 @@ def select(document: dict[str, Any], context: str | None = None, *, base: Path |
         "kind": "Config",
         "current-context": name,
         "clusters": [{"name": wanted["cluster"], "cluster": _inline(cluster, base)}],
-        "users": [{"name": user_name, "user": _with_program(_inline(user, base), base)}],
+        "users": [{"name": user_name, "user": _with_absolute_command(_inline(user, base), base)}],
         "contexts": [{"name": name, "context": {"cluster": wanted["cluster"], "user": user_name}}],
     }
 
@@ -209,7 +209,7 @@ def _inline(section: dict[str, Any], base: Path | None) -> dict[str, Any]:
     return result
 
 
-def _with_program(user: dict[str, Any], base: Path | None) -> dict[str, Any]:
+def _with_absolute_command(user: dict[str, Any], base: Path | None) -> dict[str, Any]:
     """Return a user whose exec plugin has an absolute path; client-go starts it relative to the kubeconfig's folder."""
     plugin = user.get("exec")
     command = plugin.get("command") if isinstance(plugin, dict) else None

@@ -61,7 +61,7 @@ def check_shape(document: dict[str, Any]) -> None:
                 raise CredentialsError(f"{where} has no name", (section, index))
             if name in seen:
                 raise CredentialsError(
-                    f"the name {name!r} occurs twice in '{section}': which one is meant is not known; rename one"
+                    f"the name {name!r} occurs twice in '{section}': it is not clear which one is meant; rename one"
                     " (kubectl refuses the file too)",
                     (section, index, "name"),
                 )
@@ -85,7 +85,7 @@ def check_cluster(cluster: dict[str, Any]) -> None:
     trusted = cluster.get("certificate-authority-data") or cluster.get("certificate-authority")
     if skip and trusted:
         raise CredentialsError(
-            "insecure-skip-tls-verify is set beside a certificate authority, which would never be used: drop one"
+            "insecure-skip-tls-verify is set together with a certificate authority, which would not be used: remove one"
         )
     _base64(cluster, "certificate-authority-data")
     proxy = cluster.get("proxy-url")

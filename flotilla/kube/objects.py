@@ -15,7 +15,7 @@ T = TypeVar("T")
 PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
 """The types of values that contain no other values."""
 Object = dict[str, Any]
-_BOOKKEEPING = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
+_SERVER_METADATA = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 
 
 class ObjectRef(NamedTuple):
@@ -38,8 +38,8 @@ def ref_of(obj: Object) -> ObjectRef:
 
 
 def declarable(live: Object) -> Object:
-    """Return what somebody could have declared of an object: all but its status and the server's bookkeeping."""
-    metadata = {key: value for key, value in live["metadata"].items() if key not in _BOOKKEEPING}
+    """Return the fields of an object that a user can declare: all except the status and the server's metadata."""
+    metadata = {key: value for key, value in live["metadata"].items() if key not in _SERVER_METADATA}
     return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}
 
 

@@ -76,7 +76,7 @@ def resolve(word: str, tag: str | None, *, plain: bool) -> Scalar:
     value = _meaning(word)
     if not _fits(kind, value):
         known = "" if kind in ("bool", "int", "float", "null") else "; known ones are those of YAML, such as !!str"
-        raise ScalarError(f"the tag {_short(tag)} is not known here, or doesn't fit its value{known}")
+        raise ScalarError(f"the tag {_short(tag)} is not supported, or doesn't fit its value{known}")
     return float(value) if kind == "float" and isinstance(value, int) else value
 
 
@@ -162,7 +162,7 @@ def _decoded(word: str) -> str:
         raise ScalarError("the value of !!binary is not base64") from None
     except UnicodeDecodeError:
         raise ScalarError(
-            "the value of !!binary is not text once it is decoded: drop the tag where base64 is wanted"
+            "the value of !!binary is not text once it is decoded: remove the tag if base64 is wanted"
         ) from None
 
 

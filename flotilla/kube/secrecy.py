@@ -190,7 +190,7 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def redacted_line(text: str, longest: int, secrets: Iterable[str] = ()) -> str:
-    """Return a text of others without secrets, as `redacted` does, in one line of so many characters at the most."""
+    """Return a text of another program without secrets (see `redacted`), as one line of limited length."""
     line = one_line(redacted(text, secrets)).strip()
     return line if len(line) <= longest else line[: longest - 1] + "…"
 

@@ -25,7 +25,7 @@ from flotilla.kube.credentials import Credentials, unusable_kubeconfig
 from flotilla.kube.objects import Object
 
 # The package stores certificates in temporary files that all clients share, and has no lock for them.
-MAKING = threading.Lock()
+CLIENT_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Transport:
         plain = self._credentials.plain()
         check_values(plain, name)
         try:
-            opened = (_by_the_package if _needs_the_package(plain) else _directly)(plain, self._concurrency)
+            opened = (_open_with_package if _needs_the_package(plain) else _open_directly)(plain, self._concurrency)
         except Exception as error:  # noqa: BLE001 - the package raises errors of any type for unexpected values
             raise unusable(name, error) from None
         unreadable = keys.load(opened.pool, plain)
@@ -113,7 +113,7 @@ def _needs_the_package(document: Object) -> bool:
     return any(name.endswith("_proxy") and name != "no_proxy" for name in names)
 
 
-def _directly(document: Object, concurrency: int) -> Opened:
+def _open_directly(document: Object, concurrency: int) -> Opened:
     cluster = document["clusters"][0]["cluster"] or {}
     verified = not cluster.get("insecure-skip-tls-verify", False)
     settings: dict[str, Any] = {
@@ -129,14 +129,14 @@ def _directly(document: Object, concurrency: int) -> Opened:
     return Opened(urllib3.PoolManager(**settings), str(cluster["server"]).rstrip("/"))
 
 
-def _by_the_package(document: Object, concurrency: int) -> Opened:
+def _open_with_package(document: Object, concurrency: int) -> Opened:
     from kubernetes.client import Configuration
     from kubernetes.config import new_client_from_config_dict
 
     settings = Configuration()
     settings.connection_pool_maxsize = concurrency
     settings.retries = False
-    with MAKING:
+    with CLIENT_LOCK:
         client = new_client_from_config_dict(
             keys.without(document), client_configuration=settings, persist_config=False
         )
@@ -152,7 +152,7 @@ def check_values(document: Object, name: str) -> None:
     cluster, user = document["clusters"][0]["cluster"] or {}, document["users"][0]["user"] or {}
     for key, schemes in (("server", ("https", "http")), ("proxy-url", ("https", "http", "socks5", "socks5h"))):
         if (key == "server" or cluster.get(key)) and not _is_address(cluster.get(key), schemes):
-            raise unusable(name, f"its {key} is no {schemes[0]}:// address")
+            raise unusable(name, f"its {key} is not an {schemes[0]}:// address")
     authority = _decoded(cluster, "certificate-authority-data", name)
     if authority:
         try:

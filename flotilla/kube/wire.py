@@ -332,9 +332,9 @@ _REASONS = {
 }
 
 _HINTS = {
-    401: "the token or client certificate is not, or no longer, one of this server's: get a new kubeconfig",
+    401: "this server does not, or no longer, accept the token or client certificate: get a new kubeconfig",
 }
-_STRANGE_HINT = "is this the API server's address? A login page, a proxy or a load balancer may stand before it"
+_STRANGE_HINT = "is this the API server's address? A login page, a proxy or a load balancer may answer in its place"
 _NETWORK_HINTS = {
     "certificate verify failed": "the kubeconfig's certificate-authority-data isn't the one that signed the server's"
     " certificate, or the certificate doesn't name this address",

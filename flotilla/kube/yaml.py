@@ -241,7 +241,7 @@ class _Reading:
 
     def _open(self, event: Any, value: Any) -> None:
         if event.tag is not None and event.tag != TAGS + ("map" if value.__class__ is dict else "seq"):
-            raise YamlError(f"the tag {event.tag[:_SHOWN]!r} is not known here", _place(event.start_mark))
+            raise YamlError(f"the tag {event.tag[:_SHOWN]!r} is not supported", _place(event.start_mark))
         frame = self._stack[-1] if self._stack else None
         if frame is not None and frame.key is _NO_KEY and frame.value.__class__ is dict:
             raise YamlError(

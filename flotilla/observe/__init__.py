@@ -1,1 +1,1 @@
-"""A running fleet, looked at: its members, its workloads in each of them, and any object across all of them."""
+"""Views of a running fleet: its members, its workloads in each member, and any object across all members."""

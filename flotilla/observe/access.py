@@ -1,4 +1,4 @@
-"""How a fleet's clusters are reached: the control plane, and each member directly or through Karmada's proxy."""
+"""Access to a fleet's clusters: the control plane, and each member directly or through Karmada's proxy."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ _ANSWER_SECONDS = 10.0
 
 
 class FleetAccess:
-    """Connections to a fleet, made when they are wanted."""
+    """The connections to a fleet, opened when they are needed."""
 
     def __init__(self, control_plane: Connection, credentials: Callable[[], Mapping[str, str | Object]] = dict) -> None:
-        """Take the control plane's connection, and what gives kubeconfigs of members by name.
+        """Keep the control plane's connection, and the function that returns kubeconfigs of members by name.
 
-        A kubeconfig is a text, or a document of one context.
+        A kubeconfig is a text, or a document of one context. The function is called once, when a member is needed
+        first, because reading a stack's state takes a while.
 
-        That is asked once, when a member is wanted: a stack's state takes a while to read.
-
-        A member that has one is reached directly, which works while Karmada is down, too; the others through
-        Karmada's cluster proxy.
+        A member with a kubeconfig is reached directly, which works even while Karmada is down. The others are reached
+        through Karmada's cluster proxy.
         """
         self.control_plane = control_plane
         self._given = credentials
@@ -38,7 +37,7 @@ class FleetAccess:
         return self._given()
 
     def member(self, name: str) -> Connection:
-        """Return the connection to a member; nothing is sent yet."""
+        """Return the connection to a member; no request is sent yet."""
         with self._lock:
             if name not in self._members:
                 self._members[name] = self._connect(name)
@@ -46,11 +45,11 @@ class FleetAccess:
 
     @property
     def known(self) -> list[str]:
-        """The members whose credentials are at hand."""
+        """The members whose credentials are available."""
         return sorted(self._credentials)
 
     def matching(self, patterns: Iterable[str]) -> list[str]:
-        """Return those of them that match any pattern; all where there is none."""
+        """Return the members with credentials that match any pattern; all of them if there is no pattern."""
         wanted = list(patterns)
         return [n for n in self.known if not wanted or any(fnmatchcase(n, pattern) for pattern in wanted)]
 

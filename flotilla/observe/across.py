@@ -1,4 +1,4 @@
-"""The same question to many members, side by side, with a bound; one that doesn't answer is unknown, never empty."""
+"""Asks many members the same question in parallel and within a time bound; a member without an answer is unknown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEMBERS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Answers(Generic[T]):
-    """What members answered, by name; the others with the reason."""
+    """The answers of members by name, and for the other members the reason."""
 
     found: dict[str, T] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Answers(Generic[T]):
 def ask_members(
     access: FleetAccess, names: Iterable[str], question: Callable[[Connection], T], *, seconds: float
 ) -> Answers[T]:
-    """Ask every named member; at most `MEMBERS_AT_ONCE` at a time, `seconds` for all together."""
+    """Ask every named member: at most `MEMBERS_AT_ONCE` in parallel, and within `seconds` for all together."""
 
     def ask(name: str) -> T:
         return question(access.member(name))
@@ -45,13 +45,13 @@ def ask_members(
             found[futures[future]] = future.result()
         except FlotillaError as error:
             unknown[futures[future]] = error.message
-        except Exception as error:  # noqa: BLE001 - what is odd in one member ends no look at the others
+        except Exception as error:  # noqa: BLE001 - an error in one member must not end the others
             unknown[futures[future]] = f"a value there has a form that is not expected ({type(error).__name__})"
     return Answers(dict(sorted(found.items())), dict(sorted(unknown.items())))
 
 
 def chosen(members: Iterable[MemberStatus], patterns: Iterable[str]) -> list[MemberStatus]:
-    """Return the members whose names match any pattern (`edge-*`); all of them where there is none.
+    """Return the members whose names match any pattern (`edge-*`); all of them if there is no pattern.
 
     Raises:
         FlotillaError: a pattern matches no member.

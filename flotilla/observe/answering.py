@@ -1,4 +1,4 @@
-"""Which members answer now. Karmada takes its time to notice: a member that hangs stays Ready for minutes."""
+"""Finds the members that don't answer now. In Karmada, a member that hangs stays Ready for minutes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from flotilla.observe.access import FleetAccess
 from flotilla.observe.across import ask_members
 
 PROBE_SECONDS = 5.0
-"""For all members together; each is asked for its version."""
+"""The time for all members together; each is asked for its version."""
 _ALLOWED = frozenset({403, 404})
 
 
 def unanswered(access: FleetAccess, names: Iterable[str], *, seconds: float | None = None) -> dict[str, str]:
-    """Ask the members whose credentials are at hand for a sign of life; return the others of them with the reason.
+    """Ask the members whose credentials are available; return those that don't answer, with the reason.
 
-    Members without credentials here are not asked: what Karmada says of them is what is known.
+    Members without credentials are not asked; only Karmada's status of them is known.
     """
     bound = PROBE_SECONDS if seconds is None else seconds
     try:
@@ -27,7 +27,7 @@ def unanswered(access: FleetAccess, names: Iterable[str], *, seconds: float | No
 
     def probe(member: Connection) -> None:
         try:
-            member.request("GET", "/version", doing="asking for a sign of life", timeout=bound)
+            member.request("GET", "/version", doing="asking for its version", timeout=bound)
         except ApiError as error:
             if error.status not in _ALLOWED:
                 raise

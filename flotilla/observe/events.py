@@ -1,4 +1,4 @@
-"""What happened lately, in the control plane and the members, as their event recorders noted it."""
+"""The recent events of the control plane and the members."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class FleetEvent:
     """One event of one cluster."""
 
     time: str
-    """When it was seen last (RFC 3339)."""
+    """The last occurrence (RFC 3339)."""
     cluster: str
     type: str
     """Normal or Warning."""
     namespace: str
     object: str
-    """Kind and name of what it is about."""
+    """Kind and name of the involved object."""
     reason: str
     message: str
     count: int
@@ -31,12 +31,12 @@ def events(connection: Connection, *, namespace: str = "", warnings: bool = Fals
 
     Args:
         connection: the cluster.
-        namespace: of what the events are about; all of them if empty.
-        warnings: leave out normal ones.
-        about: only of objects whose name begins so.
+        namespace: the namespace of the involved objects; all namespaces if empty.
+        warnings: whether normal events are left out.
+        about: a prefix of the names of the involved objects.
 
     Raises:
-        ClusterError: it could not be asked.
+        ClusterError: the cluster did not answer, or refused.
     """
     fields = "type=Warning" if warnings else None
     found = connection.list("v1", "Event", namespace=namespace or None, fields=fields)

@@ -1,4 +1,4 @@
-"""The whole fleet in one look: a summary, then members and workloads, worst first."""
+"""An overview of the whole fleet: a summary, then members and workloads, the worst first."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from flotilla.observe.workloads import CopyStatus, copies_in
 
 @dataclass(frozen=True)
 class FleetStatus:
-    """The whole fleet."""
+    """The status of the whole fleet."""
 
     members: tuple[MemberStatus, ...]
     workloads: tuple[CopyStatus, ...]
     unanswered: dict[str, str] = field(default_factory=dict)
-    """Members that were asked from here and did not answer, with the reason; Karmada may not have noticed yet."""
+    """Members that did not answer Flotilla, with the reason; Karmada may not have noticed it yet."""
 
     @property
     def summary(self) -> dict[str, int]:
-        """Count what there is, and what of it is well."""
+        """The numbers of members, workloads and copies, and how many of them are ready or healthy."""
         return {
             "members": len(self.members),
             "membersReady": sum(member.ready for member in self.members),
@@ -33,7 +33,7 @@ class FleetStatus:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Return the status for machines."""
+        """Return the status as JSON data."""
         return {
             "summary": self.summary,
             "members": [asdict(member) for member in self.members],
@@ -46,7 +46,7 @@ def fleet_status(connection: Connection) -> FleetStatus:
     """Read the control plane once, and return its members and its workloads.
 
     Raises:
-        ClusterError: it could not be asked.
+        ClusterError: the control plane did not answer, or refused.
     """
     snapshot = read_fleet(connection)
     records = records_for(connection, snapshot)

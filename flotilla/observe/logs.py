@@ -1,4 +1,4 @@
-"""What a workload's pods write, in every member that runs them."""
+"""The logs of a workload's pods in every member that runs them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _SILENCE_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class LogWish:
-    """Which part of the logs."""
+    """The requested part of the logs."""
 
     tail: int = 20
-    """Lines of each container."""
+    """The number of lines of each container."""
     container: str = ""
-    """All of them if empty."""
+    """The name of a container; all containers if empty."""
     since_seconds: int | None = None
     previous: bool = False
-    """Of the container that ran before, where one crashed."""
+    """Whether the log of the previous container is read, if one has crashed."""
     follow: bool = False
 
 
@@ -38,10 +38,10 @@ class LogSource:
 
 
 def sources(member: Connection, ref: ObjectRef, wish: LogWish) -> list[LogSource]:
-    """Return the containers of a workload's pods; none where the member doesn't have it.
+    """Return the containers of a workload's pods; none if the member doesn't have the workload.
 
     Raises:
-        ClusterError: the member could not be asked.
+        ClusterError: the member did not answer, or refused.
     """
     live = member.find(ref)
     pods = pods_of(member, live) if live else []
@@ -52,7 +52,7 @@ def read_log(member: Connection, source: LogSource, wish: LogWish) -> str:
     """Return a container's log.
 
     Raises:
-        ClusterError: it could not be had; the reason is the node's.
+        ClusterError: the log can't be read; the reason comes from the node.
     """
     return str(member.send(_request(source, wish)))
 

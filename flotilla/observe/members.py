@@ -1,7 +1,7 @@
-"""How each member is, as Karmada knows it.
+"""The status of each member, from Karmada's Cluster objects.
 
-Clusters are read as the plain data that they come as: building the models of Karmada's API takes longer than reading
-the Clusters of a large fleet. The models are asked why a Cluster can't be read.
+Clusters are read as plain data, because building the models of Karmada's API takes longer than reading the Clusters of
+a large fleet. The models are used only to find out why a Cluster can't be read.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _MEASURED = ("cpu", "memory", "pods")
 
 @dataclass(frozen=True)
 class Usage:
-    """How much of a resource a member has, and how much its pods ask for; cores, bytes or a count."""
+    """A member's amount of a resource, and the amount that its pods request; in cores, bytes or a count."""
 
     allocatable: float
     allocated: float
 
     @property
     def percent(self) -> int:
-        """The share that is taken; 0 where there is nothing."""
+        """The allocated share; 0 if nothing is allocatable."""
         return round(100 * self.allocated / self.allocatable) if self.allocatable else 0
 
 
 @dataclass(frozen=True)
 class MemberStatus:
-    """One member."""
+    """The status of one member."""
 
     name: str
     version: str
@@ -43,9 +43,9 @@ class MemberStatus:
     """Push or Pull."""
     ready: bool
     reason: str
-    """Why it isn't ready; empty if it is."""
+    """Why the member isn't ready; empty if it is."""
     since: str
-    """When it became ready, or ceased to be (RFC 3339); empty where Karmada doesn't say."""
+    """The last change of readiness (RFC 3339); empty if Karmada doesn't report it."""
     nodes_ready: int
     nodes: int
     endpoint: str = ""
@@ -54,23 +54,23 @@ class MemberStatus:
     zones: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     taints: tuple[str, ...] = ()
-    """As kubectl writes them: key=value:effect."""
+    """The taints in kubectl's format: key=value:effect."""
     maintenance: str = ""
-    """What is done there: `drain: new kernel` where a stack says so, `cordon` for a bare cordon, whoever has set it."""
+    """The maintenance: `drain: new kernel` if a stack declares it, `cordon` for a plain cordon by anybody."""
     usage: dict[str, Usage] = field(default_factory=dict)
-    """Of cpu (cores), memory (bytes) and pods."""
+    """The usage of cpu (cores), memory (bytes) and pods."""
 
     @property
     def worst_first(self) -> tuple[bool, str]:
-        """The order of lists: what isn't ready comes first."""
+        """The sort key of lists: members that aren't ready come first."""
         return (self.ready, self.name)
 
 
 def member_status(cluster: Object) -> MemberStatus:
-    """Read a member's status off its Cluster, as the API has it.
+    """Return a member's status from its Cluster, as read from the API.
 
     Raises:
-        TypeError, ValueError, ArithmeticError: a field is not as Karmada's API has it.
+        TypeError, ValueError, ArithmeticError: a field doesn't have the type of Karmada's API.
     """
     meta, spec, status = (_map(cluster, key) for key in ("metadata", "spec", "status"))
     found = next((one for one in map(_a_map, _list(status, "conditions")) if one.get("type") == "Ready"), {})
@@ -139,34 +139,34 @@ def _count(of: Object, key: str) -> int:
 
 
 def members_of(connection: Connection, *, labels: str = "") -> list[MemberStatus]:
-    """Ask the control plane for its members, those that aren't ready first.
+    """Read the members from the control plane, those that aren't ready first.
 
     Args:
         connection: the control plane.
-        labels: a selector for Clusters, as kubectl takes it.
+        labels: a selector for Clusters, in kubectl's format.
 
     Raises:
-        ClusterError: it could not be asked.
+        ClusterError: the control plane did not answer, or refused.
     """
     return members_in(connection.list(CLUSTER_API, "Cluster", labels=labels or None))
 
 
 def members_in(clusters: Iterable[Object]) -> list[MemberStatus]:
-    """Return the members that Clusters stand for, as the API has them; those that aren't ready first."""
+    """Return the members of Clusters, as read from the API; those that aren't ready come first."""
     return sorted(map(_read, clusters), key=lambda member: member.worst_first)
 
 
 def _read(item: Object) -> MemberStatus:
-    """Read one member; a Cluster of an odd form is a member that isn't ready, not the end of the list."""
+    """Return one member; a malformed Cluster becomes a member that isn't ready, so that the others are still listed."""
     try:
         return member_status(item)
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
-        reason = _why_odd(item) or f"its Cluster object has a form that is not expected ({type(error).__name__})"
+        reason = _why_malformed(item) or f"its Cluster object has a form that is not expected ({type(error).__name__})"
     return MemberStatus(item["metadata"]["name"], "", "", ready=False, reason=reason, since="", nodes_ready=0, nodes=0)
 
 
-def _why_odd(item: Object) -> str:
-    """Return which field of a Cluster is not as Karmada's API has it; empty where the models take it."""
+def _why_malformed(item: Object) -> str:
+    """Return which field of a Cluster doesn't match Karmada's API; empty if the models accept it."""
     from flotilla.karmada.objects.clusters import Cluster
 
     try:

@@ -1,4 +1,4 @@
-"""Any kind of object, asked of many members: as the columns that kubectl shows, or whole."""
+"""Objects of any kind from many members: with the columns that kubectl shows, or complete."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _LIMIT = 500
 
 @dataclass(frozen=True)
 class Rows:
-    """A member's objects as its API server lays them out."""
+    """A member's objects as a table of its API server."""
 
     columns: tuple[str, ...]
     cells: tuple[tuple[str, ...], ...]
     cut: bool = False
-    """There are more than were asked for."""
+    """Whether there are more objects than the limit."""
 
 
 def rows(member: Connection, kind: str, scope: Scope, name: str = "") -> Rows:
-    """Return objects as the server's own columns (meta/v1 Table), each row led by its namespace where it has one.
+    """Return objects with the server's own columns (meta/v1 Table); if they have namespaces, those come first.
 
     Raises:
-        KindNotServed: the member knows no such kind.
-        ClusterError: it could not be asked.
+        KindNotServed: the member does not serve the kind.
+        ClusterError: the member did not answer, or refused.
     """
     resource = member.named(kind)
     answer = member.send(replace(_request(resource, scope, name), accept=_AS_TABLE))
@@ -49,11 +49,11 @@ def rows(member: Connection, kind: str, scope: Scope, name: str = "") -> Rows:
 
 
 def objects(member: Connection, kind: str, scope: Scope, name: str = "") -> list[Object]:
-    """Return whole objects; what Secrets hold is hidden.
+    """Return complete objects; the values of Secrets are hidden.
 
     Raises:
-        KindNotServed: the member knows no such kind.
-        ClusterError: it could not be asked.
+        KindNotServed: the member does not serve the kind.
+        ClusterError: the member did not answer, or refused.
     """
     resource = member.named(kind)
     found = member.list(
@@ -67,7 +67,7 @@ def objects(member: Connection, kind: str, scope: Scope, name: str = "") -> list
 
 
 def hide(obj: Object) -> Object:
-    """Return an object as may be shown: without what a Secret in it holds, and without who manages which field."""
+    """Return an object in the form in which it may be shown: without values of Secrets, and without managedFields."""
     meta = {key: value for key, value in (obj.get("metadata") or {}).items() if key != "managedFields"}
     shown: Object = masked({**obj, "metadata": meta})
     return shown

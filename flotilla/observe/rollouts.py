@@ -1,4 +1,4 @@
-"""The changes in waves that are under way in a control plane."""
+"""The changes in waves that are in progress in a control plane."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _ORDER = (Phase.FAILED, Phase.APPROVAL, Phase.PAUSED, Phase.REVERTED, Phase.REVE
 
 @dataclass(frozen=True)
 class RolloutStatus:
-    """One workload's change."""
+    """The change of one workload."""
 
     where: ObjectRef
-    """The Secret that keeps its record."""
+    """The Secret that stores its record."""
     record: Record
 
     @property
@@ -31,21 +31,21 @@ class RolloutStatus:
 
     @property
     def change(self) -> str:
-        """What tells this change from another one of the same workload."""
+        """An identifier of this change among those of the same workload."""
         return self.record.declaration[:_CHANGE]
 
     @property
     def waits_for(self) -> str:
-        """The approval that is waited for, such as `before-2`; empty where none is."""
+        """The awaited approval, such as `before-2`; empty if none is awaited."""
         return awaited(self.record)
 
     @property
     def text(self) -> str:
-        """Where it stands, in one line."""
+        """The progress of the change, in one line."""
         return standing(self.record)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the change as JSON data."""
         record = self.record
         return {
             "namespace": self.namespace,
@@ -70,9 +70,9 @@ class RolloutStatus:
 
 
 def records_for(control_plane: Connection, snapshot: Snapshot) -> list[Record]:
-    """Read the records of changes in waves, where something that was read is suspended; else none.
+    """Read the records of changes in waves if the snapshot has suspended Works; otherwise return none.
 
-    Who may not read them sees copies that are suspended, and not why.
+    A user who may not read the records sees suspended copies, but not the reason.
     """
     if not any((work.get("spec") or {}).get("suspendDispatching") for work in snapshot.works):
         return []
@@ -83,10 +83,10 @@ def records_for(control_plane: Connection, snapshot: Snapshot) -> list[Record]:
 
 
 def rollouts_in(control_plane: Connection) -> list[RolloutStatus]:
-    """List the changes in waves of a control plane, those first that somebody has to look at.
+    """Return the changes in waves of a control plane; those that need a person's attention come first.
 
     Raises:
-        ClusterError: it could not be asked.
+        ClusterError: the control plane did not answer, or refused.
     """
     found = [RolloutStatus(where, record) for where, record in list_records(control_plane).items()]
     return sorted(found, key=lambda one: (_ORDER.index(one.record.phase), one.namespace, one.record.workload))

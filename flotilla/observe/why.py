@@ -1,4 +1,4 @@
-"""Why copies aren't well, asked in the members that have them."""
+"""Asks members for the reasons why their copies are unhealthy."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from flotilla.observe.workloads import CopyStatus
 
 
 def ask_why(access: FleetAccess, copies: Iterable[CopyStatus], *, seconds: float) -> dict[CopyStatus, list[str]]:
-    """Ask the members about their unhealthy copies, side by side; those that don't answer are reported, too."""
-    ailing: dict[str, list[CopyStatus]] = {}
+    """Ask the members in parallel about their unhealthy copies; members that don't answer are reported too."""
+    unhealthy: dict[str, list[CopyStatus]] = {}
     for copy in copies:
         if copy.health == "Unhealthy":
-            ailing.setdefault(copy.cluster, []).append(copy)
+            unhealthy.setdefault(copy.cluster, []).append(copy)
     answers = ask_members(
-        access, ailing, lambda member: [reasons(member, copy.ref) for copy in ailing[member.name]], seconds=seconds
+        access,
+        unhealthy,
+        lambda member: [reasons(member, copy.ref) for copy in unhealthy[member.name]],
+        seconds=seconds,
     )
     reasons_of = {
-        copy: texts for name, found in answers.found.items() for copy, texts in zip(ailing[name], found, strict=True)
+        copy: texts for name, found in answers.found.items() for copy, texts in zip(unhealthy[name], found, strict=True)
     }
-    return reasons_of | {c: [f"not known: {reason}"] for name, reason in answers.unknown.items() for c in ailing[name]}
+    unknown = {copy: [f"not known: {why}"] for name, why in answers.unknown.items() for copy in unhealthy[name]}
+    return reasons_of | unknown

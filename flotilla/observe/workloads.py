@@ -1,4 +1,4 @@
-"""How each workload is in each member: what Karmada decided, sent and got reported."""
+"""The status of each workload in each member: what Karmada decided and sent, and what members reported."""
 
 from __future__ import annotations
 
@@ -24,49 +24,49 @@ from flotilla.kube.connection import Connection
 from flotilla.kube.objects import Object, ObjectRef
 from flotilla.observe.rollouts import records_for
 
-# What reading an object raises whose fields aren't of the types that the API says.
-_ODD = (ClusterError, ValueError, TypeError, KeyError, AttributeError)
+# The errors of reading an object whose fields don't have the types of the API.
+_MALFORMED = (ClusterError, ValueError, TypeError, KeyError, AttributeError)
 _ORDER = ("Unhealthy", "Pending", "Unknown", "Healthy")
 _SUSPENDED = "suspended: Karmada sends nothing there"
 
 
 @dataclass(frozen=True)
 class CopyStatus:
-    """One template in one member."""
+    """The copy of one template in one member."""
 
     namespace: str
     workload: str
     """Kind and name of the template."""
     cluster: str
     desired: int | None
-    """Replicas; None for kinds that have none."""
+    """The wanted replicas; None for kinds without replicas."""
     ready: int | None
-    """Those of them that are ready; None where Karmada does not say it: of Jobs, and of kinds without replicas."""
+    """The ready replicas; None for Jobs and kinds without replicas, for which Karmada does not report them."""
     images: tuple[str, ...]
     health: str
     """Healthy, Unhealthy, Unknown or Pending."""
     reason: str
-    """Why it isn't applied or healthy, as far as the control plane knows; and where a rollout holds it back, that."""
+    """Why the copy isn't applied or healthy, as known to the control plane, or that a rollout holds it back."""
     overrides: tuple[str, ...] = ()
-    """The policies whose overrides are in force."""
+    """The policies whose overrides were applied."""
     since: str = ""
-    """The last transition of what Karmada sent (RFC 3339)."""
+    """The last transition of the Work's conditions (RFC 3339)."""
     api_version: str = ""
     finished: str = ""
-    """Of a Job that has finished: Complete or Failed."""
+    """For a finished Job: Complete or Failed."""
     active: int | None = None
-    """Of a Job: its pods that are not finished."""
+    """For a Job: the number of its active pods."""
 
     @property
     def progress(self) -> str:
-        """How far it is: `2/3` ready, or `3 active` or `Complete` of a Job; empty for kinds without replicas."""
+        """The progress: `2/3` ready, or `3 active` or `Complete` for a Job; empty for kinds without replicas."""
         if self.finished or self.active is not None:
             return self.finished or f"{self.active} active"
         return "" if self.desired is None or self.ready is None else f"{self.ready}/{self.desired}"
 
     @property
     def worst_first(self) -> tuple[int, str, str, str]:
-        """The order of lists."""
+        """The sort key of lists."""
         return (_ORDER.index(self.health), self.namespace, self.workload, self.cluster)
 
     @property
@@ -77,52 +77,54 @@ class CopyStatus:
 
 
 def copies_of(connection: Connection) -> list[CopyStatus]:
-    """Ask the control plane for every template that it has bound to members, those that ail first.
+    """Read all templates that the control plane has bound to members; unhealthy copies come first.
 
     Raises:
-        ClusterError: it could not be asked.
+        ClusterError: the control plane did not answer, or refused.
     """
     snapshot = read_sent(connection)
     return copies_in(snapshot, records_for(connection, snapshot))
 
 
 def copies_in(snapshot: Snapshot, records: Sequence[Record] = ()) -> list[CopyStatus]:
-    """Return a copy for every template and member that a snapshot's bindings have, those that ail first.
+    """Return a copy for every template and member in a snapshot's bindings; unhealthy copies come first.
 
     Args:
-        snapshot: what was read.
-        records: of the changes in waves that are under way.
+        snapshot: the data of the control plane.
+        records: the records of the changes in waves that are in progress.
     """
-    held = {policy: record for record in records for policy in record.policies}
+    by_policy = {policy: record for record in records for policy in record.policies}
     copies = [
-        copy for ref, binding in snapshot.bindings.items() for copy in _copies_or_doubt(ref, binding, snapshot, held)
+        copy
+        for ref, binding in snapshot.bindings.items()
+        for copy in _copies_or_unknown(ref, binding, snapshot, by_policy)
     ]
     return sorted(copies, key=lambda copy: copy.worst_first)
 
 
-def _copies_or_doubt(
+def _copies_or_unknown(
     ref: ObjectRef,
     binding: ResourceBinding | ClusterError,
     snapshot: Snapshot,
-    held: Mapping[tuple[str, str, str], Record],
+    records: Mapping[tuple[str, str, str], Record],
 ) -> list[CopyStatus]:
-    """Return a binding's copies; one of an odd form is a copy of which nothing is known, not the end of the list."""
+    """Return a binding's copies; a malformed binding becomes one unknown copy, so that the others are still listed."""
     try:
         if isinstance(binding, ClusterError):
             raise binding
         works = snapshot.works_of(binding.metadata.labels)
         claim = claimed_by(binding.metadata.annotations)
-        record = held.get(claim) if claim else None
+        record = records.get(claim) if claim else None
         copies = _copies(binding, works)
         return copies if record is None else [_held_back(copy, record, works.get(copy.cluster)) for copy in copies]
-    except _ODD as error:
+    except _MALFORMED as error:
         why = error.message if isinstance(error, ClusterError) else type(error).__name__
         reason = f"its ResourceBinding has a form that is not expected: {why}"
         return [CopyStatus(ref.namespace, f"ResourceBinding {ref.name}", "", None, None, (), "Unknown", reason)]
 
 
 def _held_back(copy: CopyStatus, record: Record, work: WorkOrError | None) -> CopyStatus:
-    """Return a copy that says so where a rollout holds it back, also where what it runs is healthy."""
+    """Return a copy with the reason that a rollout holds it back, if that is so; a healthy copy gets it too."""
     text = held_back_in(record, copy.cluster)
     if not text or not (isinstance(work, Work) and work.spec.suspend_dispatching):
         return copy
@@ -133,7 +135,7 @@ def _held_back(copy: CopyStatus, record: Record, work: WorkOrError | None) -> Co
 def _copies(binding: ResourceBinding, works: Works) -> list[CopyStatus]:
     reports = {item.cluster_name: item for item in binding.status.aggregated_status}
     targets = {target.name: target for target in binding.spec.clusters}
-    for other in binding.spec.required_by:  # it follows another template there (propagateDeps)
+    for other in binding.spec.required_by:  # it follows another template to these clusters (propagateDeps)
         for target in other.clusters or []:
             targets.setdefault(target.name, TargetCluster(name=target.name))
     return [_copy(binding, target, reports.get(name), works.get(name)) for name, target in targets.items()]
@@ -146,16 +148,16 @@ def _copy(
     manifests = work.spec.workload.manifests if work else []
     status = (report.status if report else None) or {}
     ready = int(status.get("readyReplicas", 0))
-    # Where members keep their own number of replicas, theirs is the one that is wanted.
+    # If members keep their own number of replicas, theirs is the wanted one.
     own = target.replicas is not None and any(owns_replicas(manifest) for manifest in manifests)
     kind = (group_of(binding.spec.resource.api_version), binding.spec.resource.kind)
     reported = report.health if report and report.health in _ORDER else "Unknown"
     if reported == "Unknown" and is_plain(kind):
-        reported = "Healthy"  # nobody judges it: what is applied is all that there is to know
+        reported = "Healthy"  # no interpreter reports its health, so an applied copy counts as healthy
     health = str(reported) if report and report.applied else "Pending"
     is_job = kind == ("batch", "Job")
     ended = _ended(status) if is_job else None
-    failed = ended is not None and ended["type"] == "Failed"  # Karmada judges no Job
+    failed = ended is not None and ended["type"] == "Failed"  # Karmada does not report the health of Jobs
     if health == "Healthy" and (failed or not_replaced(kind, status)):
         health = "Unhealthy"
     return CopyStatus(
@@ -178,13 +180,13 @@ def _copy(
 
 
 def _ended(status: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the condition that says how a Job has ended; None while it has not."""
+    """Return the condition that says how a Job has ended; None if it has not ended."""
     conditions = [one for one in status.get("conditions") or [] if one.get("status") == "True"]
     return next((one for one in conditions if one.get("type") in ("Complete", "Failed")), None)
 
 
 def _why(ended: dict[str, Any] | None) -> str:
-    """Say why a Job has failed; empty for one that has not."""
+    """Return why a Job has failed; empty if it has not."""
     if ended is None or ended["type"] != "Failed":
         return ""
     return ": ".join(str(part) for part in (ended.get("reason"), ended.get("message")) if part) or "the Job has failed"
@@ -206,12 +208,12 @@ def _reason(health: str, report: AggregatedStatusItem | None, work: Work | None)
 
 
 def _lacking(health: str, kind: GroupKind, manifests: list[Object], status: Object, target: TargetCluster) -> str:
-    """Say what an unhealthy copy lacks, in the words of a rollout that waits for it."""
+    """Return what an unhealthy copy lacks, in the same text as a rollout that waits for it."""
     return lacking(kind, manifests[0], status, target.replicas) if health == "Unhealthy" and manifests else ""
 
 
 def _overrides(work: Work) -> list[str]:
-    """Return the names of the override policies that a Work says were applied."""
+    """Return the names of the applied override policies, which a Work's annotations list."""
     names = []
     for kind in OVERRIDES:
         try:

@@ -69,7 +69,7 @@ def await_ready(connection: Connection, live: Object, timeout: float | None) -> 
     limit = seconds_for(live, timeout)
     deadline = time.monotonic() + limit
     pauses = _pauses()
-    read = _Reads(connection)
+    read = _Reader(connection)
     while True:
         reason = check(live)
         if not reason:
@@ -97,7 +97,7 @@ def await_gone(connection: Connection, live: Object, timeout: float | None) -> N
     limit = seconds_for(live, timeout)
     begun = time.monotonic()
     pauses = _pauses()
-    read = _Reads(connection)
+    read = _Reader(connection)
     uid = live["metadata"].get("uid")
     patience = FINALIZER_SECONDS if not timeout and not annotation(live, TIMEOUT) else limit
     finalizers, since = _finalizers(live), begun
@@ -128,7 +128,7 @@ def _is_known(finalizer: str) -> bool:
     return finalizer in _KNOWN_FINALIZERS or domain == "kubernetes" or domain.endswith(_KNOWN_DOMAINS)
 
 
-class _Reads:
+class _Reader:
     """Reads an object repeatedly, and tolerates an API server that doesn't answer for a minute."""
 
     def __init__(self, connection: Connection) -> None:

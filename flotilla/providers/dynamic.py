@@ -46,19 +46,19 @@ def register(token: str, provider: str | Callable[[], Any]) -> None:
         provider: the class, as `package.module:Class` or as an object.
     """
     _registered[token] = provider
-    _named.cache_clear()
+    _registered_provider.cache_clear()
 
 
 def register_project(folder: Path) -> None:
     """Register the providers that a project's `pyproject.toml` names; they are imported when they are needed."""
     if folder not in _projects:
         _projects.append(folder)
-        _announced.cache_clear()
-        _named.cache_clear()
+        _from_entry_points.cache_clear()
+        _registered_provider.cache_clear()
 
 
 @cache
-def _announced(project: Path | None) -> Mapping[str, str]:
+def _from_entry_points(project: Path | None) -> Mapping[str, str]:
     """Return the providers that entry points of installed packages or of a project name.
 
     Raises:
@@ -74,18 +74,18 @@ def _announced(project: Path | None) -> Mapping[str, str]:
 
 
 @cache
-def _named(token: str) -> Any:
+def _registered_provider(token: str) -> Any:
     """Return the provider that is registered for a type; None if there is none."""
     if token in _registered:
-        return _made(_registered[token], None)
+        return _instance(_registered[token], None)
     for project in (None, *_projects):
-        target = _announced(project).get(token)
+        target = _from_entry_points(project).get(token)
         if target:
-            return _made(target, project)
+            return _instance(target, project)
     return None
 
 
-def _made(target: str | Callable[[], Any], project: Path | None) -> Any:
+def _instance(target: str | Callable[[], Any], project: Path | None) -> Any:
     if not isinstance(target, str):
         return target()
     module, _, name = target.partition(":")
@@ -139,7 +139,7 @@ def differing(old: ResourceState, inputs: Properties, replaces: list[str]) -> li
 
 
 @contextmanager
-def _kept(inputs: Properties) -> Iterator[None]:
+def _keeping_incomplete(inputs: Properties) -> Iterator[None]:
     """Turn the error of an incomplete resource into the one by which the state keeps the resource."""
     try:
         yield
@@ -149,7 +149,7 @@ def _kept(inputs: Properties) -> Iterator[None]:
         ) from None
 
 
-def _own(values: Properties) -> Properties:
+def _plain_copy(values: Properties) -> Properties:
     """Return a copy of properties without the marks of secrets; a program's provider may change its arguments."""
     plain: Properties = copied(reveal(values))
     return plain
@@ -174,7 +174,7 @@ class DynamicProvider:
             self._by_urn[urn] = provider
         if has_unknown(inputs):
             return inputs
-        olds = _own(old.inputs) if old else {}
+        olds = _plain_copy(old.inputs) if old else {}
         result = self._call(urn, "checking", lambda: self._provider(urn, inputs).check(olds, copied(inputs)))
         if result.failures:
             listed = "; ".join(f"{f.property}: {f.reason}" for f in result.failures)
@@ -186,7 +186,7 @@ class DynamicProvider:
         result = self._call(
             old.urn,
             "comparing",
-            lambda: self._provider(old.urn, inputs).diff(old.id, _own(old.outputs), copied(inputs)),
+            lambda: self._provider(old.urn, inputs).diff(old.id, _plain_copy(old.outputs), copied(inputs)),
         )
         if result.changes is False:
             return Diff()
@@ -202,29 +202,29 @@ class DynamicProvider:
 
     def create(self, urn: str, inputs: Properties, *, timeout: float | None, adopt: str) -> Live:
         """Call the provider's `create`."""
-        with _kept(inputs):
+        with _keeping_incomplete(inputs):
             result = self._call(urn, "creating", lambda: self._provider(urn, inputs).create(copied(inputs)))
         return Live(str(result.id), {**(result.outs or {}), _PROVIDER_KEY: inputs[_PROVIDER_KEY]})
 
     def update(self, old: ResourceState, inputs: Properties, *, timeout: float | None) -> Live:
         """Call the provider's `update`."""
-        with _kept(inputs):
+        with _keeping_incomplete(inputs):
             result = self._call(
                 old.urn,
                 "updating",
-                lambda: self._provider(old.urn, inputs).update(old.id, _own(old.outputs), copied(inputs)),
+                lambda: self._provider(old.urn, inputs).update(old.id, _plain_copy(old.outputs), copied(inputs)),
             )
         return Live(old.id, {**(result.outs or {}), _PROVIDER_KEY: inputs[_PROVIDER_KEY]})
 
     def delete(self, old: ResourceState, *, timeout: float | None) -> None:
         """Call the provider's `delete`."""
-        props = _own(old.outputs)
+        props = _plain_copy(old.outputs)
         self._call(old.urn, "deleting", lambda: self._provider(old.urn, props).delete(old.id, props))
 
     def read(self, urn: str, resource_id: str, old: ResourceState | None) -> Live:
         """Call the provider's `read`."""
-        props = _own(old.outputs) if old else {}
-        inputs = _own(old.inputs) if old else {}
+        props = _plain_copy(old.outputs) if old else {}
+        inputs = _plain_copy(old.inputs) if old else {}
         result = self._call(urn, "reading", lambda: self._provider(urn, props).read(resource_id, copied(props)))
         outs = {**(result.outs or {}), _PROVIDER_KEY: props.get(_PROVIDER_KEY)}
         return Live(str(result.id or ""), outs, getattr(result, "inputs", None) or inputs)
@@ -249,7 +249,7 @@ class DynamicProvider:
         found = self._by_text.get(text) if isinstance(text, str) else None
         found = found or self._by_urn.get(urn)
         token = own_type(urn).removeprefix(DYNAMIC_PREFIX)
-        found = found or _named(token)
+        found = found or _registered_provider(token)
         if found is None:
             raise EngineError(
                 f"the provider of {token} isn't known: the program doesn't declare such a resource, and no installed "

@@ -131,7 +131,7 @@ class HelmProvider:
     def recover(self, urn: str, inputs: Properties, token: str) -> Live:
         """Find the release of an interrupted creation, by its label."""
         with self._session(inputs) as helm:
-            if not helm.bears(f"{_LABEL}={token}"):
+            if not helm.has_label(f"{_LABEL}={token}"):
                 return Live("", {})
             return helm.live(inputs)
 
@@ -180,7 +180,7 @@ class _Session:
             raise
         return found
 
-    def bears(self, label: str) -> bool:
+    def has_label(self, label: str) -> bool:
         """Return whether the release has a label."""
         listed = self.run("list", "--all", f"--selector={label}", f"--filter=^{self._name}$", "--output=json")
         return bool(json.loads(listed))

@@ -31,7 +31,7 @@ _FIELD_OWNER = (
     "another manager owns the field: leave it to them (ignore_changes), "
     f'or take it over with the annotation {PATCH_FORCE}: "true"'
 )
-_SET_BY_SERVER = "the manifest sets metadata.{}, which only the API server sets: take it out"
+_SET_BY_SERVER = "the manifest sets metadata.{}, which only the API server sets: remove it"
 
 
 def dry_run_warning(error: ApiError) -> str:

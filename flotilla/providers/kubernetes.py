@@ -233,7 +233,7 @@ class KubernetesProvider:
         if manager in managers(found):  # made by an interrupted run, or by a request whose answer was lost
             return self._apply(inputs, manager)
         error = EngineError(
-            f"{self._connect().name}: {ref_of(inputs)} already exists and is not this stack's",
+            f"{self._connect().name}: {ref_of(inputs)} already exists and does not belong to this stack",
             hint="`flotilla up --adopt` takes it over; or remove it, or let the stack use another name",
         )
         error.nothing_done = True
@@ -349,7 +349,9 @@ class KubernetesProvider:
             kept = why_cluster_stays(connection, ref)
             if kept:
                 raise EngineError(f"{error.message}: {kept}", hint=KEPT_REMEDY) from None
-            raise EngineError(error.message, hint="run it again once its finalizers can be served") from None
+            raise EngineError(
+                error.message, hint="run it again when the controllers of its finalizers answer"
+            ) from None
 
     def read(self, urn: str, resource_id: str, old: ResourceState | None) -> Live:
         """Read the object; its inputs are the fields of the old inputs with their current values.

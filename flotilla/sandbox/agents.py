@@ -1,7 +1,8 @@
-"""Runs the real agent of pull-mode members as a process: the sandbox's pods are simulated and run nothing.
+"""Runs the real agents of pull-mode members as processes, since the sandbox's simulated pods run no program.
 
-It does for one Deployment what a kubelet would: it starts the program with the Deployment's own arguments, the Secret
-that it mounts and a token of its account, again after each change, and ends it with the Deployment.
+For the agent's Deployment, this module does what a kubelet would do: it starts the program with the Deployment's
+arguments, the mounted Secret and a token of its account, starts it again after each change, and ends it with the
+Deployment.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ class Agents:
     kubeconfigs: Path
     """The folder with the members' kubeconfigs."""
     folder: Path
-    """Logs, and what the agents mount."""
+    """The folder of logs and of the files that the agents mount."""
     running: dict[str, str] = field(default_factory=dict)
-    """By member, what its agent was started with, as a digest."""
+    """For each member, a digest of the arguments and files with which its agent was started."""
 
-    def look(self) -> None:
+    def reconcile(self) -> None:
         """Bring every member's agent up to date."""
         for file in sorted(self.kubeconfigs.glob("member*.yaml")):
             try:
@@ -54,7 +55,7 @@ class Agents:
                 sys.stdout.flush()
 
     def stop(self) -> None:
-        """End all of them."""
+        """End all agents."""
         for member in list(self.running):
             self._process(member).stop()
 
@@ -91,7 +92,7 @@ class Agents:
         replaced = {
             f"{container['volumeMounts'][0]['mountPath']}/{KUBECONFIG_SECRET}": str(mounted),
             "$(POD_IP)": LOOPBACK,
-            "0.0.0.0": LOOPBACK,  # noqa: S104 - as karmadactl's Deployments have it, and it is replaced
+            "0.0.0.0": LOOPBACK,  # noqa: S104 - karmadactl's Deployments contain it, and it is replaced
             "=:8080": f"={LOOPBACK}:8080",
             "8080": str(metrics),
             "10357": str(health),
@@ -102,7 +103,7 @@ class Agents:
         return [str(self.program), f"--kubeconfig={own}", *arguments]
 
     def _as_account(self, connection: Connection, document: dict[str, Any], deployment: Object) -> str:
-        """Return a kubeconfig of the member with the rights of the agent's account, and no others."""
+        """Return a kubeconfig of the member with only the rights of the agent's account."""
         namespace = deployment["metadata"]["namespace"]
         path = f"{connection.resource('v1', 'ServiceAccount').path(ACCOUNT, namespace)}/token"
         request = {
@@ -134,7 +135,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     agents = Agents(options.program, options.kubeconfigs, options.folder)
     while not stop.is_set():
-        agents.look()
+        agents.reconcile()
         stop.wait(_PAUSE_SECONDS)
     agents.stop()
     return 0

@@ -1,7 +1,7 @@
-"""The sandbox's programs: downloaded where that works, else built from the Go modules pinned in `tools/`.
+"""The sandbox's programs: downloaded if possible, otherwise built from the Go modules pinned in `tools/`.
 
-Kept in a cache by content: the folder's name is a digest of what it was made from, so that a changed pin makes a new
-folder and two checkouts share one. Safe when two start at once: one makes it, the other waits.
+They are cached in a folder whose name is a digest of the pinned sources. So a changed version gets a new folder, and
+two checkouts with equal versions share one. If two processes start together, one makes the folder and the other waits.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ KWOK = "v0.8.0"
 _TOOLS = Path(__file__).with_name("tools")
 _KWOK_RELEASE = f"https://github.com/kubernetes-sigs/kwok/releases/download/{KWOK}"
 CHECKSUMS: dict[str, str] = {}
-"""SHA-256 of released files by their name, such as `kwokctl-linux-amd64`, where a published one is known for KWOK.
+"""SHA-256 checksums of released files by name, such as `kwokctl-linux-amd64`, if KWOK publishes them.
 
-A file that is listed and differs is not run. One that isn't listed is run, and the sandbox says so. What is built from
-Go modules is verified by `tools/*/go.sum`."""
+A file that differs from its checksum is not run. A file without a checksum is run, and the sandbox reports it. Programs
+built from Go modules are verified by `tools/*/go.sum`."""
 BUILD = "FLOTILLA_SANDBOX_BUILD"
-"""Set, the programs are built even where released ones can be downloaded."""
+"""If this variable is set, the programs are built even if released ones can be downloaded."""
 _PROBE_SECONDS = 5
 _DOWNLOAD_SECONDS = 300
 
@@ -45,7 +45,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Program:
-    """One program: where it is built, from which package, and what is stamped into it."""
+    """One program: the folder in which it is built, its Go package, and the variables that the linker sets."""
 
     name: str
     module: str
@@ -53,7 +53,7 @@ class Program:
     stamps: tuple[tuple[str, str], ...] = ()
 
 
-# An API server without its version is refused by Helm charts that check it, Karmada's among them.
+# Helm charts that check the API server's version, such as Karmada's, refuse an API server without one.
 _VERSION_PACKAGE = "k8s.io/component-base/version"
 _KUBERNETES_STAMPS = (
     (f"{_VERSION_PACKAGE}.gitVersion", KUBERNETES),
@@ -75,37 +75,37 @@ PROGRAMS = (
 
 @dataclass(frozen=True)
 class Binaries:
-    """Where the programs are. What isn't in the folder, `kwokctl` downloads by itself."""
+    """The folder of the programs. `kwokctl` itself downloads those that the folder lacks."""
 
     folder: Path
     origin: str
 
     def path(self, name: str) -> Path | None:
-        """Return a program's path; None where kwokctl is to download it."""
+        """Return a program's path; None if kwokctl downloads it."""
         file = self.folder / name
         return file if file.exists() else None
 
     @property
     def kwokctl(self) -> Path:
-        """The program that starts clusters; always there."""
+        """The program that starts clusters; it always exists."""
         return self.folder / "kwokctl"
 
 
 def cache_folder() -> Path:
-    """Return the folder of all cached programs (FLOTILLA_CACHE, else the user's cache folder)."""
+    """Return the folder of all cached programs (FLOTILLA_CACHE, or the user's cache folder)."""
     root = os.environ.get("FLOTILLA_CACHE") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "flotilla"
 
 
 def ensure(report: Report, *, cache: Path | None = None) -> Binaries:
-    """Return the sandbox's programs, made ready if need be.
+    """Return the sandbox's programs; download or build them if necessary.
 
     Args:
-        report: takes a line for every step that takes over a second.
+        report: receives a line for every step that takes longer than a second.
         cache: the cache folder, for tests.
 
     Raises:
-        SandboxError: they can be neither downloaded nor built.
+        SandboxError: the programs can be neither downloaded nor built.
     """
     given = os.environ.get("FLOTILLA_SANDBOX_BIN")
     if given:
@@ -200,7 +200,7 @@ def _download(url: str, target: Path, report: Report) -> None:
 
 
 def _verify(name: str, file: Path, report: Report) -> None:
-    """Refuse a downloaded file that isn't the published one; say where that can't be known."""
+    """Refuse a downloaded file that differs from the published one; report a file that can't be verified."""
     found = hashlib.sha256(file.read_bytes()).hexdigest()
     wanted = CHECKSUMS.get(name)
     if wanted is None:

@@ -1,4 +1,4 @@
-"""Serving certificates for the sandbox's own servers: for loopback, for a year."""
+"""Serving certificates for the sandbox's servers on loopback, valid for a year."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _LIFETIME = dt.timedelta(days=365)
 
 @dataclass(frozen=True)
 class ServingCertificate:
-    """A self-signed CA's certificate for some names, as files."""
+    """The files of a certificate for some names, signed by a self-signed CA."""
 
     folder: Path
 
     @property
     def certificate(self) -> Path:
-        """PEM certificate."""
+        """The certificate in PEM."""
         return self.folder / "tls.crt"
 
     @property
     def key(self) -> Path:
-        """PEM key, mode 0600."""
+        """The key in PEM, with mode 0600."""
         return self.folder / "tls.key"
 
     @property
     def ca_bundle(self) -> str:
-        """The CA, base64 of PEM, as webhooks and APIServices take it."""
+        """The CA as base64 of PEM, the format of webhooks and APIServices."""
         return base64.b64encode((self.folder / "ca.crt").read_bytes()).decode()
 
 
 def serving_certificate(folder: Path, names: list[str]) -> ServingCertificate:
-    """Make a certificate for DNS names and addresses; one that is there is kept."""
+    """Make a certificate for DNS names and addresses; an existing one is kept."""
     made = ServingCertificate(folder)
     if made.certificate.exists():
         return made

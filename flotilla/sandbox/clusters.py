@@ -21,7 +21,7 @@ from flotilla.sandbox.processes import command_line, start_time, wait_until
 from flotilla.sandbox.stages import stages
 
 _NODE_CAPACITY = {"cpu": "32", "memory": "256Gi", "pods": "110"}
-# What runs in a Karmada control plane, as upstream deploys its kube-controller-manager: no workload controllers.
+# The controllers of Karmada's kube-controller-manager as upstream deploys it: no workload controllers.
 _KARMADA_CONTROLLERS = (
     "namespace,garbagecollector,serviceaccount-token,ttl-after-finished,bootstrapsigner,tokencleaner,csrapproving,"
     "csrcleaner,csrsigning,clusterrole-aggregation"
@@ -34,7 +34,7 @@ _LOG = ("this pod is simulated: it runs no program, and every simulated pod has 
 
 @dataclass(frozen=True)
 class SandboxCluster:
-    """A cluster by name, in the sandbox's folder."""
+    """A named cluster in the sandbox's folder."""
 
     name: str
     root: Path
@@ -47,12 +47,12 @@ class SandboxCluster:
 
     @property
     def folder(self) -> Path:
-        """Kwokctl's folder of this cluster."""
+        """The folder in which kwokctl keeps this cluster."""
         return self.root / "kwok" / "clusters" / self.name
 
     @property
     def pki(self) -> Path:
-        """Certificates: ca.crt, admin.crt, admin.key."""
+        """The folder of certificates: ca.crt, admin.crt, admin.key."""
         return self.folder / "pki"
 
     @property
@@ -67,7 +67,7 @@ class SandboxCluster:
         return Connection(kubeconfigs.select(document), name=self.name)
 
     def ready(self) -> bool:
-        """Tell whether the API server answers and says it is ready."""
+        """Return whether the API server answers that it is ready."""
         if not self.kubeconfig.exists():
             return False
         try:
@@ -77,11 +77,11 @@ class SandboxCluster:
         return True
 
     def up(self, *, workloads: bool, nodes: int = 0) -> bool:
-        """Start the cluster: create it, or repair what a crash or a reboot left. False where it ran already.
+        """Create the cluster, or start it again after a crash or a reboot. Return False if it was running already.
 
         Args:
             workloads: True for a member; False for Karmada's API, which has no scheduler and no pods.
-            nodes: simulated nodes.
+            nodes: the number of simulated nodes.
         """
         if self.ready():
             return False
@@ -97,7 +97,7 @@ class SandboxCluster:
         return True
 
     def _wait_ready(self) -> None:
-        """Wait until the API server answers: on a busy machine that is later than kwokctl is done."""
+        """Wait until the API server answers; on a busy machine, kwokctl may return before that."""
         try:
             wait_until(self.ready, seconds=_START_SECONDS, doing=f"waiting for the cluster {self.name}")
         except SandboxError as error:
@@ -114,7 +114,7 @@ class SandboxCluster:
     def _end(self, verb: str) -> None:
         """Let kwokctl stop or delete the cluster, and wait for the end of its processes.
 
-        Kwokctl kills them and goes on: one that is still dying would hold its port and its files.
+        Kwokctl kills them and does not wait. A process that has not ended yet would keep its port and its files in use.
         """
         ours = self._processes()
         self._kwokctl(verb, "cluster")
@@ -125,9 +125,9 @@ class SandboxCluster:
         )
 
     def _processes(self) -> dict[int, str]:
-        """Return the cluster's processes, ids with their start times.
+        """Return the cluster's processes: IDs with their start times.
 
-        Records of ids that belong to somebody else since a reboot are dropped: kwokctl would end those.
+        Records of IDs that belong to other processes since a reboot are removed; otherwise kwokctl would end those.
         """
         ours = {}
         for record in (self.folder / "pids").glob("*.pid"):
@@ -150,7 +150,7 @@ class SandboxCluster:
         self._kwokctl("create", "cluster", f"--config={config}", f"--wait={_START_SECONDS}s")
 
     def _config(self, *, workloads: bool) -> dict[str, Any]:
-        """Return kwokctl's configuration: loopback only, ports chosen now and kept, our own programs."""
+        """Return kwokctl's configuration: loopback only, ports that are chosen now and kept, and our programs."""
         pki = self.pki
         ports = free_ports(6)
         options: dict[str, Any] = {
@@ -177,26 +177,26 @@ class SandboxCluster:
             path = self.binaries.path(program)
             if path:
                 options[option] = str(path)
-        # The aggregation layer: without these an API server can't vouch for its callers to Karmada's own one.
+        # The aggregation layer: without these flags, the API server can't authenticate users to Karmada's API server.
         arguments = {
             "requestheader-client-ca-file": f"{pki}/ca.crt",
-            # kwokctl makes one certificate for everything of its own: its name is the front proxy's, too.
+            # kwokctl makes one certificate for all its clients, so its name is also that of the front proxy.
             "requestheader-allowed-names": "kwok-admin",
             "requestheader-extra-headers-prefix": "X-Remote-Extra-",
             "requestheader-group-headers": "X-Remote-Group",
             "requestheader-username-headers": "X-Remote-User",
         }
-        # There is one of each: an election would only cost writes, and a wait after a restart.
+        # There is one instance of each: leader election would only cost writes, and a wait after a restart.
         alone = {"leader-elect": "false"}
         controllers = _patch("kube-controller-manager", alone)
         patches = [_patch("kube-apiserver", arguments), controllers, _patch("kube-scheduler", alone)]
         if not workloads:
             options["disable"] = ["kube-scheduler", "kwok-controller"]
-            # Upstream's Karmada API server has no ServiceAccount admission: templates name accounts of members.
+            # Karmada's API server has no ServiceAccount admission upstream, since templates name accounts of members.
             patches[0]["extraArgs"].append(
                 {"key": "disable-admission-plugins", "value": "StorageObjectInUseProtection,ServiceAccount"}
             )
-            # `karmadactl register` introduces a member by such a token.
+            # `karmadactl register` uses a bootstrap token.
             patches[0]["extraArgs"] += _arguments({"enable-bootstrap-token-auth": "true"})
             signing = {"cluster-signing-cert-file": f"{pki}/ca.crt", "cluster-signing-key-file": f"{pki}/ca.key"}
             controllers["extraArgs"] += _arguments({"controllers": _KARMADA_CONTROLLERS, **signing})
@@ -208,7 +208,7 @@ class SandboxCluster:
         }
 
     def _logs(self, file: Path) -> dict[str, Any]:
-        """Return where KWOK finds what its pods write: one file for all, which says what they are."""
+        """Return KWOK's configuration of logs: all pods have the same file, which says that they are simulated."""
         now = dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
         lines = (f"{now} stdout F {text}\n" for text in _LOG)  # the format of container runtimes
         file.write_text("".join(lines))
@@ -254,7 +254,7 @@ class SandboxCluster:
 
 
 def _last_lines(logs: Path) -> str:
-    """Return the last line of each program's log: one that ended says there why."""
+    """Return the last line of each program's log, in which a program that ended says why."""
     texts = {file.stem: file.read_text(errors="replace").rstrip() for file in sorted(logs.glob("*.log"))}
     return "\n".join(f"{name}: {text.rpartition(chr(10))[2][:300]}" for name, text in texts.items())
 

@@ -1,4 +1,4 @@
-"""What plays Karmada in a sandbox, the real programs or the stand-in: processes beside one cluster's API server."""
+"""Karmada's controllers in a sandbox, as processes next to an API server: the real programs, or the stand-in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flotilla.sandbox.processes import Process
 
 @dataclass(frozen=True)
 class Controllers(ABC):
-    """Processes that are started and ended together."""
+    """A group of processes that are started and ended together."""
 
     cluster: SandboxCluster
     names: ClassVar[tuple[str, ...]]
@@ -24,30 +24,30 @@ class Controllers(ABC):
 
     @property
     def folder(self) -> Path:
-        """Logs, records and certificates."""
+        """The folder of logs, records and certificates."""
         return self.cluster.root / "karmada"
 
     @property
     @abstractmethod
     def title(self) -> str:
-        """What outputs call it."""
+        """The name in outputs."""
 
     @abstractmethod
     def version(self) -> str:
-        """Return the Karmada version that it is, or whose contract it keeps."""
+        """Return the version of Karmada, or the version whose contract the stand-in keeps."""
 
     @abstractmethod
     def start(self, connection: Connection) -> None:
-        """Start what doesn't run, and wait for it."""
+        """Start the processes that don't run, and wait for them."""
 
     def running(self) -> bool:
-        """Tell whether all of them run and Karmada's API answers."""
+        """Return whether all processes run and Karmada's API answers."""
         if any(self.process(name).pid() is None for name in self.names):
             return False
         return serves_clusters(self.cluster.connection())
 
     def up(self) -> bool:
-        """Start what doesn't run. False where everything ran already."""
+        """Start the processes that don't run. Return False if all were running already."""
         if self.running():
             return False
         self.start(self.cluster.connection())

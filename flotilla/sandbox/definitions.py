@@ -1,4 +1,4 @@
-"""What Karmada's API server needs before its controllers start, whoever they are."""
+"""The objects that Karmada's API server needs before its controllers, real or stand-in, start."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _ADMINISTRATOR = "kwok-admin"  # the subject of the certificate that kwokctl mak
 
 
 def apply(connection: Connection, obj: Object) -> None:
-    """Apply an object of the sandbox's own."""
+    """Apply an object of the sandbox."""
     connection.apply(obj, field_manager=_FIELD_MANAGER, force=True)
 
 
 def prepare(connection: Connection, definitions: list[Object]) -> None:
-    """Make Karmada's namespaces, and its kinds, and wait until these are served."""
+    """Create Karmada's namespaces and kinds, and wait until the kinds are served."""
     for name in (SYSTEM_NAMESPACE, CLUSTER_NAMESPACE):
         apply(connection, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     for definition in definitions:
@@ -36,9 +36,9 @@ def prepare(connection: Connection, definitions: list[Object]) -> None:
 
 
 def allow_proxy(connection: Connection) -> None:
-    """Let the sandbox's administrator use Karmada's cluster proxy, as Karmada's installers do for theirs.
+    """Let the sandbox's administrator use Karmada's cluster proxy, as Karmada's installers do for their administrators.
 
-    Karmada reads off this binding whom its account in the members may impersonate.
+    From this binding, Karmada reads which users its account in the members may impersonate.
     """
     name = "cluster-proxy-admin"
     rbac = "rbac.authorization.k8s.io"
@@ -58,7 +58,7 @@ def allow_proxy(connection: Connection) -> None:
 
 
 def serves_clusters(connection: Connection) -> bool:
-    """Tell whether Karmada's API answers: its own kind Cluster is the last that is served."""
+    """Return whether Karmada's API answers; its kind Cluster is the last one that is served."""
     try:
         connection.list(CLUSTER_API, "Cluster")
     except ClusterError:

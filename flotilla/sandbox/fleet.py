@@ -1,4 +1,4 @@
-"""The whole sandbox: Karmada's API, its components and members, started side by side, taken away without a trace."""
+"""The whole sandbox: Karmada's API and components, and the members; started in parallel, removed completely."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MARK = "# Written by `flotilla sandbox up`; yours to edit. `flotilla sandbox do
 
 @dataclass(frozen=True)
 class Status:
-    """How one part of the sandbox is."""
+    """The status of one part of the sandbox."""
 
     name: str
     kind: str
@@ -43,37 +43,37 @@ class Status:
 
 @dataclass(frozen=True)
 class _Record:
-    """What an `up` decided, for later commands."""
+    """The options of the last `up`, for later commands."""
 
     members: int
     karmada_bin: str
     """The folder of Karmada's programs; empty for the stand-in."""
     karmada: str
-    """What outputs call it."""
+    """The name of Karmada, or of the stand-in, in outputs."""
 
 
 class Sandbox:
-    """A local fleet in a folder of its own, for one checkout of the project."""
+    """A local fleet in a separate folder, for one checkout of the project."""
 
     def __init__(self, project: Path) -> None:
-        """Name the folders; nothing is touched yet."""
+        """Set the paths; nothing is created yet."""
         self.project = project
         self.root = project / ".flotilla" / "sandbox"
         self.stack_file = project / "stacks" / f"Pulumi.{STACK}.yaml"
 
     def up(self, report: Report, *, members: int, karmada_bin: Path | None = None, stand_in: bool = False) -> None:
-        """Start what isn't there and repair what broke; what runs is left alone.
+        """Start the missing parts and repair broken ones; running parts are not touched.
 
-        Karmada's own components run where their programs are given or found, else a stand-in.
+        If Karmada's programs are given or found, they are started; otherwise a stand-in is.
 
         Args:
-            report: takes a line for every step that takes over a second.
-            members: how many clusters besides Karmada's.
+            report: receives a line for every step that takes longer than a second.
+            members: the number of clusters in addition to Karmada's.
             karmada_bin: the folder of Karmada's programs.
-            stand_in: run the stand-in even where Karmada's programs are found.
+            stand_in: run the stand-in even if Karmada's programs are found.
 
         Raises:
-            SandboxError: what could not be started, with the last lines of its log.
+            SandboxError: a part could not be started; the message has the last lines of its log.
         """
         if not 1 <= members <= MAX_MEMBERS:
             raise SandboxError(
@@ -91,7 +91,7 @@ class Sandbox:
             self._write_stack_file(members, version)
 
     def status(self) -> list[Status]:
-        """Ask every part how it is."""
+        """Return the status of every part."""
         record = self._record()
         if record is None:
             return []
@@ -108,7 +108,7 @@ class Sandbox:
         return [*result, Status("karmada components", "karmada", karmada.running(), record.karmada + origin)]
 
     def down(self, report: Report) -> bool:
-        """End every process and remove every file, the stack's state too. False where there was nothing."""
+        """End all processes and remove all files, including the stack file. Return False if there was no sandbox."""
         if not self.root.exists():
             return False
         with self._locked():
@@ -126,7 +126,7 @@ class Sandbox:
         return True
 
     def _programs(self, given: Path | None, *, stand_in: bool) -> str:
-        """Return the folder of Karmada's programs, or '' for the stand-in; a sandbox that exists keeps what it has."""
+        """Return the folder of Karmada's programs, or '' for the stand-in; an existing sandbox keeps its choice."""
         record = self._record()
         if record is not None:
             wanted = str(given.resolve()) if given else record.karmada_bin
@@ -151,7 +151,7 @@ class Sandbox:
             if self._cluster(name, binaries).up(workloads=is_member, nodes=NODES if is_member else 0):
                 report(f"cluster {name} is up ({time.monotonic() - started:.0f} s)")
 
-        # Three at a time: an API server's start is a burst of CPU, and all at once they only wait for each other.
+        # Three at a time: the start of an API server needs much CPU, and more of them would only slow each other down.
         with ThreadPoolExecutor(max_workers=3) as pool:
             list(pool.map(start, self._names(members)))
         if karmada.up():
@@ -201,7 +201,7 @@ class Sandbox:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self.root.parent.mkdir(parents=True, exist_ok=True)
-        folder = os.open(self.root.parent, os.O_RDONLY)  # the folder itself: a file for it would be left behind
+        folder = os.open(self.root.parent, os.O_RDONLY)  # the folder itself is locked, since a lock file would remain
         try:
             try:
                 fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)

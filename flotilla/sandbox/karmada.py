@@ -1,4 +1,4 @@
-"""Karmada's real components as processes beside the sandbox's API server for Karmada."""
+"""Karmada's real components, as processes next to the sandbox's API server for Karmada."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ SCHEDULER = "karmada-scheduler"
 WEBHOOK = "karmada-webhook"
 PROGRAMS = (AGGREGATED, CONTROLLERS, SCHEDULER, WEBHOOK)
 AGENT = "karmada-agent"
-"""Only pull-mode members need it; it may be missing."""
+"""The program that only pull-mode members need; it may be missing."""
 _AGENTS = "karmada-agents"
 _START_SECONDS = 60
 
 
 def find_karmada(given: Path | None) -> Path | None:
-    """Return the folder of Karmada's programs: the one that is given, KARMADA_BIN, or one on the PATH.
+    """Return the folder of Karmada's programs: the given one, KARMADA_BIN, or one on the PATH.
 
     Raises:
-        SandboxError: a folder was given that doesn't have them.
+        SandboxError: the given folder doesn't have all of them.
     """
     named = given or (Path(os.environ["KARMADA_BIN"]) if os.environ.get("KARMADA_BIN") else None)
     if named is None:
@@ -62,25 +62,25 @@ def find_karmada(given: Path | None) -> Path | None:
 
 @dataclass(frozen=True)
 class KarmadaProcesses(Controllers):
-    """The four programs, started in their order, each waited for, and what runs the agents of pull-mode members."""
+    """Karmada's four programs, each started after the one before is ready, and the runner of pull-mode agents."""
 
     programs: Path
     names = (*PROGRAMS, _AGENTS)
 
     @property
     def title(self) -> str:
-        """What outputs call it."""
+        """The name in outputs."""
         return f"Karmada {self.version()}"
 
     def version(self) -> str:
-        """Return Karmada's version as the program says it, such as 1.18.2."""
+        """Return Karmada's version as the program prints it, such as 1.18.2."""
         found = re.search(r'GitVersion:"v?([0-9.]+)', self._written_by(CONTROLLERS, "version"))
         if not found:
             raise SandboxError(f"{self.programs / CONTROLLERS} doesn't say its version")
         return found[1]
 
     def start(self, connection: Connection) -> None:
-        """Start what doesn't run, each program once the one before it serves."""
+        """Start the programs that don't run, each after the one before it is ready."""
         ports = self._ports()
         prepare(connection, self._definitions())
         allow_proxy(connection)
@@ -90,7 +90,7 @@ class KarmadaProcesses(Controllers):
         self._start_agents()
 
     def _ports(self) -> dict[str, int]:
-        """Return the ports, chosen once: a restart keeps them, for objects in the API server name them."""
+        """Return the ports. They are chosen once and kept after a restart, since objects of the API name them."""
         file = self.folder / "ports.json"
         if not file.exists():
             names = ("aggregated", "webhook", "webhook-metrics", "webhook-health")
@@ -106,7 +106,7 @@ class KarmadaProcesses(Controllers):
     def _start_aggregated(self, connection: Connection, port: int) -> None:
         host = f"{AGGREGATED}.{SYSTEM_NAMESPACE}.svc"
         certificate = serving_certificate(self.folder / "pki" / "aggregated", [host, "localhost", LOOPBACK])
-        # An API server dials an aggregated one by the Service's name; an external name of localhost leads here.
+        # The API server connects to an aggregated one by the Service's name; the external name leads to localhost.
         apply(
             connection,
             {
@@ -167,7 +167,7 @@ class KarmadaProcesses(Controllers):
             apply(connection, configuration)
 
     def _start_controllers(self, ports: dict[str, int]) -> None:
-        # Off by default upstream, where `preemption: Always` then does nothing; on here, so that it can be tried.
+        # Upstream disables this by default, and `preemption: Always` has no effect then. Here it is enabled for trials.
         gates = "--feature-gates=PropagationPolicyPreemption=true"
         for name, key, more in ((CONTROLLERS, "controllers", (gates,)), (SCHEDULER, "scheduler", ())):
             process = self._start(
@@ -192,14 +192,14 @@ class KarmadaProcesses(Controllers):
             process.start([sys.executable, "-m", "flotilla.sandbox.agents", *arguments])
 
     def _written_by(self, name: str, argument: str) -> str:
-        """Run one of the programs with an argument that ends it, and return what it writes."""
+        """Run one of the programs with an argument with which it only prints and ends; return its output."""
         command = [str(self.programs / name), argument]
         environment = children.environment()
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30)
         return done.stdout + done.stderr
 
     def _address_flags(self, name: str, metrics: int, health: int) -> list[str]:
-        """Return the flags for both addresses: they changed in 1.12, and the program's help says which it has."""
+        """Return the flags for both addresses; they changed in 1.12, so the program's help is read first."""
         if "--health-probe-bind-address" in self._written_by(name, "--help"):
             return [
                 f"--metrics-bind-address={LOOPBACK}:{metrics}",

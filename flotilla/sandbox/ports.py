@@ -1,4 +1,4 @@
-"""Ports of loopback for the sandbox's servers: free now, and kept free until their servers start."""
+"""Chooses free ports on loopback for the sandbox's servers, and reserves them until the servers start."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import sys
 
 LOOPBACK = "127.0.0.1"
 _SERVER_PORTS = range(20000, 32768)
-# The sockets that keep the ports; they end with this process.
+# The sockets that reserve the ports; they are closed when this process ends.
 _keepers: list[socket.socket] = []
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that are free, all different.
+    """Return different free ports on loopback.
 
-    They lie below the range that the kernel draws from for outgoing connections: one of those could take a port before
-    its server starts. On Linux no other sandbox that starts at the same time is given them either, for as long as this
-    process runs.
+    They are below the range from which the kernel takes ports for outgoing connections; otherwise such a connection
+    could take a port before its server starts. On Linux, another sandbox that starts at the same time does not get
+    these ports either, as long as this process runs.
     """
     return sorted(_free_port() for _ in range(count))
 
@@ -36,11 +36,11 @@ def _free_port() -> int:
 
 
 def _keep(keeper: socket.socket) -> None:
-    """Keep a port that was found free for its server.
+    """Reserve a free port for its server.
 
-    Linux lets a server that asks for SO_REUSEADDR, as all of Go's do, listen beside a socket that asks for it as well
-    and doesn't listen. Whoever looks for a free port doesn't ask for it, and is refused. Elsewhere the server would be
-    refused too, so that the port is let go.
+    On Linux, a server with SO_REUSEADDR (all Go servers set it) can listen on a port that another socket with
+    SO_REUSEADDR has bound, if that socket doesn't listen. A process that looks for a free port doesn't set the option,
+    so its bind fails. On other systems the server's bind would fail too, so the port is not reserved there.
     """
     if sys.platform == "linux":
         keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

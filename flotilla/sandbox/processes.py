@@ -1,4 +1,4 @@
-"""Processes that outlive the command: started once, found again by their id and start time, ended by id."""
+"""Processes that outlive the command: started once, identified by ID and start time, and ended by ID."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _END_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Process:
-    """A program of the sandbox, with its log and its record in a folder of its own."""
+    """A program of the sandbox, with its log and its record in a folder."""
 
     name: str
     folder: Path
 
     @property
     def log(self) -> Path:
-        """Everything that the program writes."""
+        """The file with the program's output."""
         return self.folder / f"{self.name}.log"
 
     @property
@@ -34,17 +34,17 @@ class Process:
         return self.folder / f"{self.name}.json"
 
     def pid(self) -> int | None:
-        """Return the id of the running process; None where it doesn't run (any more)."""
+        """Return the ID of the running process; None if it doesn't run."""
         try:
             record = json.loads(self._record.read_text())
         except (OSError, ValueError):
             return None
         pid = int(record["pid"])
-        # An id is given out again, after a reboot certainly: only the start time makes it ours.
+        # The kernel uses IDs again, certainly after a reboot, so the start time must match as well.
         return pid if start_time(pid) == record["started"] else None
 
     def start(self, command: list[str]) -> None:
-        """Start the program in a session of its own, so that a Ctrl-C of the command doesn't reach it."""
+        """Start the program in a separate session, so that Ctrl-C in the command doesn't reach it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             child = subprocess.Popen(
@@ -60,7 +60,7 @@ class Process:
         self._record.write_text(json.dumps(record))
 
     def stop(self) -> None:
-        """End the process, by force if it doesn't end by itself."""
+        """End the process; kill it if it doesn't end after SIGTERM."""
         for request in (signal.SIGTERM, signal.SIGKILL):
             pid = self.pid()
             if pid is None:
@@ -82,7 +82,7 @@ class Process:
 
 
 def start_time(pid: int) -> str | None:
-    """Return when a process started, as the kernel counts; None where there is no such process, or a dead one."""
+    """Return the start time of a process as the kernel counts it; None if the process doesn't exist or has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -92,7 +92,7 @@ def start_time(pid: int) -> str | None:
 
 
 def command_line(pid: int) -> str:
-    """Return a process's program and arguments; empty where there is no such process, or a dead one."""
+    """Return a process's program and arguments; empty if the process doesn't exist or has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     except OSError:
@@ -100,7 +100,7 @@ def command_line(pid: int) -> str:
 
 
 def _ask_ps(field: str, pid: int) -> str:
-    """Return what ps says of a process, where there is no /proc (macOS)."""
+    """Return a field of a process from ps, on systems without /proc (macOS)."""
     if Path("/proc/self").exists():
         return ""
     command = ["ps", "-o", f"{field}=", "-p", str(pid)]
@@ -109,7 +109,7 @@ def _ask_ps(field: str, pid: int) -> str:
 
 
 def _reap(pid: int) -> None:
-    """Collect a child of this very process, so that it doesn't stay as a zombie."""
+    """Wait for a child of this process, so that it doesn't remain as a zombie."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
 
@@ -118,7 +118,7 @@ def wait_until(check: object, *, seconds: float, doing: str, process: Process | 
     """Poll `check()` until it is true.
 
     Raises:
-        SandboxError: it wasn't in time, or the process ended; with the log's last lines.
+        SandboxError: it did not become true in time, or the process ended; the message has the log's last lines.
     """
     deadline = time.monotonic() + seconds
     while not check():  # type: ignore[operator]
@@ -131,7 +131,7 @@ def wait_until(check: object, *, seconds: float, doing: str, process: Process | 
 
 
 def _hint(process: Process) -> str:
-    """Say what helps. Many control planes on one machine use up what the kernel gives of file watches first."""
+    """Return a remedy. With many control planes on one machine, the kernel's limit of file watches is reached first."""
     if "too many open files" in process.last_lines():
         return "end another sandbox, or raise the limit: sysctl fs.inotify.max_user_instances=1024"
     return f"see {process.log}"

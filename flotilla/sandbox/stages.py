@@ -1,7 +1,7 @@
-"""What the simulated nodes and pods do: KWOK's stages, ours, since KWOK leaves its own out where any are given.
+"""The behaviour of simulated nodes and pods, as KWOK's stages. If any stages are given, KWOK doesn't use its own.
 
-Pods are ready at once, and those of Jobs done. Two tags of images make a pod fail as a kubelet would report it:
-`broken` is never pulled, `crash` ends again and again.
+Pods are ready at once, and those of Jobs are complete. Two image tags make a pod fail as a kubelet would report it: an
+image with `broken` can't be pulled, and a container with `crash` ends repeatedly.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 Object = dict[str, Any]
 
 BROKEN, CRASHING = "broken", "crash"
-"""The tags of images whose containers fail: `nginx:broken` can't be pulled, `nginx:crash` ends at once."""
+"""The image tags with which containers fail: `nginx:broken` can't be pulled, `nginx:crash` ends at once."""
 _API = "kwok.x-k8s.io/v1alpha1"
 _HEARTBEAT_MILLISECONDS = 600_000
-"""Nodes also renew a lease, by which Kubernetes takes them for alive."""
+"""Nodes also renew a lease, by which Kubernetes recognises that they are alive."""
 
 _LEAVING = ".metadata.deletionTimestamp"
 _PHASE = ".status.phase"
@@ -133,7 +133,7 @@ containerStatuses:
 
 
 def _failing(tag: str, phase: str, restarts: int, reason: str, message: str) -> str:
-    """Return the status of a pod of which the containers with a tag wait for a reason, and all others run."""
+    """Return the status of a pod in which containers with a tag wait for a given reason, and all others run."""
     return (
         f"""
 {{{{ $now := Now }}}}
@@ -163,7 +163,7 @@ containerStatuses:
 
 
 def stages() -> list[Object]:
-    """Return the stages, as documents of KWOK's configuration."""
+    """Return the stages as documents of KWOK's configuration."""
     pending = [_absent(_LEAVING), _among(_PHASE, "Pending"), _among(_READY, "True", others=True)]
     pull = '{{ printf "Back-off pulling image %q" .image | Quote }}'
     again = '{{ printf "back-off 10s restarting failed container=%s" .name | Quote }}'
@@ -200,7 +200,7 @@ def stages() -> list[Object]:
 
 
 def _stage(name: str, kind: str, selector: list[Object], status: str = "", *, delay: int = 0) -> Object:
-    """Return a stage that writes a status, or without one deletes the object, some milliseconds after it matches."""
+    """Return a stage that writes a status some milliseconds after it matches, or without one deletes the object."""
     spec: Object = {
         "resourceRef": {"apiGroup": "v1", "kind": kind},
         "selector": {"matchExpressions": selector},

@@ -1,6 +1,6 @@
-"""Karmada's admission webhooks, registered by URL for a webhook process on loopback.
+"""The registration of Karmada's admission webhooks, by the URL of a webhook process on loopback.
 
-What the chart registers (webhook configurations of 1.10 to 1.18), as a table: path, group, resources, operations.
+The tables contain the webhooks that the chart registers (1.10 to 1.18): path, group, resources, operations.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def webhook_configurations(url: str, ca_bundle: str) -> list[Object]:
     """Return both configurations.
 
     Args:
-        url: where the webhook serves, without a trailing slash.
-        ca_bundle: what verifies it, base64 of PEM.
+        url: the webhook's URL, without a trailing slash.
+        ca_bundle: the CA that verifies it, as base64 of PEM.
     """
     validating = [_webhook("validate", entry, url, ca_bundle) for entry in _VALIDATING]
     protection = _webhook("validate", ("resourcedeletionprotection", "*", "*", ["DELETE"]), url, ca_bundle)

@@ -104,7 +104,7 @@ class StackFiles:
                 )
         if (old := self.checkpoint.parents[1] / self.checkpoint.name).is_file():
             raise StateError(
-                f"is still {old}, where the CLI kept states before it knew projects",
+                f"is still {old}, where older versions of the CLI keep states",
                 hint="`pulumi state upgrade` moves it; or use --engine pulumi",
             )
 
@@ -337,7 +337,7 @@ def unusable(files: StackFiles, error: StateError, passphrase: str) -> EngineErr
     good = newest_good(files.copies(), lambda file: open_copy(files, file, passphrase))
     if good is None:
         found = f"there is no good backup in {files.backups}"
-        way = "put the file back from a copy of your own"
+        way = "restore the file from your own copy"
     else:
         found = f"the newest good backup is {good.text}"
         way = f"`flotilla state restore -s {files.stack}` shows what differs and restores it"

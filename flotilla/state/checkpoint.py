@@ -282,7 +282,7 @@ def secrets_salt(document: Properties) -> str | None:
         return None
     if providers["type"] != "passphrase":
         raise EngineError(
-            f"the stack's secrets are under {providers['type']!r}, the embedded engine knows 'passphrase'",
+            f"the stack's secrets are encrypted by {providers['type']!r}; the embedded engine knows only 'passphrase'",
             hint="use --engine pulumi",
         )
     return str(providers["state"]["salt"])

@@ -75,7 +75,7 @@ class StackConfig:
         provider = document.get("secretsprovider")
         if provider not in (None, "passphrase"):
             raise EngineError(
-                f"{file}: its secrets are under {provider!r}, the embedded engine knows 'passphrase'",
+                f"{file}: its secrets are encrypted by {provider!r}; the embedded engine knows only 'passphrase'",
                 hint="use --engine pulumi",
             )
         defaults = {}

@@ -54,7 +54,7 @@ class PassphraseCrypter:
         if not right:
             raise EngineError(
                 "the passphrase is wrong for this stack",
-                hint="set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the one it was made with",
+                hint="set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the one that the stack has",
             )
 
     def encrypt(self, plaintext: str) -> str:
@@ -130,15 +130,15 @@ def passphrase(default_file: Path, *, salted: str = "") -> str:
     if not default_file.exists():
         if needed_by:
             raise EngineError(
-                f"the passphrase is missing: {needed_by} is encrypted under it, and {default_file} isn't there",
+                f"the passphrase is missing: {needed_by} is encrypted with it, and {default_file} isn't there",
                 hint=f"put the file back, or set {_VARIABLE} or {_FILE_VARIABLE}; nothing was changed",
             )
         _generate(default_file)
     text = _text_of(default_file)
     if not text:
         raise EngineError(
-            f"the passphrase file {default_file} is empty; nothing is encrypted under an empty passphrase",
-            hint=f"put its content back, or set {_VARIABLE}; where no state exists yet, remove the file",
+            f"the passphrase file {default_file} is empty; an empty passphrase is not used",
+            hint=f"put its content back, or set {_VARIABLE}; if no state exists yet, remove the file",
         )
     return text
 
@@ -165,7 +165,7 @@ def _generate(file: Path) -> None:
             Path(name).unlink(missing_ok=True)
     except OSError as error:
         raise EngineError(
-            f"the passphrase file {file} can't be made: {error.strerror}",
+            f"the passphrase file {file} can't be created: {error.strerror}",
             hint=f"make its folder writable, or set {_VARIABLE}; nothing was changed",
         ) from None
 

@@ -139,7 +139,7 @@ def _entry(number: int, file: Path, data: bytes) -> Update:
     except (ValueError, RecursionError):
         raise StateError("is not JSON, or cut off") from None
     if not isinstance(body, dict) or not all(isinstance(body.get(key), str) for key in ("kind", "result")):
-        raise StateError("is no entry of a history")
+        raise StateError("is not an entry of a history")
     own = body.get(OWN) or {}
     parts: list[tuple[Any, type]] = [
         (body.get("endTime", 0), int),
@@ -151,10 +151,10 @@ def _entry(number: int, file: Path, data: bytes) -> Update:
         (own.get(_CONFIG, "") if isinstance(own, dict) else "", str),
     ]
     if not all(isinstance(value, kind) for value, kind in parts):
-        raise StateError("is no entry of a history")
+        raise StateError("is not an entry of a history")
     ended, changes, message, config, _, back_to, sealed = (value for value, _ in parts)
     if not 0 <= ended < _LATEST:
-        raise StateError("is no entry of a history: it ends at no time")
+        raise StateError("is not an entry of a history: its end is not a valid time")
     return Update(
         number, file, body["kind"], ended, body["result"], changes, message, back_to, config=config, sealed=sealed
     )

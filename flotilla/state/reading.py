@@ -36,7 +36,8 @@ def parse(data: bytes, project: str, stack: str) -> Properties:
     version = document.get("version")
     if version != VERSION or isinstance(version, bool):
         raise StateError(
-            f"has checkpoint version {_shown(version)}, this engine knows version {VERSION}", hint="use --engine pulumi"
+            f"has checkpoint version {_shown(version)}, this engine supports version {VERSION}",
+            hint="use --engine pulumi",
         )
     checkpoint = document.get("checkpoint")
     if not isinstance(checkpoint, dict):
@@ -136,7 +137,7 @@ def _check_resource(body: Any, where: str, project: str, stack: str) -> None:
             _of(str, entry, f"{where}.propertyDependencies.{key}[]")
     parts = urn.split("::", 3)
     if len(parts) != 4 or not parts[0].startswith("urn:pulumi:"):  # noqa: PLR2004 - stack, project, types, name
-        raise StateError(f"{where} has a URN that isn't one: {_shown(urn)}")
+        raise StateError(f"{where} has an invalid URN: {_shown(urn)}")
     if (parts[0].removeprefix("urn:pulumi:"), parts[1]) != (stack, project):
         raise StateError(f"holds a resource of another stack: {_shown(urn)} is not of {project}/{stack}")
 

@@ -83,7 +83,7 @@ def _from_signed(struct: struct_pb2.Struct) -> Any:
     if signature == _OUTPUT_VALUE:
         return _from_value(struct.fields["value"]) if "value" in struct.fields else UNKNOWN
     if signature in _ASSETS:
-        raise EngineError("assets and archives are not known to the embedded engine", hint="use --engine pulumi")
+        raise EngineError("the embedded engine doesn't support assets and archives", hint="use --engine pulumi")
     return from_struct(struct)
 
 

@@ -60,7 +60,10 @@ def test_the_wheel_alone_makes_a_project_whose_own_test_passes(tmp_path):
     project = tmp_path / "my-fleet"
     text = environment.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=project)
     assert "1 passed" in text
-    named = "from flotilla.providers.dynamic import _named; print(type(_named('dynamic/flotilla:Rollout')).__module__)"
+    named = (
+        "from flotilla.providers.dynamic import _registered_provider as provider; "
+        "print(type(provider('dynamic/flotilla:Rollout')).__module__)"
+    )
     assert environment.run("python", "-c", named, cwd=project).strip() == "flotilla_project.components.rollout"
     environment.run("python", "-c", "import flotilla_project.policies.rules", cwd=project)
     share = environment.folder / "share"

@@ -133,7 +133,7 @@ def test_secrets_are_replaced_unless_the_provider_says_otherwise(run, connection
 def test_what_is_there_already_is_not_taken_over(run, connection, namespace):
     connection.apply(deployment(namespace), field_manager="kubectl")
     result = run("up", deployment(namespace))
-    assert "already exists and is not this stack's" in result.failures[0]
+    assert "already exists and does not belong to this stack" in result.failures[0]
     run("destroy")
     assert connection.find(ObjectRef("apps/v1", "Deployment", "web", namespace)) is not None
 
@@ -143,7 +143,7 @@ def test_an_object_that_no_manager_owns_is_not_taken_over(run, connection, names
     made = connection.create(account, field_manager="kubectl-create")
     assert not made["metadata"].get("managedFields"), "an account without fields has no owner"
     assert [one.object for one in run("preview", account).there] == [f"ServiceAccount {namespace}/a"]
-    assert "already exists and is not this stack's" in run("up", account).failures[0]
+    assert "already exists and does not belong to this stack" in run("up", account).failures[0]
     run("destroy")
     assert (
         connection.get(ObjectRef("v1", "ServiceAccount", "a", namespace))["metadata"]["uid"] == made["metadata"]["uid"]

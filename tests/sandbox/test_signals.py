@@ -78,7 +78,7 @@ def test_a_signal_ends_waits_writes_the_state_and_releases_the_lock(folder, begi
     process.send_signal(number)
     _, said = ended(process, SOON)
     assert process.returncode == 1
-    assert "interrupted; run the same command again to go on from here" in said
+    assert "interrupted; run the same command again to continue" in said
     assert "Traceback" not in said
     files = stack(folder, "done").files
     assert list(files.locks.iterdir()) == []

@@ -41,8 +41,8 @@ def own_projects_of_one_test_alone():
     yield
     if dynamic._projects:
         dynamic._projects.clear()
-        dynamic._announced.cache_clear()
-        dynamic._named.cache_clear()
+        dynamic._from_entry_points.cache_clear()
+        dynamic._registered_provider.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -258,7 +258,7 @@ def test_an_adoption_is_bound_to_what_was_shown(run):
 def test_without_being_asked_up_refuses_what_is_there_and_names_the_way(run):
     with FakeApi(there(x="1")) as api:
         (failure,) = run(api, "up", config_map(x="1")).failures
-        assert "already exists and is not this stack's" in failure
+        assert "already exists and does not belong to this stack" in failure
         assert "flotilla up --adopt" in failure
         assert not any(owner.startswith("pulumi") for owner in owners(stored(api), "data", "x"))
 

@@ -146,7 +146,7 @@ def test_what_a_run_has_done_is_imported_again_until_the_backend_takes_it(stack,
 def test_where_the_backend_never_takes_it_one_line_says_so_and_the_next_run_adopts_the_rest(stack, cli):
     cli.refuses = [None, "timeout", "timeout", "timeout"]
     with FakeApi(there()) as api:
-        with pytest.raises(EngineError, match="timeout; what this run has done is not in the state") as refused:
+        with pytest.raises(EngineError, match="timeout; the changes of this run are not in the state") as refused:
             stack(api, config_map(), config_map("made")).up()
         assert "run the same command again" in refused.value.hint
         uid = stored(api, "made")["metadata"]["uid"]

@@ -7,7 +7,7 @@ import pulumi
 import pytest
 
 from flotilla.engine.digest import differences, plan_digest
-from flotilla.engine.shown import Shown
+from flotilla.engine.shown import ShownPlan
 from flotilla.engine.stack import EmbeddedStack
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.state.checkpoint import ResourceState
@@ -99,16 +99,16 @@ def update(inputs, *changes, old=None, op=Op.UPDATE):
 
 
 def test_a_value_that_became_known_is_what_was_shown():
-    shown = Shown(
+    shown = ShownPlan(
         Result([update({"spec": {"host": UNKNOWN, "limits": {"cpu": "1000m"}}}, (("spec", "host"), "a", UNKNOWN))])
     )
-    assert shown.objection(update({"spec": {"host": "b", "limits": {"cpu": "1"}}}, (("spec", "host"), "a", "b"))) == ""
+    assert shown.deviation(update({"spec": {"host": "b", "limits": {"cpu": "1"}}}, (("spec", "host"), "a", "b"))) == ""
     planned = state(
         "token", "kubernetes:core/v1:Secret", inputs={"kind": "Secret", "stringData": {"a": "x", "b": UNKNOWN}}
     )
     made = state("token", "kubernetes:core/v1:Secret", inputs={"kind": "Secret", "data": {"a": "eA==", "b": "eQ=="}})
-    shown = Shown(Result([Step(Op.CREATE, planned.urn, planned.type, new=planned)]))
-    assert shown.objection(Step(Op.CREATE, made.urn, made.type, new=made)) == "", "the provider keeps text as data"
+    shown = ShownPlan(Result([Step(Op.CREATE, planned.urn, planned.type, new=planned)]))
+    assert shown.deviation(Step(Op.CREATE, made.urn, made.type, new=made)) == "", "the provider keeps text as data"
 
 
 def test_a_cluster_that_answers_again_is_what_was_shown_and_its_note_is_no_part_of_the_digest():
@@ -118,9 +118,11 @@ def test_a_cluster_that_answers_again_is_what_was_shown_and_its_note_is_no_part_
         new = state("member1-identity", kind, inputs={"cluster": "member1", "uid": uid, "unanswered": note})
         return Step(Op.CREATE, new.urn, kind, new=new)
 
-    assert Shown(Result([creating("", "no answer after 10 s")])).objection(creating("1", "")) == ""
-    assert Shown(Result([creating("1", "")])).objection(creating("", "no answer")) == "", "its own failure says more"
-    assert "uid has another value" in Shown(Result([creating("1", "")])).objection(creating("2", ""))
+    assert ShownPlan(Result([creating("", "no answer after 10 s")])).deviation(creating("1", "")) == ""
+    assert ShownPlan(Result([creating("1", "")])).deviation(creating("", "no answer")) == "", (
+        "its own failure says more"
+    )
+    assert "uid has another value" in ShownPlan(Result([creating("1", "")])).deviation(creating("2", ""))
     assert digest(creating("1", "no answer after 10 s")) == digest(creating("1", "no answer after 11 s"))
 
 
@@ -139,22 +141,22 @@ def test_a_member_that_fails_to_join_keeps_no_workload_from_the_rollout_that_was
         return Step(op, new.urn, kind, changes=tuple(changes), old=state(inputs=old), new=new)
 
     for op in (Op.CREATE, Op.UPDATE):
-        plan = Shown(Result([rollout(op)]))
-        assert plan.objection(rollout(op, "its join failed in this run", "")) == ""
-        assert Shown(Result([rollout(op, "no answer", "")])).objection(rollout(op)) == "", "it answers again"
-        assert "member1" in plan.objection(rollout(op, "", "3"))
-        assert "member2" in plan.objection(rollout(op, "its join failed in this run", "", other="3"))
+        plan = ShownPlan(Result([rollout(op)]))
+        assert plan.deviation(rollout(op, "its join failed in this run", "")) == ""
+        assert ShownPlan(Result([rollout(op, "no answer", "")])).deviation(rollout(op)) == "", "it answers again"
+        assert "member1" in plan.deviation(rollout(op, "", "3"))
+        assert "member2" in plan.deviation(rollout(op, "its join failed in this run", "", other="3"))
         assert digest(rollout(op, "no answer after 10 s")) == digest(rollout(op, "no answer after 11 s"))
         assert digest(rollout(op)) != digest(rollout(op, other="3"))
     unknown = rollout(Op.CREATE)
     unknown.new.inputs["members"] = UNKNOWN
-    assert Shown(Result([unknown])).objection(rollout(Op.CREATE, "its join failed in this run", "")) == ""
+    assert ShownPlan(Result([unknown])).deviation(rollout(Op.CREATE, "its join failed in this run", "")) == ""
 
 
 def test_less_than_what_was_shown_is_done_without_objection():
-    shown = Shown(Result([update({"a": 1}, (("a",), 0, 1), op=Op.CREATE_REPLACEMENT)]))
-    assert shown.objection(update({"a": 1}, (("a",), 0, 1))) == ""
-    assert shown.objection(update({"a": 1}, op=Op.SAME)) == ""
+    shown = ShownPlan(Result([update({"a": 1}, (("a",), 0, 1), op=Op.CREATE_REPLACEMENT)]))
+    assert shown.deviation(update({"a": 1}, (("a",), 0, 1))) == ""
+    assert shown.deviation(update({"a": 1}, op=Op.SAME)) == ""
 
 
 OTHER = state(id="default/nginx", outputs={"metadata": {"uid": "2"}})
@@ -174,13 +176,13 @@ OTHER = state(id="default/nginx", outputs={"metadata": {"uid": "2"}})
     ],
 )  # fmt: skip
 def test_a_step_that_was_not_shown_is_refused_and_says_why(step, reported):
-    shown = Shown(Result([update({"image": "b"}, (("image",), "a", "b"))]))
-    assert reported in shown.objection(step)
+    shown = ShownPlan(Result([update({"image": "b"}, (("image",), "a", "b"))]))
+    assert reported in shown.deviation(step)
 
 
 def test_an_objection_names_no_secret():
-    shown = Shown(Result([update({"key": Secret("b")}, (("key",), Secret("hunter2"), Secret("b")))]))
-    said = shown.objection(update({"key": Secret("b")}, (("key",), Secret("hunter3"), Secret("b"))))
+    shown = ShownPlan(Result([update({"key": Secret("b")}, (("key",), Secret("hunter2"), Secret("b")))]))
+    said = shown.deviation(update({"key": Secret("b")}, (("key",), Secret("hunter3"), Secret("b"))))
     assert "[secret]" in said
     assert "hunter" not in said
 

@@ -74,9 +74,9 @@ def test_after_a_destroy_nothing_is_compared():
 @pytest.mark.parametrize(
     ("entries", "said"),
     [
-        (["good"], "no update before update 1 ended well and declared something else"),
-        (["failed", "good"], "no update before update 2 ended well"),
-        (["good", "back1"], "no update before update 1 ended well"),
+        (["good"], "no update before update 1 succeeded with another declaration"),
+        (["failed", "good"], "no update before update 2 succeeded"),
+        (["good", "back1"], "no update before update 1 succeeded"),
         (["refresh"], "the stack has no history"),
         (["good", "broken"], "entry 2 of the history can't be used: dev-2.history.json is not JSON, or cut off"),
         (["good", "broken", "good"], "entry 2 of the history can't be used"),
@@ -93,8 +93,8 @@ def test_where_there_is_no_way_back_one_line_says_why(entries, said):
     ("number", "said"),
     [
         (7, "there is no update 7: the history has the updates 1 to 4"),
-        (2, "update 2 ended as failed: what it declared never ran as a whole"),
-        (3, "3 is no update but a refresh, which declares nothing"),
+        (2, "update 2 ended as failed: its declaration was never carried out completely"),
+        (3, "entry 3 is not an update but a refresh, which declares nothing"),
         (4, "entry 4 of the history can't be used"),
     ],
 )
@@ -171,7 +171,7 @@ def test_a_workload_that_got_another_name_since_keeps_it_with_what_comes_after_i
         {"name": "store", "formerly": "shop", "image": "shop:1"},
         {"name": "web", "after": ["store"]},
     ]
-    assert notes == ("workload shop stays called store",)
+    assert notes == ("workload shop keeps its new name store",)
 
 
 def test_files_charts_and_kustomizations_are_replaced_by_their_content():

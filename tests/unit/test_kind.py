@@ -79,7 +79,7 @@ def test_the_runtime_is_named(recorded):
 
 def test_a_cluster_that_is_there_is_not_taken(recorded):
     KindClusterProvider().create(props("one"))
-    with pytest.raises(KindError, match="there already, and not of this stack's making"):
+    with pytest.raises(KindError, match="exists already, and this stack did not create it"):
         KindClusterProvider().create(props("one"))
     assert (recorded / "clusters" / "one").exists()
 

@@ -59,7 +59,11 @@ def test_a_file_that_kubectl_refuses_is_refused_in_a_sentence(content, said, tmp
 
 PEM = "LS0t"
 CREDENTIALS = [
-    ({"insecure-skip-tls-verify": True, "certificate-authority-data": PEM}, {}, "beside a certificate authority"),
+    (
+        {"insecure-skip-tls-verify": True, "certificate-authority-data": PEM},
+        {},
+        "together with a certificate authority",
+    ),
     ({"insecure-skip-tls-verify": "yes"}, {}, "must be true or false"),
     ({"certificate-authority-data": "%%%"}, {}, "certificate-authority-data is not base64"),
     ({"certificate-authority": "gone.crt"}, {}, "certificate-authority {folder}/gone.crt can't be read: no such file"),

@@ -146,7 +146,7 @@ def test_a_creation_asks_the_server_to_refuse_an_object_that_is_there():
 @pytest.mark.parametrize("owners", [[], [entry("kubectl-create", "Update", {})]], ids=["no owner at all", "kubectl"])
 def test_an_object_that_is_there_is_refused_whoever_made_it(owners):
     server = Server(refusal(409), there=live(managedFields=owners))
-    with pytest.raises(EngineError, match="already exists and is not this stack's") as failure:
+    with pytest.raises(EngineError, match="already exists and does not belong to this stack") as failure:
         server.provider.create("urn", OBJECT, timeout=None, adopt="pulumi-kubernetes-1")
     assert failure.value.nothing_done
     with pytest.raises(AlreadyThere, match="member1: ConfigMap n/a is there already") as there:

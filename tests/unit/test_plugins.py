@@ -235,11 +235,11 @@ def test_providers_of_a_project_s_own_dynamic_resources_are_found_for_a_destroy(
     text = "class Note:\n    pass\nPROVIDERS = {'dynamic/x:Note': 'own_notes_of_x:Note'}\n"
     monkeypatch.setattr(dynamic, "_projects", [])
     folder = own(Group.DYNAMIC_PROVIDERS, {"x": "own_notes_of_x:PROVIDERS"}, own_notes_of_x=text)
-    dynamic._named.cache_clear()
-    assert dynamic._named("dynamic/x:Note") is None
+    dynamic._registered_provider.cache_clear()
+    assert dynamic._registered_provider("dynamic/x:Note") is None
     dynamic.register_project(folder)
-    assert type(dynamic._named("dynamic/x:Note")).__name__ == "Note"
-    assert type(dynamic._named("dynamic/flotilla:Rollout")).__name__ == "RolloutProvider"
+    assert type(dynamic._registered_provider("dynamic/x:Note")).__name__ == "Note"
+    assert type(dynamic._registered_provider("dynamic/flotilla:Rollout")).__name__ == "RolloutProvider"
 
 
 BROKEN = {

@@ -107,20 +107,24 @@ LIST = {"flotilla:workloads": {"name": "x"}}
 HISTORY, STATE = "history", "checkpoint"
 DAMAGE = [
     (HISTORY, lambda text: text[:40], "entry 1 of the history can't be used"),
-    (HISTORY, lambda _: b"[]", "is no entry of a history"),
+    (HISTORY, lambda _: b"[]", "is not an entry of a history"),
     (HISTORY, lambda _: b"\xff\xfe", "is not JSON, or cut off"),
-    (HISTORY, lambda text: entry(text, endTime=10**30), "it ends at no time"),
-    (HISTORY, lambda text: entry(text, flotilla=5), "is no entry of a history"),
-    (HISTORY, lambda text: entry(text, flotilla=None), "keeps no stack file: an earlier version of Flotilla wrote it"),
-    (HISTORY, lambda text: entry(text, flotilla=None, config=LIST), "workloads is no list of named entries"),
+    (HISTORY, lambda text: entry(text, endTime=10**30), "its end is not a valid time"),
+    (HISTORY, lambda text: entry(text, flotilla=5), "is not an entry of a history"),
+    (
+        HISTORY,
+        lambda text: entry(text, flotilla=None),
+        "contains no stack file: an earlier version of Flotilla wrote it",
+    ),
+    (HISTORY, lambda text: entry(text, flotilla=None, config=LIST), "workloads is not a list of named entries"),
     (HISTORY, lambda text: entry(text, flotilla={"config": "v1:AA:BB"}), "has a configuration that can't be read"),
-    (STATE, lambda _: None, "of update 1 no state is kept any more"),
+    (STATE, lambda _: None, "the state after update 1 is no longer kept"),
     (STATE, lambda content: content[:200], "update 1 can't be used"),
     (STATE, in_state(b"::flotilla::", b"::other::"), "is not of flotilla/dev"),
     (
         STATE,
         in_state(b"PropagatedWorkload::nginx", b"PropagatedWorkload::x"),
-        "declared workload nginx and did not make",
+        "declared workload nginx but did not create",
     ),
 ]
 """Which file of the first update, what becomes of it, and what is said."""

@@ -131,7 +131,7 @@ def test_pause_and_resume_write_who_asked_and_when(run, api):
     assert code == 0
     assert BY.fullmatch(annotations(api)[PAUSED])
     assert "no further wave begins" in out
-    assert "no `up` is under way: the next one does it" in out
+    assert "no `up` is running: the next one does it" in out
     first = annotations(api)
     assert run("pause", "nginx")[0] == 0
     assert annotations(api) == first, "who paused it first is kept"
@@ -149,14 +149,14 @@ def test_abort_says_what_becomes_of_the_clusters_that_have_the_change(run, api, 
     assert code == 0
     assert BY.fullmatch(annotations(api)[ABORTED])
     assert "taken back in member1" in document["outcome"]
-    assert document["who"].startswith("the `up` that is under way does it (process ")
+    assert document["who"].startswith("the running `up` does it (process ")
     assert document["rollout"]["aborted"] == annotations(api)[ABORTED]
 
 
 def test_a_backend_whose_locks_are_no_files_leaves_open_which_run_does_it(run, api, monkeypatch):
     api.put(kept(record(phase=Phase.MOVING)))
     monkeypatch.setenv("PULUMI_BACKEND_URL", "https://api.pulumi.example")
-    assert "the `up` that is under way does it, or else the next one" in run("pause", "nginx")[1]
+    assert "the running `up` does it, or the next one" in run("pause", "nginx")[1]
 
 
 def test_approve_approves_of_what_is_waited_for_and_keeps_other_approvals(run, api):

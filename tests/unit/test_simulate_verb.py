@@ -344,7 +344,7 @@ def test_what_the_engine_hides_is_said_and_does_not_count_as_surviving(run):
     result = planned(Step(Op.SAME, found.urn, ROLLOUT_TYPE, old=found, new=found))
     code, out, err = run("--each", "--require-survival", result=result)
     assert code == ExitCode.FAILED
-    assert "not simulated, for the engine doesn't show what they send: shop" in out
+    assert "not simulated, because the engine doesn't show their objects: shop" in out
     assert "not everything survives: perhaps shop, which isn't simulated" in err
 
 
@@ -481,7 +481,7 @@ def test_a_stack_that_was_never_applied_is_simulated_as_up_would_make_it(run):
     steps = [Step(Op.CREATE, one.urn, one.type, new=one.new) for one in new]
     code, out, _ = run("--without", "member2", result=Result(steps=steps), seen=Seen(unasked="nothing is deployed"))
     assert code == ExitCode.DONE
-    assert "this is what it is after `up`" in out
+    assert "this is the result after `up`" in out
     assert "fewer    web: Deployment default/web: member1 2, member2 2 → lost" in out
 
 

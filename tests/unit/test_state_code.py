@@ -21,7 +21,7 @@ from components.control_plane_pki import ControlPlanePki
 from components.dynamic_providers import PROVIDERS
 from flotilla.cli.main import main
 from flotilla.engine.stack import EmbeddedStack
-from flotilla.providers.dynamic import _named
+from flotilla.providers.dynamic import _registered_provider
 from flotilla.state.config import Project
 from tests.conformance.file_resource import FileResource
 
@@ -239,7 +239,7 @@ def dynamic_resources():
 def test_every_dynamic_resource_of_the_project_is_known_by_name(kind):
     """Else a destroy, which runs no program, could not delete it: add it to components/dynamic_providers.py."""
     assert kind._resource_type_name in PROVIDERS
-    assert isinstance(_named(kind._resource_type_name), ResourceProvider)
+    assert isinstance(_registered_provider(kind._resource_type_name), ResourceProvider)
 
 
 def test_the_installed_package_makes_its_providers_known():

@@ -69,7 +69,7 @@ BROKEN = {
     "resources[0].inputs is a list": json.dumps(document(entry(inputs=[]))).encode(),
     "resources[0].delete is a text": json.dumps(document(entry(delete="no"))).encode(),
     "resources[0].dependencies[] is a number": json.dumps(document(entry(dependencies=[1]))).encode(),
-    "resources[0] has a URN that isn't one": json.dumps(document({"urn": "x", "type": "t"})).encode(),
+    "resources[0] has an invalid URN": json.dumps(document({"urn": "x", "type": "t"})).encode(),
     "holds a resource of another stack": json.dumps(
         document({"urn": "urn:pulumi:other::unit::t::a", "type": "t"})
     ).encode(),
@@ -168,7 +168,7 @@ def test_a_compressed_state_of_the_cli_is_not_taken_for_an_empty_stack(files, su
 
 def test_a_state_from_before_the_cli_knew_projects_is_not_taken_for_an_empty_stack(files):
     (files.checkpoint.parents[1] / "test.json").write_text(GOOD)
-    with pytest.raises(EngineError, match="before it knew projects"):
+    with pytest.raises(EngineError, match="where older versions of the CLI keep states"):
         open_stack(files, "unit", None)
 
 

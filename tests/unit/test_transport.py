@@ -43,7 +43,7 @@ def without_proxies(monkeypatch):
 @pytest.mark.parametrize("case", CASES)
 def test_the_pool_is_the_one_that_the_package_makes(case):
     document = kubeconfig(CASES[case])
-    ours, theirs = transport._directly(document, 7), transport._by_the_package(document, 7)
+    ours, theirs = transport._open_directly(document, 7), transport._open_with_package(document, 7)
     assert settings(ours.pool) == settings(theirs.pool)
     assert ours.host == theirs.host
     assert type(ours.pool) is type(theirs.pool)
@@ -65,7 +65,7 @@ def test_the_systems_authorities_are_read_only_where_they_are_asked(cluster, rea
     read = []
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: read.append(True))
     document = kubeconfig(cluster)
-    assert keys.load(transport._directly(document, 7).pool, document) == ""
+    assert keys.load(transport._open_directly(document, 7).pool, document) == ""
     assert bool(read) is reads
 
 
@@ -81,7 +81,9 @@ def test_proxies_and_auth_providers_are_left_to_the_package(cluster, user, envir
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     asked = []
-    monkeypatch.setattr(transport, "_by_the_package", lambda *given: asked.append(given) or transport._directly(*given))
+    monkeypatch.setattr(
+        transport, "_open_with_package", lambda *given: asked.append(given) or transport._open_directly(*given)
+    )
     Transport(kubeconfig(cluster, user), "one", 3).opened("one")
     assert len(asked) == 1
 

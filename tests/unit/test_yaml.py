@@ -44,8 +44,8 @@ def test_what_go_refuses_is_refused_and_so_is_what_would_lose_a_value(kind):
 MESSAGES = [
     ("a: 1\nb: {c: 1, c: 2}", "line 2, column 11: the key 'c' occurs twice"),
     ("a:\n\tb: 1", "line 2, column 1: a tab, where YAML allows spaces only"),
-    ("a: !Ref b", "line 1, column 4: the tag '!Ref' is not known here"),
-    ("a: !!int b", "line 1, column 4: the tag '!!int' is not known here, or doesn't fit its value"),
+    ("a: !Ref b", "line 1, column 4: the tag '!Ref' is not supported"),
+    ("a: !!int b", "line 1, column 4: the tag '!!int' is not supported, or doesn't fit its value"),
     ("a: .nan", "line 1, column 4: infinity or NaN, which JSON has no number for"),
     ("a: {{ .Values.name }}", "line 1, column 5: a key is a mapping or a list"),
     ("~: b", "line 1, column 1: a key is empty (null)"),

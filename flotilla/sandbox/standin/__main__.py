@@ -1,4 +1,4 @@
-"""The stand-in as a process: one pass over everything whenever something was written anywhere, until SIGTERM."""
+"""The stand-in as a process: until SIGTERM, it makes one pass over everything after each write in any cluster."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from flotilla.sandbox.standin.world import World
 
 _PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE = 0.5
-"""While nothing is written: each question for the revision costs API servers and etcd some milliseconds."""
+"""The longest pause while nothing is written: each read of the revision costs the servers some milliseconds."""
 _LONGEST_REST = 2.0
-"""Seconds: what changes without a write, such as a member's readiness, is seen by then."""
+"""The longest time between two passes, in seconds: some changes, such as a member's readiness, come without a write."""
 
 
 def one_pass(world: World) -> None:
-    """Look at everything once, in the order in which one thing leads to the next."""
+    """Reconcile everything once, in the order in which the results depend on each other."""
     reconcile_policies(world)
-    # Clusters are read after the bindings are made: a taint that came before a template counts for it.
+    # Clusters are read after the bindings are made, so that a taint that is older than a template applies to it.
     clusters = reconcile_clusters(world)
     reconcile_schedules(world, clusters)
     reconcile_dependencies(world)
@@ -40,7 +40,7 @@ def one_pass(world: World) -> None:
 
 
 def main() -> int:
-    """Run until SIGTERM. A pass that fails is reported and made again: nothing is kept that could be wrong."""
+    """Run until SIGTERM. A failed pass is reported and repeated; it leaves no state behind that could be wrong."""
     parser = argparse.ArgumentParser(description="a stand-in for Karmada's controllers, for the sandbox alone")
     parser.add_argument("--kubeconfig", type=Path, required=True)
     options = parser.parse_args()

@@ -1,7 +1,7 @@
-"""What Karmada refuses at the door, as rules of the stand-in's API server (ValidatingAdmissionPolicy, in CEL).
+"""Karmada's admission rules, as ValidatingAdmissionPolicies in CEL for the stand-in's API server.
 
-The rules are those of Karmada's webhooks and of its aggregated API, 1.18; docs/reference/stand-in.md lists what is
-left out. `spec` is the object's, and a rule that doesn't hold refuses the object with the message beside it.
+The rules are those of Karmada's webhooks and of its aggregated API (1.18); docs/reference/stand-in.md lists the rules
+that are left out. If a rule is false for an object, the API server refuses the object with the rule's message.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from flotilla.sandbox.processes import wait_until
 
 _ADMISSION_API = "admissionregistration.k8s.io/v1"
 _SECONDS = 60
-_PERMANENT_IDS = list(POLICY_ID_LABELS.values())  # as Python writes a list of texts, so does CEL
+_PERMANENT_IDS = list(POLICY_ID_LABELS.values())  # Python and CEL write a list of texts in the same way
 _POINTER = "(p == '' || p.startsWith('/'))"
 
 
 @dataclass(frozen=True)
-class _Guard:
-    """Rules for some kinds: what they share as variables (name, expression), and each rule (expression, message)."""
+class _Rules:
+    """The rules (expression, message) for some kinds, and the variables (name, expression) that the rules share."""
 
     name: str
     group: str
@@ -43,8 +43,8 @@ _FIELD_SELECTORS = (
     ),
     "fieldSelector knows the keys provider, region and zone, and the operators In and NotIn",
 )
-_GUARDS = (
-    _Guard(
+_RULES = (
+    _Rules(
         "selectors-of-a-namespace",
         _GROUP_OF_POLICIES,
         ("propagationpolicies", "overridepolicies"),
@@ -58,7 +58,7 @@ _GUARDS = (
             ),
         ),
     ),
-    _Guard(
+    _Rules(
         "propagation",
         _GROUP_OF_POLICIES,
         _PROPAGATION,
@@ -149,7 +149,7 @@ _GUARDS = (
             ),
         ),
     ),
-    _Guard(
+    _Rules(
         "propagation-kept",
         _GROUP_OF_POLICIES,
         _PROPAGATION,
@@ -168,7 +168,7 @@ _GUARDS = (
             ),
         ),
     ),
-    _Guard(
+    _Rules(
         "override",
         _GROUP_OF_POLICIES,
         _OVERRIDE,
@@ -234,7 +234,7 @@ _GUARDS = (
             ),
         ),
     ),
-    _Guard(
+    _Rules(
         "clusters",
         CLUSTER_API.partition("/")[0],
         ("clusters",),
@@ -287,7 +287,7 @@ _GUARDS = (
             ),
         ),
     ),
-    _Guard(
+    _Rules(
         "protection",
         "*",
         ("*",),
@@ -305,15 +305,15 @@ _GUARDS = (
 )
 
 
-def guard(connection: Connection) -> None:
-    """Install the rules, and wait until they are in force: the API server takes them up a moment later."""
-    for one in _GUARDS:
+def install_rules(connection: Connection) -> None:
+    """Install the rules, and wait until they are in force, since the API server applies them with a delay."""
+    for one in _RULES:
         for obj in _objects(one):
             apply(connection, obj)
     wait_until(lambda: _in_force(connection), seconds=_SECONDS, doing="waiting for the stand-in's admission rules")
 
 
-def _objects(one: _Guard) -> tuple[Object, Object]:
+def _objects(one: _Rules) -> tuple[Object, Object]:
     name = f"stand-in-{one.name}"
     rule = {
         "apiGroups": [one.group],
@@ -342,7 +342,7 @@ def _objects(one: _Guard) -> tuple[Object, Object]:
 
 
 def _in_force(connection: Connection) -> bool:
-    """Try what each guard of a creation refuses, without making it."""
+    """Return whether the rules refuse invalid objects, which are created only in dry runs."""
     nothing: Object = {"resourceSelectors": []}
     probes: tuple[tuple[str, str, Object], ...] = (
         (POLICY_API, "ClusterPropagationPolicy", {**nothing, "placement": {}}),

@@ -1,4 +1,4 @@
-"""Clusters: readiness through the stored credentials, the execution namespace, collection when one leaves."""
+"""Clusters: their status by the stored credentials, their execution namespaces, and their removal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNITS = {"Ki": 1, "Mi": 1024, "Gi": 1024**2}
 
 
 def reconcile_clusters(world: World) -> list[Object]:
-    """Bring every Cluster's status up to date; return those that stay, as they are now."""
+    """Update the status of every Cluster; return the updated Clusters, without those that are being deleted."""
     staying = []
     for cluster in world.control_plane.list(CLUSTER_API, "Cluster"):
         if deleting(cluster):
@@ -42,7 +42,7 @@ def _accept(world: World, cluster: Object) -> None:
 
 
 def _observe(world: World, cluster: Object) -> Object:
-    """Ask the member how it is; the reason is Karmada's word where it can't be used."""
+    """Return a member's status; if the member can't be used, the reason is the one that Karmada gives."""
     old = conditions_of(cluster)
     try:
         member = world.member(cluster)
@@ -76,10 +76,10 @@ def _observe(world: World, cluster: Object) -> Object:
 
 
 def _expect_agent(cluster: Object, member: Connection) -> None:
-    """In pull mode the stand-in does the agent's work, but only where its Deployment says that there is one.
+    """Refuse a pull-mode member without an agent. The stand-in does the agent's work, but only if its Deployment runs.
 
     Raises:
-        FlotillaError: there is none.
+        FlotillaError: there is no agent.
     """
     if cluster["spec"].get("syncMode") != "Pull":
         return
@@ -90,7 +90,7 @@ def _expect_agent(cluster: Object, member: Connection) -> None:
 
 
 def _served(world: World, member: Connection) -> list[Object]:
-    """Return the kinds that a member serves; asked for in full every few seconds, as Karmada does."""
+    """Return the kinds that a member serves; they are read completely every few seconds, as Karmada does."""
     groups = member.request("GET", "/apis", doing="listing API groups").get("groups") or []
     versions = ("v1", *(group["preferredVersion"]["groupVersion"] for group in groups))
     key = (member.server, *versions)
@@ -117,24 +117,24 @@ def _kibibytes(quantity: str) -> int:
 
 
 def _taint(world: World, cluster: Object, *, ready: bool) -> None:
-    """Keep new workloads away from a member that isn't ready, and no longer than that."""
-    held = cluster["spec"].get("taints") or []
-    others = [taint for taint in held if taint.get("key") != _NOT_READY["key"]]
+    """Keep new workloads away from a member with a taint, as long as the member isn't ready."""
+    current = cluster["spec"].get("taints") or []
+    others = [taint for taint in current if taint.get("key") != _NOT_READY["key"]]
     wanted = others if ready else [*others, _NOT_READY]
-    if wanted != held:
+    if wanted != current:
         world.patch(cluster, {"spec": {"taints": wanted or None}})
 
 
 def _finish(world: World, namespace: Object) -> None:
-    """Let an empty namespace go. Its controller would wait five seconds, for the sake of API servers side by side."""
+    """Finish the deletion of an empty namespace. Its controller would wait five seconds, for several API servers."""
     path = f"/api/v1/namespaces/{namespace['metadata']['name']}/finalize"
     body = {**namespace, "spec": {"finalizers": []}}
-    with contextlib.suppress(ApiError):  # it is gone, or was written by its controller: the next pass looks again
+    with contextlib.suppress(ApiError):  # it no longer exists, or its controller wrote it: the next pass tries again
         world.control_plane.request("PUT", path, doing=f"finishing {ref_of(namespace)}", body=body)
 
 
 def _collect(world: World, cluster: Object) -> None:
-    """Let a Cluster go in Karmada's order: its Works, the execution namespace, its place in bindings, the finalizer."""
+    """Remove a Cluster in Karmada's order: its Works, the execution namespace, targets in bindings, the finalizer."""
     name = cluster["metadata"]["name"]
     namespace = ObjectRef("v1", "Namespace", execution_namespace(name))
     try:
@@ -150,7 +150,7 @@ def _collect(world: World, cluster: Object) -> None:
     if found is not None:
         if not deleting(found):
             world.control_plane.delete(namespace, propagation="Background")
-        elif cluster["spec"].get("syncMode") != "Pull":  # an agent's rights are in it, and nobody else's objects
+        elif cluster["spec"].get("syncMode") != "Pull":  # in pull mode it contains the agent's rights
             _finish(world, found)
         return
     for binding in bindings(world.control_plane):

@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions for the stand-in, generated from our own typed models of Karmada's API."""
+"""CustomResourceDefinitions for the stand-in, generated from Flotilla's typed models of Karmada's API."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KINDS: tuple[tuple[type[api.ApiObject], str, bool], ...] = (
     (api.ClusterResourceBinding, "clusterresourcebindings", False),
     (api.Work, "works", True),
 )
-# What Karmada's webhook writes where a policy doesn't say (policy/v1alpha1, PropagationSpec).
+# The defaults that Karmada's webhook writes into policies (policy/v1alpha1, PropagationSpec).
 _POLICY_DEFAULTS = {
     "priority": 0,
     "preemption": "Never",
@@ -35,16 +35,16 @@ _POLICY_DEFAULTS = {
 
 
 def definitions() -> list[Object]:
-    """Return a definition for each kind that the stand-in serves, and for those that it keeps and does nothing about.
+    """Return the definitions of the kinds that the stand-in handles, and of those that it only stores.
 
-    ResourceRegistry is left out: karmada-search serves it, which no sandbox runs.
+    ResourceRegistry is left out, because karmada-search serves it, which no sandbox runs.
     """
     kept = [_kept(kind, own) for kind, own in KINDS.items() if not kind[0].startswith("search.")]
     return [*(_definition(model, plural, namespaced=namespaced) for model, plural, namespaced in _KINDS), *kept]
 
 
 def _kept(kind: GroupKind, own: OwnKind) -> Object:
-    """Return the definition of a kind whose objects the stand-in takes as they are."""
+    """Return the definition of a kind whose objects the stand-in only stores."""
     return _of_kind(*kind, own.version, own.plural, dict(_OPEN), namespaced=own.namespaced)
 
 
@@ -87,7 +87,7 @@ def _of_kind(group: str, kind: str, version: str, plural: str, schema: Object, *
 
 
 def _schema(annotation: Any) -> Object:
-    """Return the structural schema of a type. Objects stay open: newer fields pass through, as in our models."""
+    """Return the structural schema of a type. Unknown fields are preserved, as in Flotilla's models."""
     origin = get_origin(annotation)
     if origin is Annotated:
         kind, *marks = get_args(annotation)
@@ -112,5 +112,5 @@ def _schema(annotation: Any) -> Object:
 
 
 def _whole(field: FieldInfo) -> Any:
-    """Return a field's type with its marks, which pydantic keeps apart."""
+    """Return a field's type with its metadata, which pydantic stores separately."""
     return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation

@@ -1,4 +1,4 @@
-"""Dependencies follow templates whose policy has propagateDeps: by `spec.requiredBy` of their own bindings."""
+"""Dependencies of templates whose policy has propagateDeps: they follow by `spec.requiredBy` of their bindings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DEPENDED_BY = "resourcebinding.karmada.io/depended-by-"
 
 @dataclass
 class _Needed:
-    """A dependency that is there, with the bindings of the templates that use it."""
+    """An existing dependency, with the bindings of the templates that use it."""
 
     template: Object
     users: list[Object] = field(default_factory=list)
@@ -47,7 +47,7 @@ class _Needed:
 
 
 def reconcile_dependencies(world: World) -> None:
-    """Note what scheduled templates use, and bring the bindings of these objects up to date."""
+    """Record the dependencies of scheduled templates, and update the bindings of these dependencies."""
     found = [one for one in world.control_plane.list(BINDING_API, _KIND) if not deleting(one)]
     needed: dict[ObjectRef, _Needed] = {}
     for binding in found:
@@ -57,15 +57,15 @@ def reconcile_dependencies(world: World) -> None:
         references = references_of(template) or ()
         _note(world, binding, references)
         for reference in references:
-            for one in _meant(world, reference):
+            for one in _referenced(world, reference):
                 needed.setdefault(binding_ref(ref_of(one)), _Needed(one)).users.append(binding)
-    held = {ref_of(one): one for one in found}
+    existing = {ref_of(one): one for one in found}
     for ref, dependency in needed.items():
-        if ref in held:
-            _attach(world, held[ref], dependency)
+        if ref in existing:
+            _attach(world, existing[ref], dependency)
         else:
             _create(world, ref, dependency)
-    for ref, binding in held.items():
+    for ref, binding in existing.items():
         if binding["spec"].get("requiredBy") and ref not in needed:
             _attach(world, binding, _Needed({}))
 
@@ -75,7 +75,7 @@ def _sends(binding: Object) -> bool:
 
 
 def _note(world: World, binding: Object, references: tuple[Reference, ...]) -> None:
-    """Write what a template uses into its binding, in Karmada's form."""
+    """Write a template's dependencies into its binding, in Karmada's format."""
     listed = []
     for one in references:
         entry: Object = {"apiVersion": one.api_version, "kind": one.kind, "namespace": one.namespace}
@@ -86,8 +86,8 @@ def _note(world: World, binding: Object, references: tuple[Reference, ...]) -> N
         world.patch(binding, {"metadata": {"annotations": {_ANNOTATION: text}}})
 
 
-def _meant(world: World, reference: Reference) -> list[Object]:
-    """Return the objects that a reference means, as far as they are there."""
+def _referenced(world: World, reference: Reference) -> list[Object]:
+    """Return the existing objects that a reference names or selects."""
     if reference.name:
         one = find_served(world.control_plane, reference.ref)
         return [one] if one is not None and not deleting(one) else []
@@ -101,7 +101,7 @@ def _meant(world: World, reference: Reference) -> list[Object]:
 
 
 def _resolution(users: list[Object]) -> str:
-    """Return the conflict resolution of a dependency without a policy: one that overwrites is enough."""
+    """Return the conflict resolution of a dependency without a policy: Overwrite if one of its users overwrites."""
     found = {str(user["spec"].get("conflictResolution") or ABORT) for user in users}
     return OVERWRITE if OVERWRITE in found else ABORT
 
@@ -129,16 +129,16 @@ def _create(world: World, ref: ObjectRef, needed: _Needed) -> None:
 
 
 def _attach(world: World, binding: Object, needed: _Needed) -> None:
-    """Write who needs a binding's object, where that has changed; a policy of its own says the rest."""
+    """Update the users in the binding of a dependency; if a policy has claimed it, the policy decides the rest."""
     spec = binding["spec"]
     changes: Object = {}
     if (spec.get("requiredBy") or []) != needed.required_by:
         changes["requiredBy"] = needed.required_by or None
     if spec.get("placement") is None and spec.get("conflictResolution") != _resolution(needed.users):
         changes["conflictResolution"] = _resolution(needed.users)
-    held = {key for key in binding["metadata"].get("labels") or {} if key.startswith(_DEPENDED_BY)}
-    labels = {**dict.fromkeys(held - needed.labels.keys()), **needed.labels}
-    if changes or held != needed.labels.keys():
+    current = {key for key in binding["metadata"].get("labels") or {} if key.startswith(_DEPENDED_BY)}
+    labels = {**dict.fromkeys(current - needed.labels.keys()), **needed.labels}
+    if changes or current != needed.labels.keys():
         world.patch(binding, {"metadata": {"labels": labels}, "spec": changes})
 
 

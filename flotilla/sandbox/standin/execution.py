@@ -1,4 +1,4 @@
-"""Execution: Works are applied in their members and kept so, and what became of them is reported all the way up."""
+"""Execution: applies Works in their members continuously, and reports the results to bindings and templates."""
 
 from __future__ import annotations
 
@@ -34,36 +34,37 @@ from flotilla.sandbox.standin.world import (
     template_ref,
 )
 
-_LET_GO_LABELS = (BINDING_ID_LABELS["ResourceBinding"], WORK_ID, MANAGED)
-_LET_GO_ANNOTATIONS = tuple(ANNOTATIONS - {CONFLICT, CLUSTER_BINDING_NAME})
-"""What Karmada takes off a copy that stays (pkg/util/constants.go): not its conflict resolution, and no mark of a
-cluster-wide binding."""
+_RELEASED_LABELS = (BINDING_ID_LABELS["ResourceBinding"], WORK_ID, MANAGED)
+_RELEASED_ANNOTATIONS = tuple(ANNOTATIONS - {CONFLICT, CLUSTER_BINDING_NAME})
+"""The annotations that Karmada removes from a copy that stays (pkg/util/constants.go). The conflict resolution and the
+mark of a cluster-wide binding remain."""
 _COUNTS = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas")
 
 
 def reconcile_execution(world: World) -> None:
-    """Apply every Work in its member, or take away what it applied."""
+    """Apply every Work in its member; for a Work that is being deleted, delete its objects."""
     clusters = {c["metadata"]["name"]: c for c in world.control_plane.list(CLUSTER_API, "Cluster")}
     for work in world.control_plane.list(WORK_API, "Work"):
         cluster = clusters.get(work["metadata"]["namespace"].removeprefix(EXECUTION_NAMESPACE_PREFIX))
         if deleting(work):
             _withdraw(world, work, cluster)
         elif work["spec"].get("suspendDispatching"):
-            continue  # what was sent before stays as it is
+            continue  # objects that were sent before stay unchanged
         elif cluster is not None and is_true(cluster, "Ready") and not deleting(cluster):
             _apply(world, work, world.member(cluster))
 
 
 def _withdraw(world: World, work: Object, cluster: Object | None) -> None:
-    """Delete what a Work applied. In a member that isn't Ready it stays, and so does the Work, until the member leaves.
+    """Delete the objects of a Work. If the member isn't Ready, the objects and the Work stay until the member leaves.
 
-    Where copies stay, they are let go; a Work whose copy can't be is tried again and again. As in Karmada's execution
-    controller (handleWorkDelete). In pull mode that is the agent's: without it, nobody does.
+    Preserved copies are only released; a Work whose copies can't be released is tried again in every pass. This is the
+    behaviour of Karmada's execution controller (handleWorkDelete). In pull mode the agent does it, so without an agent
+    nothing happens.
     """
     ready = cluster is not None and is_true(cluster, "Ready")
     pull = cluster is not None and cluster["spec"].get("syncMode") == "Pull"
     if work["spec"].get("preserveResourcesOnDeletion"):
-        if cluster is None or not ready or not _let_go(work, world.member(cluster)):
+        if cluster is None or not ready or not _release(work, world.member(cluster)):
             return
         world.drop_finalizer(work, WORK_FINALIZER)
         return
@@ -83,8 +84,8 @@ def _withdraw(world: World, work: Object, cluster: Object | None) -> None:
     world.drop_finalizer(work, WORK_FINALIZER)
 
 
-def _let_go(work: Object, member: Connection) -> bool:
-    """Take Karmada's marks off the copies of a Work (cleanupPolicyClaimMetadata); False where that can't be done."""
+def _release(work: Object, member: Connection) -> bool:
+    """Remove Karmada's marks from the copies of a Work (cleanupPolicyClaimMetadata); return False if that fails."""
     overwrite = (work["metadata"].get("annotations") or {}).get(CONFLICT) == "overwrite"
     for manifest in work["spec"]["workload"]["manifests"]:
         try:
@@ -92,8 +93,8 @@ def _let_go(work: Object, member: Connection) -> bool:
             if found is None or (label(found, MANAGED) != "true" and not overwrite):
                 return False
             kind = "PropagationPolicy" if ref_of(manifest).namespace else "ClusterPropagationPolicy"
-            labels = (*_LET_GO_LABELS, POLICY_ID_LABELS[kind])
-            annotations = (*_LET_GO_ANNOTATIONS, POLICY_NAME_ANNOTATIONS[kind])
+            labels = (*_RELEASED_LABELS, POLICY_ID_LABELS[kind])
+            annotations = (*_RELEASED_ANNOTATIONS, POLICY_NAME_ANNOTATIONS[kind])
             annotations += (POLICY_NAMESPACE_ANNOTATION,) if ref_of(manifest).namespace else ()
             body = {"metadata": {"labels": dict.fromkeys(labels), "annotations": dict.fromkeys(annotations)}}
             member.patch(ref_of(manifest), body, query={"fieldManager": MANAGER})
@@ -124,7 +125,7 @@ def _apply(world: World, work: Object, member: Connection) -> None:
 
 
 def _apply_one(world: World, member: Connection, manifest: Object, *, overwrite: bool) -> Object:
-    """Apply a manifest in a member; a copy that nobody has changed since is left alone."""
+    """Apply a manifest in a member; a copy that has not changed since the last time is skipped."""
     ref = ref_of(manifest)
     found = member.find(ref)
     key = (member.server, ref)
@@ -154,7 +155,7 @@ def _apply_over(
     kept = retained(manifest, found)
     if found is None or kept is manifest:
         return member.apply(kept, field_manager=MANAGER, force=True)
-    # What is kept was read a moment ago: where somebody has written since, it is read again.
+    # The retained values were read a moment ago; if the object has changed since, it is read again.
     version = {"resourceVersion": _version(found)}
     try:
         return member.apply({**kept, "metadata": {**kept["metadata"], **version}}, field_manager=MANAGER, force=True)
@@ -165,7 +166,7 @@ def _apply_over(
 
 
 def reconcile_reports(world: World) -> None:
-    """Gather what Works say into their bindings, and what bindings say into the templates' statuses."""
+    """Collect the statuses of Works into their bindings, and those of bindings into the templates' statuses."""
     works = world.control_plane.list(WORK_API, "Work")
     for binding in bindings(world.control_plane):
         if not deleting(binding):

@@ -1,4 +1,4 @@
-"""What Karmada's default interpreters say of a member's object: its health, and what is collected of its status.
+"""Karmada's default interpreters: the health of a member's object, and the collected part of its status.
 
 Upstream: pkg/resourceinterpreter/default/native/healthy.go and reflectstatus.go of 1.18.
 """
@@ -14,17 +14,17 @@ from flotilla.karmada.status.ready import collected
 from flotilla.kube.objects import Object, is_true
 
 _OF_TEMPLATES = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "DaemonSet"})
-"""Kinds of apps with whose status the generations of the template and of the copy are collected."""
+"""Kinds of the group apps whose collected status includes the generations of the template and of the copy."""
 
 
 def health(live: Object) -> str:
-    """Judge an object's health; a kind without an interpreter counts as healthy."""
+    """Return an object's health; kinds without an interpreter are always healthy."""
     judge = _HEALTHY.get(kind_of(live))
     return "Healthy" if judge is None or judge(live) else "Unhealthy"
 
 
 def collected_status(live: Object, manifest: Object) -> Object:
-    """Return what is collected of an object's status; the whole of it for kinds without an interpreter."""
+    """Return the collected part of an object's status; the whole status for kinds without an interpreter."""
     kind, status = kind_of(live), live.get("status") or {}
     if kind == SERVICE and live["spec"].get("type") != "LoadBalancer":
         return {}

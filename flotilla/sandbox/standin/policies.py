@@ -1,4 +1,4 @@
-"""Policies claim templates, and each claimed template gets its binding."""
+"""Policies: they claim templates, and each claimed template gets a binding."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OF_ONE_NAMESPACE = ("PropagationPolicy", "OverridePolicy")
 
 
 def reconcile_policies(world: World) -> None:
-    """Let policies claim templates in their order, and bring the bindings of claimed templates up to date."""
+    """Let policies claim templates by their precedence, and update the bindings of claimed templates."""
     for kind in _OF_ONE_NAMESPACE:
         for policy in world.control_plane.list(POLICY_API, kind):
             _name_namespace(world, policy)
@@ -40,8 +40,8 @@ def reconcile_policies(world: World) -> None:
         for selector in policy["spec"].get("resourceSelectors") or []:
             for template in _selected(world, policy, selector):
                 rank = _rank(policy, template)
-                held = claims.get(ref_of(template))
-                if held is None or rank < held[0]:
+                best = claims.get(ref_of(template))
+                if best is None or rank < best[0]:
                     claims[ref_of(template)] = (rank, identified, template)
     for _, policy, template in claims.values():
         if not deleting(template):
@@ -49,7 +49,7 @@ def reconcile_policies(world: World) -> None:
 
 
 def _name_namespace(world: World, policy: Object) -> None:
-    """Give a policy's selectors its own namespace, as the webhook does, in the name of who has written them."""
+    """Set the namespace of a policy's selectors, as the webhook does, under the field manager that wrote them."""
     own, selectors = policy["metadata"]["namespace"], policy["spec"].get("resourceSelectors") or []
     if deleting(policy) or all(one.get("namespace") for one in selectors):
         return
@@ -61,7 +61,7 @@ def _name_namespace(world: World, policy: Object) -> None:
     writer = max(wrote)[1] if wrote else MANAGER
     named = [{**one, "namespace": one.get("namespace") or own} for one in selectors]
     version = {"resourceVersion": policy["metadata"]["resourceVersion"]}
-    with contextlib.suppress(ApiError):  # it has changed since: the next pass tells
+    with contextlib.suppress(ApiError):  # it has changed since, and the next pass tries again
         world.patch(policy, {"metadata": version, "spec": {"resourceSelectors": named}}, manager=writer)
 
 
@@ -74,7 +74,7 @@ def _identified(world: World, policy: Object) -> Object:
 
 
 def _selected(world: World, policy: Object, selector: Object) -> list[Object]:
-    """Return the templates that a selector means; a PropagationPolicy reaches its own namespace alone."""
+    """Return the templates that a selector matches; a PropagationPolicy matches only its own namespace."""
     namespace = selector.get("namespace") or ""
     if policy["kind"] == "PropagationPolicy":
         if namespace not in ("", policy["metadata"]["namespace"]):
@@ -82,7 +82,7 @@ def _selected(world: World, policy: Object, selector: Object) -> list[Object]:
         namespace = policy["metadata"]["namespace"]
     ref = ObjectRef(selector["apiVersion"], selector["kind"], selector.get("name") or "", namespace)
     try:
-        if not world.looks_at(ref.api_version, ref.kind):
+        if not world.is_preferred(ref.api_version, ref.kind):
             return []
         if ref.name and (namespace or not _is_namespaced(world, ref)):
             found = find_served(world.control_plane, ref)
@@ -103,7 +103,7 @@ def _is_namespaced(world: World, ref: ObjectRef) -> bool:
 
 
 def _rank(policy: Object, template: Object) -> tuple[Any, ...]:
-    """Order policies that want one template, the winner first: who has claimed it keeps it unless another preempts."""
+    """Return the rank of a policy for a template; the lowest wins. A claim stays unless another policy preempts it."""
     key = POLICY_ID_LABELS[policy["kind"]]
     claimed = any(label(template, other) for other in POLICY_ID_LABELS.values())
     holds = bool(label(template, key)) and label(template, key) == label(policy, key)
@@ -112,32 +112,32 @@ def _rank(policy: Object, template: Object) -> tuple[Any, ...]:
 
 
 def _holder_exists(template: Object) -> bool:
-    """Tell whether the claim on a template names anybody; a policy that is gone has its claim cleared."""
+    """Return whether the claim on a template names a policy; the claim of a deleted policy has been cleared."""
     annotations = template["metadata"].get("annotations") or {}
     return any(annotations.get(name) for name in POLICY_NAME_ANNOTATIONS.values())
 
 
 def _claim(policy: Object) -> dict[str, str | None]:
-    """Return the annotations by which a template, and its binding, name the policy that has claimed it."""
+    """Return the annotations with which a template and its binding name the policy that claimed the template."""
     cleared = dict.fromkeys((*POLICY_NAME_ANNOTATIONS.values(), POLICY_NAMESPACE_ANNOTATION))
     return {**cleared, **claim_annotations(policy)}
 
 
 def _claimed(world: World, template: Object, policy: Object) -> Object:
-    """Mark a template with its policy, and clear the marks of another one."""
+    """Mark a template with its policy, and clear the marks of other policies."""
     labels: dict[str, str | None] = dict.fromkeys(POLICY_ID_LABELS.values())
     annotations = _claim(policy)
     labels[POLICY_ID_LABELS[policy["kind"]]] = label(policy, POLICY_ID_LABELS[policy["kind"]])
-    held = template["metadata"]
-    same = all((held.get("labels") or {}).get(k) == v for k, v in labels.items())
-    same = same and all((held.get("annotations") or {}).get(k) == v for k, v in annotations.items())
+    meta = template["metadata"]
+    same = all((meta.get("labels") or {}).get(k) == v for k, v in labels.items())
+    same = same and all((meta.get("annotations") or {}).get(k) == v for k, v in annotations.items())
     if same:
         return template
     return {**template, **world.patch(template, {"metadata": {"labels": labels, "annotations": annotations}})}
 
 
 def _bind(world: World, template: Object, policy: Object) -> None:
-    """Create or update the binding of a claimed template. The scheduler's part of its spec is left alone."""
+    """Create or update the binding of a claimed template. The fields of the scheduler are not changed."""
     meta, spec = template["metadata"], policy["spec"]
     namespace = meta.get("namespace") or ""
     ref = binding_ref(ref_of(template))
@@ -186,12 +186,12 @@ def _bind(world: World, template: Object, policy: Object) -> None:
     known = found["metadata"].get("annotations") or {}
     if not deleting(found) and any(known.get(key) != value for key, value in annotations.items()):
         found = world.patch(found, {"metadata": {"annotations": annotations}})
-    held = found["spec"]
-    stale = differences(wanted, held) or any(
-        differences(held.get(part) or {}, wanted.get(part) or {}) for part in ("placement", "suspension")
+    current = found["spec"]
+    stale = differences(wanted, current) or any(
+        differences(current.get(part) or {}, wanted.get(part) or {}) for part in ("placement", "suspension")
     )
     if stale and not deleting(found):
-        # JSON patch: a merge would leave what has fallen out of the placement.
+        # JSON patch, because a merge would keep fields that are no longer in the placement.
         world.control_plane.patch(
             ref_of(found),
             [{"op": "add", "path": f"/spec/{name}", "value": value} for name, value in wanted.items()],

@@ -1,4 +1,4 @@
-"""The stand-in as a part of the sandbox: its definitions, its one process."""
+"""The stand-in as a part of the sandbox: its definitions and its process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flotilla.kube.connection import Connection
 from flotilla.sandbox.controllers import Controllers
 from flotilla.sandbox.definitions import prepare
-from flotilla.sandbox.standin.admission import guard
+from flotilla.sandbox.standin.admission import install_rules
 from flotilla.sandbox.standin.crds import definitions
 
 CONTRACT = "1.18"
@@ -20,22 +20,22 @@ _PROCESS = "karmada-stand-in"
 
 @dataclass(frozen=True)
 class StandIn(Controllers):
-    """One process, with its definitions and its admission rules."""
+    """The stand-in's process, with its definitions and its admission rules."""
 
     names = (_PROCESS,)
 
     @property
     def title(self) -> str:
-        """What outputs call it."""
+        """The name in outputs."""
         return f"stand-in for Karmada {CONTRACT} (not Karmada)"
 
     def version(self) -> str:
-        """Return the version whose contract it keeps."""
+        """Return the Karmada version whose contract the stand-in keeps."""
         return CONTRACT
 
     def start(self, connection: Connection) -> None:
-        """Define its kinds and rules, and start it."""
+        """Install the kinds and rules, and start the process."""
         prepare(connection, definitions())
-        guard(connection)
+        install_rules(connection)
         command = [sys.executable, "-m", "flotilla.sandbox.standin", f"--kubeconfig={self.cluster.kubeconfig}"]
         self.process(_PROCESS).start(command)

@@ -1,4 +1,4 @@
-"""A connection that asks for nothing twice while nothing changes: a pass over a fleet at rest costs next to nothing."""
+"""A connection that keeps answers while nothing changes, so that a pass over an idle fleet costs almost nothing."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _REVISION_SECONDS = 1.0
 
 
 class ReadingOnce(Connection):
-    """A connection whose answers are kept until something is written in its cluster, by this process or another.
+    """A connection that keeps its answers until this process or another one writes in the cluster.
 
-    Answers are shared between those who ask: nobody may change them.
+    Answers are shared between callers, which must not change them.
     """
 
     def __init__(self, document: dict[str, Any], *, name: str, timeout: float = 30.0) -> None:
-        """Prepare a connection, as `Connection` does; nothing is kept yet."""
+        """Prepare a connection, as `Connection` does, without stored answers."""
         super().__init__(document, name=name, timeout=timeout)
         self._answers: dict[tuple[Any, ...], Any] = {}
         self._revision = ""
 
     def renew(self) -> bool:
-        """Ask for everything anew from now on, unless nothing was written. Tell whether something was, or may be."""
+        """Discard the stored answers if anything was written; return whether anything was or may have been written."""
         revision = self._asked_revision()
         changed = not revision or revision != self._revision
         self._revision = revision
@@ -32,7 +32,7 @@ class ReadingOnce(Connection):
         return changed
 
     def _asked_revision(self) -> str:
-        """Return the store's revision, which every write of any kind moves on; '' where the server doesn't say."""
+        """Return the store's revision, which every write of any kind increases; '' if the server doesn't return it."""
         request = Request(
             "GET", "/api/v1/namespaces", "asking for the revision", {"limit": 1}, timeout=_REVISION_SECONDS
         )
@@ -43,12 +43,12 @@ class ReadingOnce(Connection):
         return str((answer.get("metadata") or {}).get("resourceVersion") or "")
 
     def send(self, request: Request) -> Any:
-        """Send one request, or return what it was answered with."""
+        """Send one request, or return the stored answer."""
         if request.method != "GET":
             try:
                 return super().send(request)
             finally:
-                self._answers.clear()  # one that failed may have been carried out
+                self._answers.clear()  # a failed request may have been carried out
                 self._revision = ""
         key = (request.path, request.accept, *sorted((k, v) for k, v in request.query.items() if v is not None))
         if key not in self._answers:
@@ -57,6 +57,6 @@ class ReadingOnce(Connection):
 
 
 def _of_objects(path: str) -> bool:
-    """Tell whether a path is one of objects: /api/v1/pods and not /api/v1, /apis/apps/v1/deployments and not /apis."""
+    """Return whether a path is one of objects: /api/v1/pods, not /api/v1; /apis/apps/v1/deployments, not /apis."""
     parts = path.strip("/").split("/")
     return len(parts) > {"api": 2, "apis": 3}.get(parts[0], len(parts))

@@ -1,4 +1,4 @@
-"""Scheduling: the model of Karmada's scheduler decides, and this writes it into bindings."""
+"""Scheduling: writes the decisions of Flotilla's model of Karmada's scheduler into bindings."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _SCHEDULER = Scheduler()
 
 
 def reconcile_schedules(world: World, clusters: list[Object]) -> None:
-    """Schedule every binding for which there is a reason to: what comes out the same is not written."""
+    """Schedule every binding; an unchanged decision is not written."""
     facts = {cluster["metadata"]["name"]: facts_of(cluster) for cluster in clusters}
     ready = {cluster["metadata"]["name"] for cluster in clusters if is_true(cluster, "Ready")}
     for binding in bindings(world.control_plane):
-        # Without a placement it is nobody's but those who need it.
+        # A binding without a placement belongs only to the templates that need it, and isn't scheduled itself.
         if not deleting(binding) and binding["spec"].get("placement") is not None:
             _schedule(world, binding, facts, ready)
 
 
 def _schedule(world: World, binding: Object, staying: Mapping[str, ClusterFacts], ready: Collection[str]) -> None:
-    """Decide, and write the decision, the placement that it is for, and how it went, as Karmada does."""
+    """Schedule a binding, and write the decision, its placement and the condition, as Karmada does."""
     current = current_of(binding)
     # Clusters that aren't Ready yet have no not-ready taint for a moment; the stand-in never schedules to them.
     facts = [one for name, one in staying.items() if name in ready or name in current.shares]
-    # Clusters that don't stay are let go once no binding has them any more.
+    # Clusters that leave are removed once no binding has them any more.
     facts += [ClusterFacts(name, deleting=True) for name in current.shares if name not in staying]
     spec = binding["spec"]
     demand = demand_of_binding(spec)
@@ -45,11 +45,11 @@ def _schedule(world: World, binding: Object, staying: Mapping[str, ClusterFacts]
     problem, cleared = (decision.problem, decision.cleared) if isinstance(decision, Certain) else ("", False)
     if not problem or cleared:
         binding = _write(world, binding, targets_of(first_of(decision)))
-    _say(world, binding, problem=problem, fits=not cleared, group=decision.group)
+    _report(world, binding, problem=problem, fits=not cleared, group=decision.group)
 
 
 def targets_of(shares: Shares) -> list[Object]:
-    """Return a binding's clusters; a cluster without replicas has no such field."""
+    """Return a binding's clusters; for a cluster without replicas the field is left out."""
     return [{"name": name, "replicas": count} if count else {"name": name} for name, count in sorted(shares.items())]
 
 
@@ -64,7 +64,7 @@ def _write(world: World, binding: Object, targets: list[Object]) -> Object:
     return {**binding, **world.control_plane.patch(ref_of(binding), steps, kind="json")} if steps else binding
 
 
-def _say(world: World, binding: Object, *, problem: str, fits: bool, group: str) -> None:
+def _report(world: World, binding: Object, *, problem: str, fits: bool, group: str) -> None:
     old = conditions_of(binding)
     reason = "Success" if not problem else "SchedulerError" if fits else "NoClusterFit"
     message = problem or "Binding has been scheduled successfully."

@@ -1,6 +1,6 @@
-"""Works: one per binding and cluster, made from the template with that cluster's overrides; gone when unwanted.
+"""Works: one for each binding and cluster, made from the template with the cluster's overrides; others are deleted.
 
-What is in them is said by `flotilla.karmada.rendering`; here they are only written.
+`flotilla.karmada.rendering` makes their content; this module only writes them.
 """
 
 from __future__ import annotations
@@ -47,25 +47,25 @@ _Facts = Mapping[str, ClusterFacts]
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What a cluster is to get of a template."""
+    """The wanted Work of a template in a cluster."""
 
     cluster: str
     ref: ObjectRef
     sent: Sent | NotSent
     binding: Object | None
-    """None for a Namespace, which goes everywhere without one."""
+    """None for a Namespace, which is sent to every cluster without a binding."""
 
     @property
     def key(self) -> tuple[str, str]:
         """The namespace and the name of the Work.
 
-        By kind, not by version: as with Karmada, the Work of an object outlives another version of its group.
+        The name depends on the kind but not on its version: as in Karmada, the Work stays if the version changes.
         """
         key = repr((self.ref.kind, self.ref.name, self.ref.namespace))
         return execution_namespace(self.cluster), f"{self.ref.name.replace(':', '.')}-{zlib.crc32(key.encode()):08x}"
 
     def work(self, sent: Sent, identity: str) -> Object:
-        """Return the Work, for its permanent ID."""
+        """Return the Work with a permanent ID."""
         namespace, name = self.key
         labels = binding_labels(self.binding) if self.binding is not None else {}
         manifest = marked(
@@ -86,7 +86,7 @@ class _Wanted:
 
     @property
     def orders(self) -> Object:
-        """What the Work says of sending and of its end; nothing for a Namespace, which goes by no binding."""
+        """The Work's fields for suspension and deletion; empty for a Namespace, which has no binding."""
         if self.binding is None:
             return {}
         spec = self.binding["spec"]
@@ -99,7 +99,7 @@ class _Wanted:
 
 
 def reconcile_works(world: World, clusters: list[Object]) -> None:
-    """Make the Works that bindings and namespaces ask for, and delete the others."""
+    """Create and update the Works of bindings and namespaces, and delete the others."""
     policies = [one for kind in POLICY_KINDS for one in world.control_plane.list(POLICY_API, kind) if not deleting(one)]
     facts = {cluster["metadata"]["name"]: facts_of(cluster) for cluster in clusters}
     wanted = {one.key: one for one in _namespace_works(world, facts, policies)}
@@ -112,7 +112,7 @@ def reconcile_works(world: World, clusters: list[Object]) -> None:
         cluster = key[0].removeprefix(EXECUTION_NAMESPACE_PREFIX)
         target = wanted.pop(key, None)
         if target is not None:
-            # An override that fails leaves the Work as it is.
+            # If an override fails, the Work is not changed.
             if isinstance(target.sent, Sent):
                 _update(world, work, target.work(target.sent, label(work, WORK_ID)))
         elif not deleting(work) and cluster in facts and not skipped & {ref_of(one) for one in _manifests(work)}:
@@ -125,18 +125,18 @@ def reconcile_works(world: World, clusters: list[Object]) -> None:
 
 
 def _release_bindings(world: World) -> None:
-    """Let bindings go whose Works are gone: until then what they sent is still in the members."""
+    """Release deleted bindings whose Works no longer exist; until then, their objects are still in the members."""
     works = world.control_plane.list(WORK_API, "Work")
     for binding in bindings(world.control_plane):
         if deleting(binding) and not any(carries(work, binding) for work in works):
             world.drop_finalizer(binding, BINDING_FINALIZER)
 
 
-def _release_cluster_targets(world: World, standing: set[str]) -> None:
-    """Take clusters that leave out of every binding, so that they can."""
+def _release_cluster_targets(world: World, staying: set[str]) -> None:
+    """Remove clusters that leave from every binding, so that their deletion can finish."""
     for binding in bindings(world.control_plane):
         targets = binding["spec"].get("clusters") or []
-        kept = [target for target in targets if target["name"] in standing]
+        kept = [target for target in targets if target["name"] in staying]
         if kept != targets:
             patch = [{"op": "add", "path": "/spec/clusters", "value": kept}]
             world.control_plane.patch(ref_of(binding), patch, kind="json")
@@ -157,26 +157,26 @@ def _manifests(work: Object) -> list[Object]:
 
 
 def _skipped_namespaces(world: World) -> set[ObjectRef]:
-    """Return the namespaces that Karmada is kept away from: what it has sent of them before stays as it is."""
+    """Return the namespaces that Karmada must not propagate; their existing copies stay unchanged."""
     found = [one for one in world.control_plane.list("v1", "Namespace") if label(one, SKIP_PROPAGATION) == "true"]
     return {ObjectRef("v1", "Namespace", one["metadata"]["name"]) for one in found}
 
 
-def _update(world: World, held: Object, wanted: Object) -> None:
-    old = _manifests(held)
+def _update(world: World, current: Object, wanted: Object) -> None:
+    old = _manifests(current)
     new = wanted["spec"]["workload"]["manifests"]
     orders = {key: value for key, value in wanted["spec"].items() if key != "workload"}
-    same = all(held["spec"].get(key, False) == value for key, value in orders.items())
-    if deleting(held) or (same and not differences(new, old) and not differences(old, new)):
+    same = all(current["spec"].get(key, False) == value for key, value in orders.items())
+    if deleting(current) or (same and not differences(new, old) and not differences(old, new)):
         return
     patch: list[Object] = [{"op": "add", "path": "/spec/workload", "value": {"manifests": new}}]
     patch += [{"op": "add", "path": f"/spec/{key}", "value": value} for key, value in orders.items()]
     patch.append({"op": "add", "path": "/metadata/annotations", "value": wanted["metadata"]["annotations"]})
-    world.control_plane.patch(ref_of(held), patch, kind="json")
+    world.control_plane.patch(ref_of(current), patch, kind="json")
 
 
 def _namespace_works(world: World, facts: _Facts, policies: list[Object]) -> list[_Wanted]:
-    """Return the Works that carry the control plane's namespaces to every member, as Karmada sends them."""
+    """Return the Works with which the control plane's namespaces are sent to every member, as in Karmada."""
     everywhere = [(name, None) for name in facts]
     works = []
     for namespace in world.control_plane.list("v1", "Namespace"):

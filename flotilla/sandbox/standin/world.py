@@ -1,4 +1,4 @@
-"""What the controllers share: the control plane, the members through their stored credentials, small writes."""
+"""The data that the controllers share: the control plane, the members by their stored credentials, and small writes."""
 
 from __future__ import annotations
 
@@ -23,55 +23,55 @@ _PREFERRED_SECONDS = 30.0
 
 
 class World:
-    """Everything that one pass looks at and writes to."""
+    """The servers that a pass reads and writes, and the data that is kept between passes."""
 
     def __init__(self, control_plane: ReadingOnce) -> None:
-        """Begin with no member connected."""
+        """Start without connections to members."""
         self.control_plane = control_plane
         self._members: dict[str, tuple[str, ReadingOnce]] = {}
         self.served: dict[tuple[str, ...], tuple[float, list[Object]]] = {}
-        """API enablements by server and its groups, with the time of the look."""
+        """API enablements by server and its groups, with the time at which they were read."""
         self._preferred: dict[tuple[str, str], tuple[float, str]] = {}
         self.applied: dict[tuple[str, ObjectRef], tuple[Object, str]] = {}
-        """What was applied last, by server and object, with the version of the copy that came of it."""
+        """The last applied manifest by server and object, with the resulting version of the copy."""
 
     def renew(self) -> bool:
-        """Read everything anew from now on, in clusters where something was written. Tell whether there are any."""
+        """Discard the stored answers of clusters in which something was written; return whether there are any."""
         servers = (self.control_plane, *(server for _, server in self._members.values()))
         changed = [server for server in servers if server.renew()]
         return bool(changed)
 
-    def looks_at(self, api_version: str, kind: str) -> bool:
-        """Tell whether a kind is looked at in this version: the one that the API server prefers, and no other."""
+    def is_preferred(self, api_version: str, kind: str) -> bool:
+        """Return whether this is the version that the API server prefers for a kind; other versions are not read."""
         wanted = (group_of(api_version), kind)
-        looked, preferred = self._preferred.get(wanted, (-_PREFERRED_SECONDS, ""))
-        if time.monotonic() - looked >= _PREFERRED_SECONDS:
+        read_at, preferred = self._preferred.get(wanted, (-_PREFERRED_SECONDS, ""))
+        if time.monotonic() - read_at >= _PREFERRED_SECONDS:
             preferred = served_kinds(self.control_plane, [wanted]).preferred.get(wanted, "")
             if preferred:
                 self._preferred[wanted] = (time.monotonic(), preferred)
         return preferred == api_version
 
     def member(self, cluster: Object) -> Connection:
-        """Connect to a member by the credentials that its Cluster names, as Karmada does.
+        """Return the connection to a member, with the credentials that its Cluster names, as Karmada does.
 
         Raises:
-            FlotillaError: there are none, or they can't be used.
+            FlotillaError: the credentials don't exist or can't be used.
         """
         name = cluster["metadata"]["name"]
         document = stored_access(self.control_plane, cluster)
         key = hashlib.sha256(repr(document).encode()).hexdigest()
-        held = self._members.get(name)
-        if held is None or held[0] != key:
-            held = (key, ReadingOnce(document, name=name, timeout=5.0))
-            self._members[name] = held
-        return held[1]
+        known = self._members.get(name)
+        if known is None or known[0] != key:
+            known = (key, ReadingOnce(document, name=name, timeout=5.0))
+            self._members[name] = known
+        return known[1]
 
     def patch(self, obj: Object, body: Object, *, manager: str = MANAGER) -> Object:
-        """Merge a change into an object of the control plane."""
+        """Apply a merge patch to an object of the control plane."""
         return self.control_plane.patch(ref_of(obj), body, query={"fieldManager": manager})
 
     def set_status(self, obj: Object, status: Object) -> None:
-        """Write an object's status, where it differs; kinds without a status part are left alone."""
+        """Write an object's status if it differs; kinds without a status subresource are skipped."""
         if (obj.get("status") or {}) == status:
             return
         ref = ref_of(obj)
@@ -87,17 +87,17 @@ class World:
             )
 
     def add_finalizer(self, obj: Object, finalizer: str) -> None:
-        """Put a finalizer on an object."""
-        held = obj["metadata"].get("finalizers") or []
-        if finalizer not in held:
-            self.patch(obj, {"metadata": {"finalizers": [*held, finalizer]}})
+        """Add a finalizer to an object."""
+        finalizers = obj["metadata"].get("finalizers") or []
+        if finalizer not in finalizers:
+            self.patch(obj, {"metadata": {"finalizers": [*finalizers, finalizer]}})
 
     def drop_finalizer(self, obj: Object, finalizer: str) -> None:
-        """Take a finalizer off an object."""
-        held = obj["metadata"].get("finalizers") or []
-        if finalizer in held:
+        """Remove a finalizer from an object."""
+        finalizers = obj["metadata"].get("finalizers") or []
+        if finalizer in finalizers:
             with contextlib.suppress(ApiError):
-                self.patch(obj, {"metadata": {"finalizers": [f for f in held if f != finalizer]}})
+                self.patch(obj, {"metadata": {"finalizers": [f for f in finalizers if f != finalizer]}})
 
 
 def bindings(server: Connection) -> list[Object]:
@@ -106,18 +106,18 @@ def bindings(server: Connection) -> list[Object]:
 
 
 def carries(work: Object, binding: Object) -> bool:
-    """Tell whether a Work carries the template of a binding."""
+    """Return whether a Work belongs to a binding."""
     return all(label(work, key) == identity for key, identity in binding_labels(binding).items())
 
 
 def template_ref(binding: Object) -> ObjectRef:
-    """Return which template a binding is for."""
+    """Return the reference of a binding's template."""
     reference = binding["spec"]["resource"]
     return ObjectRef(reference["apiVersion"], reference["kind"], reference["name"], reference.get("namespace") or "")
 
 
 def targets_of(binding: Object) -> list[Object]:
-    """Return the clusters that get a binding's object: those chosen for it, then those of templates that need it."""
+    """Return the clusters that get a binding's object: the scheduled ones, then those of templates that need it."""
     spec = binding["spec"]
     found = {str(target["name"]): target for target in spec.get("clusters") or []}
     for user in spec.get("requiredBy") or []:
@@ -139,7 +139,7 @@ def owned_by(template: Object) -> Object:
 
 
 def deleting(obj: Object) -> bool:
-    """Tell whether an object is being deleted."""
+    """Return whether an object is being deleted."""
     return bool(obj["metadata"].get("deletionTimestamp"))
 
 
@@ -149,12 +149,12 @@ def label(obj: Object, key: str) -> str:
 
 
 def fresh_id() -> str:
-    """Return a permanent ID, as Karmada gives them to policies, bindings and works."""
+    """Return a permanent ID, as Karmada gives one to policies, bindings and Works."""
     return str(uuid.uuid4())
 
 
 def new_condition(kind: str, *, status: bool, reason: str, message: str, old: list[Object] | None = None) -> Object:
-    """Return a condition; its transition time is the old one's while its status is."""
+    """Return a condition; if the old one has the same status, its transition time is kept."""
     text = "True" if status else "False"
     before = next((c for c in old or [] if c.get("type") == kind and c.get("status") == text), None)
     now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
