@@ -83,7 +83,7 @@ def _mcp(options: argparse.Namespace) -> ExitCode:
 
 
 def _token(options: argparse.Namespace) -> str:
-    """Return the token; a generated one is printed on standard error, once."""
+    """Return the token; if it is a new one, print it once to standard error."""
     if options.token_file is not None:
         try:
             token = str(options.token_file.read_text()).strip()
@@ -97,12 +97,12 @@ def _token(options: argparse.Namespace) -> str:
         raise FlotillaError(
             f"the token has {counted(len(token), 'character')}; it must have at least {_SHORTEST_TOKEN}, or it can be "
             "guessed",
-            hint="make one: openssl rand -hex 32",
+            hint="create one: openssl rand -hex 32",
         )
     if not token:
         if options.host != _LOOPBACK:
             raise FlotillaError(
-                f"--host {options.host} is not loopback, and there is no token that clients could know",
+                f"--host {options.host} is not the loopback address, so clients need a token, and none is set",
                 hint=f"give --token-file or {_TOKEN}",
             )
         token = secrets.token_urlsafe(32)

@@ -1,4 +1,4 @@
-"""The verb `simulate`: what becomes of workloads if something happens to the fleet. It changes nothing."""
+"""The verb `simulate`: predicts what happens to workloads if the fleet changes. It changes nothing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     simulate.add_argument(
         "--failover",
         choices=("on", "off"),
-        help="whether this Karmada takes workloads away from failed clusters (default: what the stack says)",
+        help="whether Karmada moves workloads away from failed clusters (default: as in the stack)",
     )
     simulate.add_argument(
         "--require-survival", action="store_true", help="exit with 1 where a workload is lost, or may be"
@@ -103,24 +103,24 @@ def _asked(options: argparse.Namespace) -> Asked:
 
 
 def _members(file: str) -> list[Object]:
-    """Read the clusters in a file.
+    """Return the clusters in a file.
 
     Raises:
-        UsageError: it can't be read, or holds none.
+        UsageError: the file can't be read, or has no cluster.
     """
     try:
         found = [one for one in yaml.load_all(read_text(located(file, Path.cwd()))) if one is not None]
     except (FlotillaError, ValueError) as error:
         raise UsageError(f"--member {file}: {getattr(error, 'message', error)}") from None
-    # `kubectl get clusters -o yaml` prints a list.
+    # `kubectl get clusters -o yaml` prints a List object.
     found = [one for listed in found for one in _items(listed)]
     if not found:
-        raise UsageError(f"--member {file}: it is empty, and no member joins", hint="write a Cluster into it")
+        raise UsageError(f"--member {file}: the file is empty, so no member joins", hint="write a Cluster into it")
     return found
 
 
 def _items(document: Any) -> list[Any]:
-    """Return what a list of Kubernetes' API holds; what is none, by itself."""
+    """Return the items of a Kubernetes List; a list with the document itself if it is not a List."""
     items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else None
     return items if isinstance(items, list) else [document]
 
@@ -170,11 +170,11 @@ def _print_outcomes(say: Callable[..., None], listed: tuple[Outcome, ...], *, ev
 
 
 def _print_otherwise(say: Callable[..., None], listed: tuple[Otherwise, ...]) -> None:
-    say("What is scheduled stays so at the upgrade. At its next schedule:", "bold")
+    say("The upgrade itself moves nothing. When Karmada schedules next:", "bold")
     for one in listed:
         say(f"  {one.workload}: {one.template}: {otherwise_text(one)}", "yellow")
     if not listed:
-        say("  nothing is decided otherwise, as far as today's version is known")
+        say("  every decision stays the same, as far as today's version is known")
 
 
 def _print_losses(console: Console, say: Callable[..., None], listed: tuple[Loss, ...]) -> None:

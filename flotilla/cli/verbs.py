@@ -1,7 +1,7 @@
-"""The verbs: the module that each is in, and what `flotilla --help` says of it.
+"""The verbs with their modules and their texts in `flotilla --help`.
 
-A run imports the module of its own verb alone. All of them together load Pulumi's SDK and every client, which takes
-seconds of CPU.
+A run imports only the module of its own verb. All modules together load Pulumi's SDK and every client library, which
+takes seconds of CPU time.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ VERBS = {
         "report": "write a report as one HTML file",
     },
     "policy": {
-        "policy": "judge the plan by the project's policies",
+        "policy": "check the plan against the project's policies",
     },
     "simulate": {
         "simulate": "compute where workloads run if a cluster is lost, cordoned, tainted or added",
@@ -61,8 +61,8 @@ VERBS = {
         "drift": "compare the fleet with what was declared, down to objects in members",
     },
     "maintenance": {
-        "cordon": "let a member take nothing new",
-        "drain": "cordon a member, and move what can run elsewhere",
+        "cordon": "schedule nothing new to a member",
+        "drain": "cordon a member, and move the workloads that can run elsewhere",
         "uncordon": "end a member's maintenance",
     },
     "abandon": {
@@ -75,7 +75,7 @@ VERBS = {
         "explain": "list changed values of Karmada's chart, with the reasons",
     },
     "kubeconfig": {
-        "kubeconfig": "write credentials of Karmada, or of another cluster of the stack, to a file",
+        "kubeconfig": "write a kubeconfig for Karmada, or for another cluster of the stack",
     },
     "doctor": {
         "doctor": "check whether this machine and the clusters have what is needed",
@@ -90,7 +90,7 @@ VERBS = {
         "completion": "print the completion script of a shell",
     },
 }
-"""By module of `flotilla.cli`: its verbs with their help, in the order in which they are listed."""
+"""The verbs of each module of `flotilla.cli` with their help, in the order in which `flotilla --help` lists them."""
 HELP = {verb: text for listed in VERBS.values() for verb, text in listed.items()}
 
 
@@ -99,9 +99,9 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser, given: str | None = N
 
     Args:
         verbs: the parser's verbs, from `add_subparsers`.
-        common: options that every verb has.
-        given: the verb of this run, which is added with its arguments, the others with their help alone; None: all of
-            them with their arguments.
+        common: the options that every verb has.
+        given: the verb of this run. It is added with its arguments, the others only with their help texts; None adds
+            all of them with their arguments.
     """
     for module, listed in VERBS.items():
         if given is None or given in listed:
