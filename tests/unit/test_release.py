@@ -41,7 +41,7 @@ def test_the_changelog_s_section_becomes_the_notes():
     assert release.notes(CHANGELOG, "1.2.0") == "- new\n"
     with pytest.raises(ValueError, match="has no section"):
         release.notes(CHANGELOG, "1.3.0")
-    with pytest.raises(ValueError, match="says nothing of"):
+    with pytest.raises(ValueError, match="has no notes in the section of"):
         release.notes(CHANGELOG, "1.1.0")
 
 
