@@ -109,7 +109,7 @@ completions: $(STAMP) ## generate the completion scripts that the wheel installs
 template: $(STAMP) ## generate the files of flotilla/scaffold/template that are made from the repository's files
 	@$(BIN)/python -m ci.packaging.template
 
-reference: $(STAMP) ## generate the pages of docs/reference that models, parser and exit codes say all of
+reference: $(STAMP) ## generate the pages of docs/reference that are made from models, parser and exit codes
 	@$(BIN)/python -m ci.reference
 
 picture: $(STAMP) ## draw docs/picture/demo.svg from a real run of the demo

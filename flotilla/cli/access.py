@@ -32,7 +32,7 @@ def cluster_options() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this member; edge-* matches; may be repeated",
+        help="only this member; may have *, as in edge-*; may be repeated",
     )
     completed(named, member_names)
     choice.add_argument("--cluster-labels", default="", metavar="SELECTOR", help="only members with these labels")
@@ -53,14 +53,14 @@ def open_access(options: argparse.Namespace) -> FleetAccess:
 
     setting = setting_of(options)
 
-    def held() -> dict[str, str]:
+    def deployed() -> dict[str, str]:
         from flotilla.deploy.access import deployed_kubeconfigs
 
         return deployed_kubeconfigs(setting, options.engine)
 
-    quick = quick_access(setting, held)
+    quick = quick_access(setting, deployed)
     if quick is not None:
         return quick
-    from flotilla.deploy.access import access_of  # loads every model of a stack file, and the engines
+    from flotilla.deploy.access import access_of  # loads all models of the stack file, and the engines
 
     return access_of(setting, options.engine)

@@ -51,7 +51,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     add_object_options(parser)
     add = parser.add_argument
-    add("--karmada-kubeconfig", type=Path, metavar="FILE", help="administrator's kubeconfig of the control plane")
+    add("--karmada-kubeconfig", type=Path, metavar="FILE", help="an administrator's kubeconfig of the control plane")
     add("--context", default="", help="the context of --karmada-kubeconfig (default: the current one)")
     add(
         "--karmada-version",
@@ -91,12 +91,12 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         help="read only what this policy sends; may be repeated",
     )
     add("--member", action="append", default=[], metavar="NAME", help="read only this member; may be repeated")
-    add("--members-from", type=_stack, metavar="STACK", help="write no members, but use those of another stack")
+    add("--members-from", type=_stack, metavar="STACK", help="declare no members, and use those of another stack")
     from_member = add(
         "--from-member",
         metavar="NAME",
-        help="write workloads for what runs in this member without Karmada, into a new stack or into an existing stack "
-        "file; needs --namespace or --object",
+        help="write what runs in this member without Karmada as workloads, into a new or an existing stack file; needs "
+        "--namespace or --object",
     )
     completed(from_member, member_names)
     add(

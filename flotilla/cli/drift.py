@@ -46,8 +46,8 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="seconds to wait for all clusters together (default 120)",
     )
-    drift.add_argument("--watch", type=seconds, metavar="SECONDS", help="repeat until Ctrl-C, with this pause")
-    drift.add_argument("--fix", action="store_true", help="run `up --refresh` for what that can fix")
+    drift.add_argument("--watch", type=seconds, metavar="SECONDS", help="repeat until Ctrl-C, after this time")
+    drift.add_argument("--fix", action="store_true", help="run `up --refresh` if it can fix something")
     drift.add_argument("-y", "--yes", action="store_true", help="with --fix: apply without a question")
     drift.set_defaults(verb=_drift)
 

@@ -50,7 +50,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="URN",
-        help="plan only this resource; * matches; may be repeated",
+        help="plan only this resource; may have *; may be repeated",
     )
     showing = showing_options()
     refreshing = argparse.ArgumentParser(add_help=False)
@@ -67,7 +67,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
 
     planning = [common, stack, engine, showing, refreshing, adopting]
     preview = verbs.add_parser("preview", parents=planning, help=HELP["preview"])
-    preview.add_argument("--expect-no-changes", action="store_true", help="exit with 3 where the plan has changes")
+    preview.add_argument("--expect-no-changes", action="store_true", help="exit with 3 if the plan has changes")
     preview.set_defaults(verb=preview_verb)
     up = verbs.add_parser("up", parents=[*planning, sure], help=HELP["up"])
     up.add_argument(
@@ -77,7 +77,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     up.set_defaults(verb=up_verb)
     refresh = verbs.add_parser("refresh", parents=[common, stack, engine, showing, preview_only], help=HELP["refresh"])
-    refresh.add_argument("--expect-no-changes", action="store_true", help="exit with 3 where something differs")
+    refresh.add_argument("--expect-no-changes", action="store_true", help="exit with 3 if something differs")
     refresh.set_defaults(verb=_refresh)
     destroy = verbs.add_parser(
         "destroy", parents=[common, stack, engine, showing, preview_only, sure], help=HELP["destroy"]

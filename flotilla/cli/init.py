@@ -33,10 +33,11 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--upgrade",
         action="store_true",
-        help="update the project; files that you changed are shown and stay (default: the project here)",
+        help="upgrade a project (default: the current folder); files that you changed stay, and their differences are "
+        "shown",
     )
     what.add_argument(
-        "--template", action="store_true", help="print the path of the template for `pulumi new`, and end"
+        "--template", action="store_true", help="print the path of the template for `pulumi new`, and exit"
     )
     init.set_defaults(verb=_init)
 

@@ -51,7 +51,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     ]
     for verb in _VERBS:
         parser = verbs.add_parser(verb, parents=parents, help=HELP[verb])
-        completed(parser.add_argument("member", metavar="MEMBER", help="the member"), member_names)
+        completed(parser.add_argument("member", metavar="MEMBER", help="the member's name"), member_names)
         parser.add_argument(
             "--plan", metavar="DIGEST", help="apply exactly the plan with this digest, without a question"
         )
@@ -66,12 +66,12 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
             parser.add_argument(
                 "--rebalance",
                 action="store_true",
-                help="also let Karmada divide replicas again (by a WorkloadRebalancer)",
+                help="also make Karmada divide the replicas again (with a WorkloadRebalancer)",
             )
             continue
         parser.add_argument("--reason", type=_reason, default="", help="the reason; plans and views show it")
         parser.add_argument(
-            "--until", type=_day, metavar="YYYY-MM-DD", help="the last day; plans say when it has passed"
+            "--until", type=_day, metavar="YYYY-MM-DD", help="the last day; plans warn when it has passed"
         )
         if verb == "drain":
             parser.add_argument(

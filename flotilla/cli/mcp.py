@@ -28,7 +28,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     mcp.add_argument(
         "--http", action="store_true", help="serve over streamable HTTP instead of standard input and output"
     )
-    mcp.add_argument("--host", default=_LOOPBACK, help=f"with --http: the address (default {_LOOPBACK})")
+    mcp.add_argument("--host", default=_LOOPBACK, help=f"with --http: the address to listen on (default {_LOOPBACK})")
     mcp.add_argument(
         "--port",
         type=whole_number(0, 65535),
@@ -47,12 +47,12 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     mcp.add_argument(
         "--allow-guarded",
         action="store_true",
-        help="with --allow-changes: agents may confirm a plan that only guards refuse",
+        help="with --allow-changes: agents may confirm a plan that only guards refuse, by its digest",
     )
     mcp.add_argument(
         "--audit", type=Path, metavar="FILE", help="the file of the audit log (default .flotilla/audit.jsonl)"
     )
-    mcp.add_argument("--schemas", action="store_true", help="print the tools as JSON-schema functions, and end")
+    mcp.add_argument("--schemas", action="store_true", help="print the tools as functions with JSON Schemas, and exit")
     mcp.set_defaults(verb=_mcp)
 
 

@@ -28,7 +28,7 @@ _STYLES = {Status.FAIL: "red", Status.EXEMPT: "yellow", Status.UNDECIDED: "yello
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command's parser."""
     policy = verbs.add_parser("policy", parents=[common, stack_options(), engine_options()], help=HELP["policy"])
-    policy.add_argument("--all", action="store_true", help="also show what passes")
+    policy.add_argument("--all", action="store_true", help="also show the policies that pass")
     policy.set_defaults(verb=_policy)
 
 

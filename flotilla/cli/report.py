@@ -45,7 +45,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         "--of",
         choices=("fleet", "plan"),
         default="fleet",
-        help="draw what runs, or what `up` would make (default: fleet)",
+        help="draw the running fleet, or what `up` would make of it (default: fleet)",
     )
     graph.add_argument("--format", choices=sorted(_FORMATS), default="svg", help="the format (default: svg)")
     graph.set_defaults(verb=_graph)

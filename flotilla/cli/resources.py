@@ -57,18 +57,24 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
 
     events_verb = verbs.add_parser("events", parents=[*parents, view_options()], help=HELP["events"])
     events_verb.add_argument(
-        "name", nargs="?", default="", help="list only events about objects whose name begins with this"
+        "name", nargs="?", default="", help="list only events about objects whose name starts with this"
     )
     events_verb.add_argument("-n", "--namespace", default="", help="list only this namespace (default: all)")
     events_verb.add_argument("--warnings", action="store_true", help="leave out normal events")
     events_verb.add_argument(
-        "--last", type=whole_number(0, 1_000_000), default=50, metavar="N", help="list so many events (default 50)"
+        "--last",
+        type=whole_number(0, 1_000_000),
+        default=50,
+        metavar="N",
+        help="list the newest N events; 0 for all (default 50)",
     )
     events_verb.set_defaults(verb=_events)
 
     logs = verbs.add_parser("logs", parents=parents, help=HELP["logs"])
     completed(
-        logs.add_argument("workload", help="the workload, such as nginx, or a kind and name: pod/nginx-0"),
+        logs.add_argument(
+            "workload", help="the name of a Deployment, such as nginx, or a kind and a name: pod/nginx-0"
+        ),
         workload_names,
     )
     logs.add_argument("-n", "--namespace", default="default", help="the namespace (default: default)")
@@ -79,12 +85,15 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         type=whole_number(-1, 10_000_000),
         default=20,
         metavar="N",
-        help="print so many lines of each container; -1 for all (default 20)",
+        help="print the last N lines of each container; -1 for all (default 20)",
     )
     logs.add_argument(
-        "--since", type=whole_number(1, 10_000_000), metavar="SECONDS", help="print only lines that are not older"
+        "--since",
+        type=whole_number(1, 10_000_000),
+        metavar="SECONDS",
+        help="print only lines that are not older than this",
     )
-    logs.add_argument("--previous", action="store_true", help="print the log of the container that ran before")
+    logs.add_argument("--previous", action="store_true", help="print the log of the container before its last restart")
     logs.set_defaults(verb=_logs)
 
 

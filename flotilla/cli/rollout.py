@@ -51,7 +51,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     completed(status.add_argument("workload", nargs="?", default="", help="show only this workload"), workload_names)
     status.set_defaults(verb=_status)
     for name, act, text in (
-        ("pause", _pause, "begin no further wave of a change"),
+        ("pause", _pause, "start no further wave of a change"),
         ("resume", _resume, "end a pause"),
         ("abort", _abort, "stop a change, and take it back in the clusters that have it"),
         ("approve", _approve, "approve the wave that waits for a person"),
@@ -108,7 +108,7 @@ def _row(one: RolloutStatus) -> tuple[str | Text, ...]:
         one.change,
         age(record.since),
         ", ".join(sorted(record.reached)),
-        ", ".join(record.held),  # codespell:ignore
+        ", ".join(record.held),
         Text(one.text, style=_STYLES.get(record.phase, "")),
     )
 

@@ -31,7 +31,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     up.add_argument("--karmada-bin", type=Path, help="the folder of Karmada's programs (default: KARMADA_BIN)")
     up.add_argument(
-        "--stand-in", action="store_true", help="run the stand-in for Karmada, even where Karmada's programs are found"
+        "--stand-in", action="store_true", help="run the stand-in for Karmada, even if Karmada's programs are found"
     )
     up.set_defaults(verb=_up)
     prepare = inner.add_parser("prepare", parents=[common], help="download or build the programs, once")

@@ -47,22 +47,26 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     def several(name: str, metavar: str, text: str) -> None:
         simulate.add_argument(name, action="append", default=[], metavar=metavar, help=f"{text}; may be repeated")
 
-    several("--without", "MEMBER", "lose this cluster, or all clusters of region=NAME or zone=NAME")
-    several("--cordon", "MEMBER", "cordon this cluster")
-    several("--taint", "MEMBER=KEY=VALUE:EFFECT", "taint a cluster")
-    several("--replicas", "NAME=COUNT", "give a workload another number of replicas")
-    several("--member", "FILE", "add a cluster: a file with a Cluster, or with a member as in a stack file")
-    simulate.add_argument("--karmada", default="", metavar="VERSION", help="use another version of Karmada")
-    simulate.add_argument("--each", action="store_true", help="lose every cluster, region and zone, each alone")
+    several("--without", "MEMBER", "assume the loss of this cluster, or of all clusters in region=NAME or zone=NAME")
+    several("--cordon", "MEMBER", "assume that this cluster is cordoned")
+    several("--taint", "MEMBER=KEY=VALUE:EFFECT", "assume that a cluster has this taint")
+    several("--replicas", "NAME=COUNT", "assume another number of replicas for a workload")
+    several(
+        "--member", "FILE", "assume that a cluster joins: a file with a Cluster, or with a member as in a stack file"
+    )
+    simulate.add_argument("--karmada", default="", metavar="VERSION", help="assume another version of Karmada")
+    simulate.add_argument(
+        "--each", action="store_true", help="assume the loss of each cluster, region and zone in turn"
+    )
     simulate.add_argument(
         "--failover",
         choices=("on", "off"),
         help="whether Karmada moves workloads away from failed clusters (default: as in the stack)",
     )
     simulate.add_argument(
-        "--require-survival", action="store_true", help="exit with 1 where a workload is lost, or may be"
+        "--require-survival", action="store_true", help="exit with 1 if a workload is lost, or may be lost"
     )
-    simulate.add_argument("--all", action="store_true", help="also show what stays the same")
+    simulate.add_argument("--all", action="store_true", help="also show the workloads that stay the same")
     simulate.set_defaults(verb=_simulate)
 
 

@@ -42,7 +42,8 @@ def engine_options() -> argparse.ArgumentParser:
         type=_engine_name,
         choices=list(EngineName),
         default=os.environ.get("FLOTILLA_ENGINE") or "auto",
-        help="pulumi (the installed CLI), embedded, or auto (default: FLOTILLA_ENGINE, else auto)",
+        help="pulumi (the installed CLI), embedded, or auto: pulumi if it is installed, else embedded "
+        "(default: FLOTILLA_ENGINE, else auto)",
     )
     return parser
 

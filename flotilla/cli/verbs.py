@@ -12,24 +12,24 @@ from typing import Any
 
 VERBS = {
     "init": {
-        "init": "write a new project, or update an existing one",
+        "init": "create a project of your own, or upgrade one",
     },
     "fleet": {
         "preview": "show what `up` would change",
-        "up": "apply the stack to the fleet",
+        "up": "show the plan, ask, and apply it",
         "refresh": "read the clusters' objects into the state",
-        "destroy": "delete everything that the stack declares",
+        "destroy": "delete everything that the stack has deployed",
     },
     "validate": {
         "validate": "check the stack file and the files that it names",
-        "env": "print the environment that plain `pulumi` needs, for a shell",
+        "env": "print the environment variables that Pulumi's own CLI needs, as shell commands",
     },
     "rollback": {
-        "rollback": "apply what an earlier update declared",
-        "history": "list the stack's updates, and those that `rollback` can apply",
+        "rollback": "go back to what an earlier update declared",
+        "history": "list the stack's updates, and to which of them `rollback` can go back",
     },
     "adopt": {
-        "adopt": "write the stack of an existing fleet, or take over one existing object",
+        "adopt": "write a stack file for an existing fleet, or take over one existing object",
     },
     "status": {
         "status": "show control plane, members and workloads, the worst first",
@@ -49,13 +49,13 @@ VERBS = {
     },
     "report": {
         "graph": "draw which workload runs where",
-        "report": "write a report as one HTML file",
+        "report": "write a report of the fleet, a plan or drift as one HTML file",
     },
     "policy": {
         "policy": "check the plan against the project's policies",
     },
     "simulate": {
-        "simulate": "compute where workloads run if a cluster is lost, cordoned, tainted or added",
+        "simulate": "predict what happens to workloads if a cluster is lost, cordoned, tainted or added",
     },
     "drift": {
         "drift": "compare the fleet with what was declared, down to objects in members",
@@ -69,16 +69,16 @@ VERBS = {
         "abandon": "remove a member that no longer exists",
     },
     "release": {
-        "release": "give up management of workloads or members; their objects stay",
+        "release": "stop managing workloads or members; their objects stay in the members",
     },
     "explain": {
-        "explain": "list changed values of Karmada's chart, with the reasons",
+        "explain": "list the values of Karmada's chart that the stack changes, with the reasons",
     },
     "kubeconfig": {
         "kubeconfig": "write a kubeconfig for Karmada, or for another cluster of the stack",
     },
     "doctor": {
-        "doctor": "check whether this machine and the clusters have what is needed",
+        "doctor": "check that this machine and the clusters have what the stack needs",
     },
     "mcp": {
         "mcp": "serve tools for AI agents (MCP)",
