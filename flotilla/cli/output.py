@@ -18,7 +18,7 @@ from flotilla.cli.differences import head, print_changes, print_objects
 from flotilla.cli.documents import write_document
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.in_members import print_in_member, print_in_members, print_maintenance
+from flotilla.cli.in_members import NOT_ASKED, print_in_member, print_in_members, print_maintenance
 from flotilla.cli.progress import Progress, place_of
 from flotilla.cli.terminal import moves
 from flotilla.counts import counted
@@ -57,6 +57,8 @@ _OPERATIONS = {
 }
 _SLOW_SECONDS = 1.0
 """The line of a step has its duration if the step took longer than this."""
+_HINT = "\n  hint: "
+"""Stands between the message and the hint in the text of a `FlotillaError`."""
 
 
 class Output:
@@ -92,7 +94,7 @@ class Output:
         step = event.step
         self._progress.record(event)
         if event.phase is Phase.FAILED:
-            reason = f": {one_line(event.error)}" if event.error else ""
+            reason = f": {one_line(event.error.replace(_HINT, '; hint: '))}" if event.error else ""
             self.progress_console.print(Text(f"  failed {step.op} {step.name}{reason}", style="red"))
             if event.error:
                 self._printed.add(f"{step.op} {step.type} {step.name}: {event.error}")
@@ -121,11 +123,22 @@ class Output:
 
         `on_step` prints the failure of a step at once.
         """
-        lines = [f"error: {failure}" for failure in result.failures if failure not in self._printed]
+        lines = [
+            f"error: {self._without_known_reason(failure, result)}"
+            for failure in result.failures
+            if failure not in self._printed
+        ]
         if self._failed:
             counts = ", ".join(f"{name} {count}" for name, count in sorted(self._failed.items()))
             lines.append(f"error: {sum(self._failed.values())} failed ({counts}); the reasons are above")
         return tuple(lines)
+
+    def _without_known_reason(self, failure: str, result: Result) -> str:
+        """Return the failure of a cluster that does not answer, without its reason if a failed step has shown that."""
+        for cluster, reason in result.unknown.items():
+            if failure.startswith(reason) and any(reason in printed for printed in self._printed):
+                return f"{cluster} did not answer{failure.removeprefix(reason)}"
+        return failure
 
     # -- plans ------------------------------------------------------------------------------------
 
@@ -172,9 +185,10 @@ class Output:
         if rendered:
             self._rendered(plan)
         print_there(self.console, result, stack)
-        print_in_members(self.console, plan)
+        print_in_members(self.console, plan, result.unknown)
         for cluster, reason in sorted(result.unknown.items()):
-            self.console.print(Text(f"{cluster}: unknown: {reason}", style="yellow"))
+            copies = f"; {NOT_ASKED}" if cluster in plan.unasked else ""
+            self.console.print(Text(f"{cluster}: unknown: {reason}{copies}", style="yellow"))
         for message in result.messages:
             self.console.print(Text(message, style="yellow"))
         self.console.print(Text(summary(result), style="bold"))
