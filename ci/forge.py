@@ -1,14 +1,15 @@
-"""Tell a pull request about a plan, and keep one issue for a stack's drift: on GitHub and on GitLab.
+"""Write a plan as a comment on a pull request, and keep one issue for a stack's drift: on GitHub and on GitLab.
 
     forge.py comment --stack NAME --outcome CODE --plan FILE --notes FILE
     forge.py issue   --stack NAME --outcome CODE --report FILE
 
-Where it is, and the token, come from the variables that the CI system sets; nothing secret is an argument. A comment or
-an issue is found again by the mark that its text begins with, so that there is one of it, which is updated. Only those
-that the token's own user wrote count: anybody may write the mark of a stack into a comment. On GitHub that user is
-`github-actions[bot]`; with another token, name it in FLOTILLA_FORGE_USER.
+The forge's address and the token come from variables that the CI system sets; no argument is secret. The text of a
+comment or an issue starts with a mark, by which this program finds it again and updates it. Only texts of the token's
+own user count, because anybody can write the same mark into a comment. On GitHub that user is `github-actions[bot]`;
+with another token, name its user in FLOTILLA_FORGE_USER.
 
-What a plan or a report says comes from clusters and from the pull request: it stands in code spans and fenced blocks.
+Plans and reports contain texts from clusters and from the pull request, so they are put into code spans and fenced
+blocks.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ Entry = dict[str, Any]
 
 
 class Forge(Protocol):
-    """What both systems can do. An entry has `id` and `body`."""
+    """The requests that both systems support. An entry is a comment or an issue; it has `id` and `body`."""
 
     def is_mine(self, entry: Entry) -> bool:
-        """Tell whether the token's own user wrote an entry."""
+        """Return whether the token's own user wrote an entry."""
         ...
 
     def comments(self) -> list[Entry]:
@@ -52,7 +53,7 @@ class Forge(Protocol):
         ...
 
     def change_comment(self, entry: Entry, body: str) -> None:
-        """Give a comment another text."""
+        """Replace the text of a comment."""
         ...
 
     def issues(self) -> list[Entry]:
@@ -60,15 +61,15 @@ class Forge(Protocol):
         ...
 
     def open_issue(self, title: str, body: str) -> None:
-        """Open one."""
+        """Open an issue."""
         ...
 
     def change_issue(self, entry: Entry, body: str) -> None:
-        """Give one another text."""
+        """Replace the text of an issue."""
         ...
 
     def close_issue(self, entry: Entry, why: str) -> None:
-        """Close one with a last comment."""
+        """Close an issue with a last comment."""
         ...
 
 
@@ -81,7 +82,7 @@ class Api:
         self._pool = urllib3.PoolManager(retries=urllib3.Retry(3, backoff_factor=0.5, status_forcelist=(502, 503, 504)))
 
     def call(self, method: str, path: str, body: Entry | None = None) -> Any:
-        """Send one request; a refusal ends the program with one line, which never has the token in it."""
+        """Send one request. If it is refused, the program ends with one line, which never contains the token."""
         response = self._pool.request(
             method,
             self._url + path,
@@ -148,7 +149,7 @@ class GitHub(Forge):
 
 
 class GitLab(Forge):
-    """A merge request and the issues of a project on GitLab; the same entries, by other names."""
+    """A merge request and the issues of a project on GitLab."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._api = Api(environment["CI_API_V4_URL"], {"PRIVATE-TOKEN": environment["GITLAB_TOKEN"]})
@@ -187,7 +188,7 @@ class GitLab(Forge):
 
 
 def comment(forge: Forge, stack: str, outcome: int, plan: str, notes: str) -> None:
-    """Write what a preview came to into the one comment of its stack."""
+    """Write the result of a preview into the comment of its stack."""
     mark = _mark("preview", stack)
     outcome_text = {ExitCode.DONE: "can be applied", ExitCode.REFUSED: "**refused by policy**"}.get(
         outcome, f"**failed** (exit {outcome})"
@@ -203,7 +204,7 @@ def comment(forge: Forge, stack: str, outcome: int, plan: str, notes: str) -> No
 
 
 def issue(forge: Forge, stack: str, outcome: int, report: str) -> None:
-    """Keep the one issue of a stack: open while there is drift, closed when there is none, left alone otherwise."""
+    """Update the issue of a stack: open it if there is drift, close it if there is none, and else leave it as it is."""
     mark = _mark("drift", stack)
     if outcome == ExitCode.DRIFT:
         title = f"Drift in stack {stack}"
@@ -219,8 +220,8 @@ def issue(forge: Forge, stack: str, outcome: int, report: str) -> None:
 
 
 def _mark(kind: str, stack: str) -> str:
-    """Return what a comment or an issue of a stack begins with, and no other's does."""
-    if not is_stack_name(stack):  # a name that passes can't end the comment that the mark is in
+    """Return the mark with which a comment or an issue of a stack starts; other stacks have other marks."""
+    if not is_stack_name(stack):  # a valid name can't end the HTML comment of the mark
         sys.exit(
             f"error: {one_line(stack)!r} is not a stack name (letters, digits, '_', '.', '-'); nothing was written"
         )
@@ -244,7 +245,7 @@ def _write(
 
 
 def _block(title: str, text: str) -> str:
-    """Return text as it was printed, in a part that folds; a fence longer than any in it keeps it whole."""
+    """Return a text in a part that can be folded, in a fence that is longer than any fence in the text."""
     text = text.strip()
     if not text:
         return ""
@@ -255,8 +256,8 @@ def _cut(text: str, longest: int) -> str:
     """Cut a text between two of its lines, so that no code span and no row of a table is left open."""
     if len(text) <= longest:
         return text
-    whole = text[:longest].rpartition("\n")[0] or text[:longest].replace("`", "'")
-    return whole + "\n\n... cut here; the job's log has it all"
+    lines = text[:longest].rpartition("\n")[0] or text[:longest].replace("`", "'")
+    return lines + "\n\n... cut here; the job's log has the whole text"
 
 
 def find_forge(environment: dict[str, str]) -> Forge:

@@ -1,13 +1,16 @@
-"""Take a pull request's workloads into a checkout of the base branch, as data, so that its plan can be shown.
+"""Copy a pull request's workloads into a checkout of the base branch, as data, so that its plan can be shown.
 
     proposal.py --from FOLDER --stack NAME
 
-A job that previews against the real fleet holds the stack's passphrase, so it runs nothing of the pull request: no
-program, no Makefile, no step. FOLDER is a checkout of the pull request; this one is the base branch's. What is taken is
-`flotilla:workloads` of the stack file and the manifests that it means, by folders and patterns as well: what these mean
-here and not there is removed here. Anything else of the stack file decides who is asked with which credentials (a
-kubeconfig can name a program that is run), so that a change of it is refused here. A change of a chart, a
-kustomization or a source is refused as well: programs render them, and fetch what they name.
+A job that previews against the real fleet has the stack's passphrase, so it must not run anything from the pull
+request: no program, no Makefile, no step. FOLDER is a checkout of the pull request; the current folder is a checkout of
+the base branch.
+
+This program copies `flotilla:workloads` of the stack file and the manifests that it names, also by folders and
+patterns; files of these folders and patterns that the pull request does not have are removed here. It refuses changes
+of all other keys of the stack file, because they decide which cluster gets which credentials, and a kubeconfig can name
+a program to run. It also refuses changes of charts, kustomizations and own sources, because programs render them and
+download what they name.
 """
 
 from __future__ import annotations
@@ -37,19 +40,20 @@ _WORKLOADS = "flotilla:workloads"
 _RENDERED = ("chart", "kustomize", "source")
 _LARGEST = 1 << 20
 _MOST_FILES = 500
-# What the base branch's code and the job itself are made of.
-_OURS = frozenset({"stacks", "policies", "ci", "flotilla", "components", "tests", "Pulumi.yaml"})
+# Folders and files of the base branch's code and of the job itself.
+_PROTECTED = frozenset({"stacks", "policies", "ci", "flotilla", "components", "tests", "Pulumi.yaml"})
 
 
 class Refused(Exception):
-    """The pull request has something that isn't taken."""
+    """The pull request has a change that this program does not copy."""
 
 
 def take(proposal: Path, project: Path, stack: str) -> list[str]:
-    """Take what may be taken; return the paths of the files that were written or removed, relative to the project.
+    """Copy the workloads and manifests; return the paths of written and removed files, relative to the project.
 
     Raises:
-        Refused: something else changes, or a file isn't a plain one in the project; nothing was written.
+        Refused: the pull request changes something else, or a file is not a regular one in the project; nothing was
+            written.
     """
     stack_file = Project.load(project).stack_file(stack).relative_to(project)
     document = _read(project / stack_file)
@@ -57,11 +61,11 @@ def take(proposal: Path, project: Path, stack: str) -> list[str]:
     others = _differing(document, proposed)
     if others:
         raise Refused(
-            f"{stack_file} changes {', '.join(others)}, which decides who is asked with which credentials: "
-            "only workloads are previewed from a pull request; review the rest in its diff"
+            f"{stack_file} changes {', '.join(others)}, which decides which cluster gets which credentials: "
+            "only workloads of a pull request are previewed; review the rest in its diff"
         )
     workloads = (proposed.get("config") or {}).get(_WORKLOADS)
-    rendered = _rendered_otherwise((document.get("config") or {}).get(_WORKLOADS), workloads)
+    rendered = _rendered_differently((document.get("config") or {}).get(_WORKLOADS), workloads)
     if rendered:
         raise Refused(
             f"{stack_file} changes the chart, kustomization or source of {', '.join(rendered)}, which "
@@ -69,8 +73,8 @@ def take(proposal: Path, project: Path, stack: str) -> list[str]:
         )
     entries = _entries(workloads)
     texts = {path: _manifest(proposal, path) for path in _files(entries, proposal)}
-    gone = _no_longer_meant(entries, project) - set(texts)
-    _leave_renderings(workloads, project, {**dict.fromkeys(gone), **texts})
+    gone = _no_longer_there(entries, project) - set(texts)
+    _refuse_rendered(workloads, project, {**dict.fromkeys(gone), **texts})
     config = {key: value for key, value in (document.get("config") or {}).items() if key != _WORKLOADS}
     if workloads is not None:
         config[_WORKLOADS] = workloads
@@ -78,7 +82,7 @@ def take(proposal: Path, project: Path, stack: str) -> list[str]:
     for path in (*texts, *gone):
         _no_link(project, path)
     for path, text in texts.items():
-        _ask_no_service(project / path, path, text)
+        _refuse_key_services(project / path, path, text)
     for path, text in texts.items():
         file = project / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +103,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _differing(base: dict[str, Any], proposed: dict[str, Any]) -> list[str]:
-    """Return the keys that differ, workloads aside."""
+    """Return the keys that differ, except workloads."""
     parts = [({k: v for k, v in one.items() if k != "config"}, one.get("config") or {}) for one in (base, proposed)]
     found = set()
     for old, new in zip(parts[0], parts[1], strict=True):
@@ -107,8 +111,8 @@ def _differing(base: dict[str, Any], proposed: dict[str, Any]) -> list[str]:
     return sorted(one_line(key) for key in found)
 
 
-def _rendered_otherwise(base: Any, proposed: Any) -> list[str]:
-    """Return the names of proposed workloads that programs would render otherwise than the base branch's."""
+def _rendered_differently(base: Any, proposed: Any) -> list[str]:
+    """Return the names of proposed workloads whose chart or kustomization differs from the base branch's."""
     known = [_rendering(workload) for workload in base if isinstance(workload, dict)] if isinstance(base, list) else []
     listed = [one for one in proposed if isinstance(one, dict)] if isinstance(proposed, list) else []
     return [
@@ -118,16 +122,16 @@ def _rendered_otherwise(base: Any, proposed: Any) -> list[str]:
     ]
 
 
-def _leave_renderings(workloads: Any, project: Path, changes: dict[str, str | None]) -> None:
-    """Refuse manifests that would change what a workload of the base branch is rendered from.
+def _refuse_rendered(workloads: Any, project: Path, changes: dict[str, str | None]) -> None:
+    """Refuse manifests that are files of a chart, a kustomization or a source of the base branch.
 
     Args:
-        workloads: the proposed ones; those that aren't valid are never rendered.
-        project: this checkout.
+        workloads: the proposed workloads; those that are not valid are never rendered.
+        project: the checkout of the base branch.
         changes: new texts by path; None for a file that is removed.
 
     Raises:
-        Refused: one would.
+        Refused: there is such a manifest.
     """
     for raw in workloads if isinstance(workloads, list) else []:
         workload = parse(Workload, raw, "", [])
@@ -140,8 +144,8 @@ def _leave_renderings(workloads: Any, project: Path, changes: dict[str, str | No
             same = text is not None and file.is_file() and file.read_bytes() == text.encode()
             if not same and any(file.is_relative_to(place) for place in places):
                 raise Refused(
-                    f"manifest {one_line(path)!r} is a file that workload {raw['name']} is rendered from: a program of "
-                    "this job would carry it out; review it in its diff"
+                    f"manifest {one_line(path)!r} is a file from which workload {raw['name']} is rendered: a program "
+                    "of this job would run it; review it in its diff"
                 )
 
 
@@ -150,10 +154,10 @@ def _rendering(workload: dict[str, Any]) -> list[Any]:
 
 
 def _entries(workloads: Any) -> list[str]:
-    """Return all entries of `manifests` of workloads; what isn't as it should be, `validate` says.
+    """Return all entries of `manifests` of workloads. Entries that are not valid are left to `flotilla validate`.
 
     Raises:
-        Refused: one doesn't begin within the project.
+        Refused: an entry does not start within the project.
     """
     found: set[str] = set()
     for workload in workloads if isinstance(workloads, list) else []:
@@ -170,7 +174,7 @@ def _files(entries: list[str], proposal: Path) -> list[str]:
     """Return the files that entries mean in a checkout.
 
     Raises:
-        Refused: one of them means none, they are too many, or a link is on the way.
+        Refused: an entry means no file, there are too many files, or a path has a symbolic link.
     """
     found: set[str] = set()
     for entry in entries:
@@ -185,20 +189,22 @@ def _files(entries: list[str], proposal: Path) -> list[str]:
     return sorted(found)
 
 
-def _no_longer_meant(entries: list[str], project: Path) -> set[str]:
-    """Return the files of this checkout that folders and patterns mean: the pull request may have removed some."""
+def _no_longer_there(entries: list[str], project: Path) -> set[str]:
+    """Return the files of this checkout in folders and patterns, because the pull request may have removed some."""
     found: set[str] = set()
     for entry in entries:
-        with suppress(UnreadableFile):  # not here before
+        with suppress(UnreadableFile):  # the base branch has no such files
             found.update(files_of(entry, project))
-    return {path for path in found - set(entries) if PurePosixPath(path).parts[0] not in _OURS}
+    return {path for path in found - set(entries) if PurePosixPath(path).parts[0] not in _PROTECTED}
 
 
-def _ask_no_service(here: Path, path: str, text: str) -> None:
-    """Refuse a changed file that is encrypted for a key service: `sops` would ask, as this job, whom the file names.
+def _refuse_key_services(here: Path, path: str, text: str) -> None:
+    """Refuse a changed file that is encrypted for a key service.
+
+    `sops` would send requests, with this job's credentials, to the service that the file names.
 
     Raises:
-        Refused: it is one.
+        Refused: the file is such a file.
     """
     services = sops.services(sops.documents_of(text) or [])
     if services and not (here.is_file() and here.read_text() == text):
@@ -209,7 +215,7 @@ def _ask_no_service(here: Path, path: str, text: str) -> None:
 
 
 def _manifest(proposal: Path, path: str) -> str:
-    if PurePosixPath(path).parts[0] in _OURS or not path.endswith(ENDINGS):
+    if PurePosixPath(path).parts[0] in _PROTECTED or not path.endswith(ENDINGS):
         raise Refused(f"manifest {one_line(path)!r} is not a YAML or JSON file beside the project's own folders")
     try:
         return _plain(proposal, path).read_text()
@@ -218,7 +224,7 @@ def _manifest(proposal: Path, path: str) -> str:
 
 
 def _plain(folder: Path, path: str) -> Path:
-    """Return a file that is a regular one, reached by no link, and not too large."""
+    """Return a file's path, if it is a regular file, has no symbolic link in its path, and is not too large."""
     _no_link(folder, path)
     file = folder / path
     try:
@@ -248,9 +254,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         for path in take(options.proposal, Path.cwd(), options.stack):
-            print(f"taken: {one_line(path)}")
+            print(f"copied: {one_line(path)}")
     except Refused as refused:
-        sys.stderr.write(f"error: {refused}; nothing was taken\n")
+        sys.stderr.write(f"error: {refused}; nothing was copied\n")
         sys.exit(2)
 
 

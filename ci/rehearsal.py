@@ -1,7 +1,7 @@
-"""The steps of the CI templates, for real: on the sandbox, with a forge on loopback that keeps comments and issues.
+"""Runs the real steps of the CI templates on the sandbox, with a fake forge that keeps comments and issues.
 
-`make ci-rehearsal` runs it against the sandbox's stack. It prints what a pull request and an issue would show, and
-fails where a step doesn't do what the templates promise.
+`make ci-rehearsal` runs this against the sandbox's stack. It prints the texts of the pull request's comment and of the
+issue, and fails if a step does not do what the templates promise.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from flotilla.kube.connection import Connection
 from flotilla.kube.objects import ObjectRef
 
 HERE = Path(__file__).resolve().parent
-TOKEN = "rehearsal-token"  # noqa: S105 - of a server that lives for seconds
+TOKEN = "rehearsal-token"  # noqa: S105 - the token of the fake forge
 _TEMPLATE = ObjectRef("apps/v1", "Deployment", "nginx", "default")
 
 
 class FakeForge:
-    """As much of GitHub's REST API as the steps use, on loopback."""
+    """The part of GitHub's REST API that the steps use, on the loopback address."""
 
     def __init__(self) -> None:
         self.comments: list[dict[str, Any]] = []
@@ -37,7 +37,7 @@ class FakeForge:
         self.refused = 0
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> Any:
-        """Do what a request asks for."""
+        """Carry out a request and return the answer."""
         parts = path.partition("?")[0].strip("/").split("/")[3:]
         match method, parts:
             case "GET", ["issues", "7", "comments"]:
@@ -74,7 +74,7 @@ class FakeForge:
 
     @contextmanager
     def served(self) -> Iterator[str]:
-        """Serve on a free port of loopback and give the URL."""
+        """Serve on a free port of the loopback address; yield the URL."""
         forge = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -94,7 +94,7 @@ class FakeForge:
             do_GET = do_POST = do_PATCH = _handle  # noqa: N815 - the library's names
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -107,7 +107,7 @@ class FakeForge:
 
 
 class Rehearsal:
-    """One project, one stack, one forge."""
+    """Runs steps for one project, one stack and one forge."""
 
     def __init__(self, project: Path, stack: str, forge: FakeForge, url: str, event: Path) -> None:
         self.project = project
@@ -126,7 +126,7 @@ class Rehearsal:
         }
 
     def step(self, name: str, *, expect: int = 0) -> None:
-        """Run a step as a CI job does, from the project's folder."""
+        """Run a step as a CI job does, in the project's folder."""
         done = subprocess.run(
             ["bash", str(HERE / "steps" / f"{name}.sh")],
             cwd=self.project,
@@ -141,45 +141,45 @@ class Rehearsal:
         print(f"  {name}: exit {done.returncode}, as promised")
 
 
-def rehearse(project: Path, stack: str) -> FakeForge:
-    """Play a pull request, a merge, and a day with drift; return what the forge holds in the end."""
+def run_all(project: Path, stack: str) -> FakeForge:
+    """Run the steps of a pull request, of a merge, and of a day with drift; return the forge with its entries."""
     forge = FakeForge()
     with tempfile.TemporaryDirectory() as folder, forge.served() as url:
         event = Path(folder) / "event.json"
         event.write_text(json.dumps({"pull_request": {"number": 7}}))
-        play = Rehearsal(project, stack, forge, url, event)
-        play.step("check")
-        play.step("preview")
-        _hold(len(forge.comments) == 1 and "joins" in forge.comments[0]["body"], "the plan is a comment")
-        play.step("up")
-        play.step("preview")
-        _hold(len(forge.comments) == 1 and forge.comments[0]["changes"] == 1, "the same comment, updated")
-        play.step("drift")
-        _hold(not forge.issues, "a clean fleet opens no issue")
+        job = Rehearsal(project, stack, forge, url, event)
+        job.step("check")
+        job.step("preview")
+        _require(len(forge.comments) == 1 and "joins" in forge.comments[0]["body"], "the plan is a comment")
+        job.step("up")
+        job.step("preview")
+        _require(len(forge.comments) == 1 and forge.comments[0]["changes"] == 1, "the same comment, updated")
+        job.step("drift")
+        _require(not forge.issues, "a clean fleet opens no issue")
         _scale(project, 3)
-        play.step("drift", expect=ExitCode.DRIFT)
-        play.step("drift", expect=ExitCode.DRIFT)
-        _hold(len(forge.issues) == 1 and "spec.replicas" in forge.issues[0]["body"], "drift is one issue")
+        job.step("drift", expect=ExitCode.DRIFT)
+        job.step("drift", expect=ExitCode.DRIFT)
+        _require(len(forge.issues) == 1 and "spec.replicas" in forge.issues[0]["body"], "drift is one issue")
         _scale(project, 2)
-        play.step("drift")
-        _hold(forge.issues[0]["state"] == "closed", "the issue is closed when the fleet is clean again")
-        _hold(TOKEN not in play.log and not forge.refused, "the token is in no log")
+        job.step("drift")
+        _require(forge.issues[0]["state"] == "closed", "the issue is closed when the fleet is clean again")
+        _require(TOKEN not in job.log and not forge.refused, "the token is in no log")
     return forge
 
 
-def _hold(promise: object, what: str) -> None:
-    if not promise:
-        sys.exit(f"not so: {what}")
+def _require(condition: object, what: str) -> None:
+    if not condition:
+        sys.exit(f"this should be true, but is not: {what}")
     print(f"  {what}")
 
 
 def _scale(project: Path, replicas: int) -> None:
-    """Change the template by hand."""
+    """Change the template in the control plane, outside of the stack."""
     file = project / ".flotilla" / "sandbox" / "kubeconfigs" / "karmada.yaml"
     karmada = Connection(kubeconfigs.select(kubeconfigs.load(file.read_text())), name="karmada")
-    karmada.patch(_TEMPLATE, {"spec": {"replicas": replicas}}, query={"fieldManager": "by-hand"})
+    karmada.patch(_TEMPLATE, {"spec": {"replicas": replicas}}, query={"fieldManager": "somebody"})
 
 
 if __name__ == "__main__":
-    forge_now = rehearse(Path.cwd(), "sandbox")
-    print("\n" + forge_now.comments[0]["body"] + "\n\n" + forge_now.issues[0]["body"])
+    result = run_all(Path.cwd(), "sandbox")
+    print("\n" + result.comments[0]["body"] + "\n\n" + result.issues[0]["body"])

@@ -1,4 +1,4 @@
-"""Write the completions that the wheel installs (`make completions`): what `flotilla completion SHELL` prints."""
+"""Write the completion scripts that the wheel installs (`make completions`): what `flotilla completion` prints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FILES = {"bash": "flotilla", "zsh": "_flotilla", "fish": "flotilla.fish"}
 
 
 def made() -> dict[str, str]:
-    """Return the scripts by their files' names; the first line is for zsh alone, which finds them by it."""
+    """Return the scripts by their files' names. Only zsh needs the first line: it finds completion scripts by it."""
     scripts = {shell: shellcode(["flotilla"], shell=shell).lstrip("\n") for shell in FILES}
     scripts["bash"] = scripts["bash"].removeprefix("#compdef flotilla\n")
     return {file: scripts[shell] for shell, file in FILES.items()}

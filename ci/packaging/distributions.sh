@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Build the distributions twice, from one commit, into dist/; they are the same bytes, and pass the published checks.
-# Needs the programs of ci/packaging/tools.txt.
+# Build the distributions into dist/, and once more elsewhere; check that both builds have the same bytes and pass the
+# published checks. Needs the programs of ci/packaging/tools.txt.
 set -euo pipefail
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH

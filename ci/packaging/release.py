@@ -1,4 +1,4 @@
-"""What must hold before a release: one version everywhere, and notes of it in the changelog.
+"""Check that a release has the same version everywhere and notes in the changelog.
 
 release.py check v0.2.0        the tag, pyproject.toml, flotilla.__version__ and CHANGELOG.md agree
 release.py notes v0.2.0        print the changelog's section of a version
@@ -20,11 +20,11 @@ def version_of(tag: str) -> str:
     """Return the version that a tag names.
 
     Raises:
-        ValueError: it names none.
+        ValueError: the tag is not that of a version.
     """
     found = _VERSION.fullmatch(tag)
     if not found:
-        raise ValueError(f"{tag!r} is no tag of a version: write it as v1.2.3 or v1.2.3rc1")
+        raise ValueError(f"{tag!r} is not the tag of a version: write it as v1.2.3 or v1.2.3rc1")
     return found[1]
 
 
@@ -32,7 +32,7 @@ def notes(changelog: str, version: str) -> str:
     """Return the changelog's section of a version, without its heading.
 
     Raises:
-        ValueError: there is none, or it is empty.
+        ValueError: there is no such section, or it is empty.
     """
     heading = re.compile(rf"^## \[{re.escape(version)}\].*$", re.MULTILINE)
     found = heading.search(changelog)
@@ -42,12 +42,12 @@ def notes(changelog: str, version: str) -> str:
     following = re.search(r"^## ", rest, re.MULTILINE)
     text = rest[: following.start() if following else len(rest)].strip()
     if not text:
-        raise ValueError(f"CHANGELOG.md says nothing of {version}")
+        raise ValueError(f"CHANGELOG.md has no notes in the section of {version}")
     return text + "\n"
 
 
 def problems(root: Path, tag: str) -> list[str]:
-    """Return what keeps a tag from being released, a line each."""
+    """Return the reasons why a tag can't be released, one line each."""
     try:
         version = version_of(tag)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Write the files of the project template that are made from the repository's own (`make template`)."""
+"""Write the files of the project template that are generated from files of the repository (`make template`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def made() -> dict[str, str]:
-    """Return the files by their paths in the template."""
+    """Return the texts of the generated files, by their paths in the template."""
     program = (ROOT / "__main__.py").read_text()
     return {
         "__main__.py": program.replace("from components", "from flotilla_project.components"),

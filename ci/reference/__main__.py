@@ -1,6 +1,6 @@
 """Writes the pages of docs/reference that are generated from models, the parser and the exit codes: `make reference`.
 
-A test fails where a committed page is not what this writes.
+A test fails if a committed page differs from what this program writes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PAGES = {
     "commands.md": commands.page,
     "exit-codes.md": exit_codes.page,
 }
-"""By name in docs/reference: the function that returns the page's text."""
+"""The names of pages in docs/reference, with the functions that return their texts."""
 
 
 def main() -> None:

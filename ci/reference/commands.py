@@ -61,7 +61,7 @@ def _verb(verb: str, parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _synopsis(verb: str, parser: argparse.ArgumentParser) -> str:
-    """Return the verb with its own arguments; those of every verb are left out, and lines are wrapped between them."""
+    """Return the verb with its own arguments, without the arguments of every verb; lines wrap between arguments."""
     options, positional = _own(parser)
     parts = [*_alternatives(parser, options), *map(_argument, positional)]
     lines, current = [], f"flotilla {verb}"
@@ -75,7 +75,7 @@ def _synopsis(verb: str, parser: argparse.ArgumentParser) -> str:
 
 
 def _argument(action: argparse.Action) -> str:
-    """Return an argument as a synopsis has it."""
+    """Return an argument in the form of a synopsis."""
     if not action.option_strings:
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             return "VERB ..."
@@ -87,7 +87,7 @@ def _argument(action: argparse.Action) -> str:
 
 
 def _alternatives(parser: argparse.ArgumentParser, options: list[argparse.Action]) -> Iterator[str]:
-    """Yield options as a synopsis has them, those that exclude each other as one."""
+    """Yield options in the form of a synopsis; options that exclude each other are one part."""
     groups = [(one.required, one._group_actions) for one in parser._mutually_exclusive_groups]  # noqa: SLF001
     for option in options:
         required, group = next((one for one in groups if option in one[1]), (False, []))
@@ -136,6 +136,6 @@ def _table(groups: list[list[argparse.Action]]) -> Iterator[str]:
 
 
 def _meaning(action: argparse.Action) -> str:
-    """Return an argument's help; words that begin with `--` become code, as values in capitals are already."""
+    """Return an argument's help, in which words that start with `--` become code."""
     text = action.help or ""
     return re.sub(r"(?<![`\w-])(--[a-z][\w-]*)", r"`\1`", text).replace("|", "\\|").replace("*", "\\*")

@@ -1,4 +1,4 @@
-"""The reference of exit codes, from the command's enum and what its verbs say of them."""
+"""The reference of exit codes, from the command's enum and the table of examples."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def page() -> str:
         "| --- | --- | --- |",
         *(f"| {int(code)} | {code.name.lower()} | {code.meaning} |" for code in ExitCode),
         "",
-        "With `--json` every exit prints one document: the verb's for 0 and 3, an [error](errors-json.md) for others.",
-        "Without `--debug` no exit prints a traceback.",
+        "With `--json` every run prints one document: the verb's for 0 and 3, else an [error](errors-json.md).",
+        "Tracebacks are printed only with `--debug`.",
         "",
         "## By verb",
         "",
-        "The codes that mean something particular for a verb. 1 and 2 are possible for every verb.",
+        "The codes that have a special meaning for a verb. Every verb may end with 1 or 2.",
         "",
         "| verb | code | meaning |",
         "| --- | --- | --- |",

@@ -1,4 +1,4 @@
-"""What the models' validators refuse, from their source: each call of `refuse` has the rule, why, and the remedy."""
+"""Reads from the source what the models' validators refuse: each call of `refuse` has rule, consequence and remedy."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from flotilla.stack.fleet import Fleet
 
 _UNNAMED = "…"
 _EMPTY = re.compile(r"(?:`\w+` )?(?:has|the key|without|…| )+")
-"""A rule whose names are known only when a file is read, and that says nothing without them."""
+"""Matches a rule that is empty without its names, which are only known when a file is read."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """One thing that validation refuses."""
+    """A rule of validation, with what would happen without it and the remedy."""
 
     rule: str
     consequence: str
@@ -31,7 +31,7 @@ class Refusal:
 
 
 def refusals_of(name: str) -> list[Refusal]:
-    """Return what the validators of a model and of its keys refuse, in the order of the source; no rule of a base."""
+    """Return what a model's own validators and those of its keys refuse, in the order of the source."""
     model = _models()[name]
     found: dict[Refusal, None] = {}
     for key, function in _validators(model):

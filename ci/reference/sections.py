@@ -147,6 +147,6 @@ HELM = (
     Section("Each of `extraMounts`", "Mount"),
 )
 CONDITIONS = "Affinity"
-"""The model whose keys other models have as well; their sections don't repeat them, but `placement` does."""
+"""The model whose keys other models have, too. Of their sections only that of `placement` lists these keys."""
 LISTED_AS = {CONDITIONS: "Placement"}
-"""Models without a section of their own, by the model whose section has their keys."""
+"""The models without their own section, with the model whose section lists their keys."""

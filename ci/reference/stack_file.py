@@ -71,7 +71,7 @@ def _sections(sections: Iterable[Section], schema: dict[str, Any], page: str) ->
 
 
 def _mapping(definition: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of a definition that has keys: some mappings have a short form beside it."""
+    """Return the part of a definition that has keys. Some mappings have a short form, too."""
     if "properties" in definition:
         return definition
     return next(one for one in definition["anyOf"] if "properties" in one)
@@ -103,7 +103,7 @@ def _refusals(name: str) -> Iterator[str]:
 
 
 def _of_value(value: dict[str, Any], schema: dict[str, Any], page: str, *, many: bool = False) -> str:
-    """Return the type of a value as a reader sees it, with its bounds."""
+    """Return the type of a value in readable form, with its limits."""
     if "$ref" in value:
         return _of_definition(value["$ref"].rpartition("/")[2], schema, page, many=many)
     if "anyOf" in value:
@@ -154,7 +154,7 @@ def _home(model: str) -> tuple[str, str]:
 
 
 def _anchor(heading: str) -> str:
-    """Return the anchor of a heading, as the repository's view and the site make it."""
+    """Return the anchor of a heading, in the form that the forge and the documentation's site use."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -179,7 +179,7 @@ def _default(value: dict[str, Any]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a text in which `<` outside of code is no HTML."""
+    """Return a text in which `<` is escaped outside of code."""
     parts = text.split("`")
     return "`".join(part if number % 2 else part.replace("<", "\\<") for number, part in enumerate(parts))
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a pull request runs by default: its own code, without any secret. The stack file and its manifests are checked, and
-# the policies judge a plan against nothing: every cluster is one that doesn't answer. Exit: that of the first that fails.
+# The step of every pull request. It runs the pull request's own code without any secret: it checks the stack file and its
+# manifests, and checks a plan without any cluster against the policies. Exit code: that of the first command that fails.
 set -euo pipefail
 : "${STACK:?name the stack in STACK}"
 if [ -n "${PULUMI_CONFIG_PASSPHRASE:-}${PULUMI_ACCESS_TOKEN:-}" ]; then

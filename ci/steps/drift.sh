@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the schedule runs: one issue a stack, open while there is drift. Exit: that of `flotilla drift`.
+# The step of the schedule: keeps one issue per stack, open while there is drift. Exit code: that of `flotilla drift`.
 set -euo pipefail
 : "${STACK:?name the stack in STACK}"
 . "$(dirname "$0")/quietly.sh"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The plan and the policies' verdicts, as one comment. Exit: that of `flotilla preview`. Run it from a checkout of the
-# base branch: PROPOSAL names the pull request's, of which only workloads and their manifests are taken.
+# Writes the plan and the policies' verdicts into one comment. Exit code: that of `flotilla preview`. Run it in a checkout
+# of the base branch. PROPOSAL names a checkout of the pull request, from which only workloads and manifests are copied.
 set -euo pipefail
 : "${STACK:?name the stack in STACK}"
 . "$(dirname "$0")/quietly.sh"

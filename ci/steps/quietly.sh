@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Prints files. What stands in them comes from clusters and pull requests: GitHub's runner would carry out the workflow
-# commands in it, so command processing is stopped meanwhile. The token that resumes it can't be guessed.
+# Prints files. They contain texts from clusters and pull requests, and GitHub's runner would run workflow commands in
+# them. So command processing is stopped while they are printed. The token that resumes it can't be guessed.
 quietly() {
   local word
   word=$(python -c 'import secrets; print(secrets.token_hex(16))')

@@ -3,7 +3,7 @@
     from flotilla.agent import Toolbox, Workplace
 
     toolbox = Toolbox(Workplace(project=Path("."), stack="dev"))
-    toolbox.schemas()                      # for any framework that takes JSON-schema functions
+    toolbox.schemas()                      # for any framework that uses functions with JSON Schemas
     toolbox.call("list_clusters", {})      # a dict, or a FlotillaError in one line
 
 `flotilla.agent.server` serves the same toolbox over MCP.

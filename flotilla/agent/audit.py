@@ -1,4 +1,4 @@
-"""The audit log: every call of a tool, one JSON document a line, whether it was carried out, refused or failed."""
+"""The audit log: one line of JSON for every call of a tool that was done, refused or failed."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _LONGEST = 200
 
 @dataclass(frozen=True)
 class AuditLog:
-    """A file that is only added to; its owner alone may read it."""
+    """A file to which lines are only added. Only its owner may read it."""
 
     file: Path
     _lock: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     def record(self, tool: str, arguments: dict[str, Any], *, outcome: str, seconds: float, **more: Any) -> None:
-        """Add a call: it is on disk before its answer is given.
+        """Add a call. The line is on disk when this method returns, which is before the answer is sent.
 
         Args:
-            tool: its name.
-            arguments: as they came; long texts are recorded by length and hash, for they may hold secrets.
+            tool: the tool's name.
+            arguments: the arguments; of long texts only the length and a hash are written, as they may have secrets.
             outcome: done, refused or failed.
-            seconds: how long it took.
-            more: what else is known, such as the caller or the error.
+            seconds: the duration.
+            more: other fields, such as the caller or the error.
         """
         entry = {
             "time": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),

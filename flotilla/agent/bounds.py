@@ -1,4 +1,4 @@
-"""Answers that fit into a model's context: lists in pages, long texts cut, and a way to ask for the rest."""
+"""Limits the size of answers, so that they fit an agent's context: lists are paged, and long texts are cut."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from flotilla.agent.tool import PagedArguments, Refused
 T = TypeVar("T", bound=BaseModel)
 
 MOST_CHARACTERS = 24_000
-"""Of a whole answer as JSON: about 6,000 tokens."""
+"""The most characters of an answer as JSON: about 6,000 tokens."""
 _LIST_CHARACTERS = 18_000
 _TEXT_CHARACTERS = 400
 
 
 class Part(NamedTuple):
-    """The entries of a page, and the cursor of the next."""
+    """The range of entries of a page, and the cursor of the next page."""
 
     first: int
     end: int
@@ -26,10 +26,10 @@ class Part(NamedTuple):
 
 
 def page(entries: Sequence[T], asked: PagedArguments) -> Part:
-    """Return which entries fit: at most `limit`, and no more than an answer may hold; always at least one.
+    """Return which entries are on a page: at least one, at most `limit`, and no more than fit in an answer.
 
     Raises:
-        Refused: the cursor isn't one of ours.
+        Refused: no answer of this tool can have given the cursor.
     """
     first = _position(asked.cursor, len(entries))
     end, size = first, 0
@@ -42,7 +42,7 @@ def page(entries: Sequence[T], asked: PagedArguments) -> Part:
 
 
 def cut(text: str) -> str:
-    """Return a text that is no longer than a reader needs."""
+    """Return a text of at most `_TEXT_CHARACTERS` characters; a longer one is cut, and its length is named."""
     return text if len(text) <= _TEXT_CHARACTERS else f"{text[:_TEXT_CHARACTERS]}… ({len(text)} characters in all)"
 
 
@@ -51,6 +51,6 @@ def _position(cursor: str, length: int) -> int:
         return 0
     if not cursor.isdigit() or int(cursor) > length:
         raise Refused(
-            f"cursor {cursor!r} is not one that this tool gave", hint="give the next_cursor of the answer before"
+            f"cursor {cursor!r} does not come from this tool", hint="give the next_cursor of the previous answer"
         )
     return int(cursor)

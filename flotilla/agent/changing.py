@@ -1,4 +1,4 @@
-"""Tools that change the fleet. Each needs the digest of a plan that was shown, and does that plan or nothing."""
+"""Tools that change the fleet. Each needs the digest of a previewed plan, and applies exactly that plan or nothing."""
 
 from __future__ import annotations
 
@@ -16,56 +16,59 @@ _DIGEST = Field(default="", description="The digest of preview_change for exactl
 
 
 class Apply(Arguments):
-    """Which plan."""
+    """The plan to apply."""
 
     digest: str = _DIGEST
 
 
 class MoveWorkload(MoveFields):
-    """Which workload, where to, and which plan."""
+    """The workload to move, its new clusters, and the plan to apply."""
 
     digest: str = _DIGEST
 
 
 class ScaleWorkload(ScaleFields):
-    """Which workload, how many replicas, and which plan."""
+    """The workload to scale, its replicas, and the plan to apply."""
 
     digest: str = _DIGEST
 
 
 class Rollback(BackFields):
-    """Which update, and which plan."""
+    """The update to go back to, and the plan to apply."""
 
     digest: str = _DIGEST
 
 
 class Done(Answer):
-    """What was done."""
+    """What a changing tool has done."""
 
-    complete: bool = Field(description="Everything of the plan is done. If not, call apply again after a new preview.")
-    as_previewed: bool = Field(description="What was done is what the preview showed, resource by resource.")
-    summary: dict[str, int] = Field(description="How many resources by operation.")
+    complete: bool = Field(description="The whole plan is applied. If not, make a new preview and call apply again.")
+    as_previewed: bool = Field(description="The same operations were done as in the preview.")
+    summary: dict[str, int] = Field(description="The number of resources by operation.")
     failures: list[str]
-    stack_file: str = Field(description="The stack file if it was changed: commit it. Else empty.")
+    stack_file: str = Field(description="The stack file if it was changed: commit it. Otherwise empty.")
 
 
 class Changing:
-    """The tools' work."""
+    """The changing tools of a workplace."""
 
     def __init__(self, workplace: Workplace) -> None:
-        """Change a workplace's stack."""
+        """Work on the stack of a workplace."""
         self._workplace = workplace
 
     def tools(self) -> list[Tool]:
-        """Return the tools; none where changes are off."""
+        """Return the tools; none if changes are not allowed."""
         if not self._workplace.allow_changes:
             return []
-        needs = "Call preview_change first and give its digest; without it, or when anything has changed since, nothing"
+        needs = (
+            "Call preview_change first and give its digest: the tool changes nothing without the digest, or if "
+            "anything has changed since the preview."
+        )
         return [
             Tool(
                 "apply",
                 "Apply the stack file",
-                f"Make the fleet what the stack file says. {needs} is done.",
+                f"Apply the stack file to the fleet. {needs}",
                 Apply,
                 Done,
                 lambda asked: self._carry_out(None, asked.digest),
@@ -74,8 +77,8 @@ class Changing:
             Tool(
                 "move_workload",
                 "Move a workload",
-                f"Run a workload on other clusters: changes the stack file and applies it. {needs} is done. In the "
-                "preview give the same workload and clusters, with kind move.",
+                f"Run a workload on other clusters: changes the stack file and applies it. {needs} In the preview give "
+                "the same workload and clusters, with kind move.",
                 MoveWorkload,
                 Done,
                 lambda asked: self._carry_out(Move(workload=asked.workload, clusters=asked.clusters), asked.digest),
@@ -84,8 +87,8 @@ class Changing:
             Tool(
                 "scale_workload",
                 "Scale a workload",
-                f"Change a workload's replicas: changes the stack file and applies it. {needs} is done. In the "
-                "preview give the same workload and replicas, with kind scale.",
+                f"Change a workload's replicas: changes the stack file and applies it. {needs} In the preview give the "
+                "same workload and replicas, with kind scale.",
                 ScaleWorkload,
                 Done,
                 lambda asked: self._carry_out(Scale(workload=asked.workload, replicas=asked.replicas), asked.digest),
@@ -94,9 +97,9 @@ class Changing:
             Tool(
                 "rollback",
                 "Go back to an earlier update",
-                "Make the fleet what an earlier update declared, after a bad one. The stack file is not changed: it "
-                "still declares what was gone back from, and the next apply goes forward again; say so to a person. "
-                f"{needs} is done. In the preview give the same number, with kind rollback.",
+                "Apply what an earlier update declared, after a bad update. The stack file is not changed: it still "
+                "declares the bad update, and the next apply would apply that again; inform a person about this. "
+                f"{needs} In the preview give the same number, with kind rollback.",
                 Rollback,
                 Done,
                 lambda asked: self._carry_out(Back(to=asked.to), asked.digest),
@@ -108,29 +111,30 @@ class Changing:
         if not digest:
             raise Refused(
                 "no digest was given, so nothing was changed",
-                hint="call preview_change with this change, look at its plan, and give its digest",
+                hint="call preview_change with this change, read its plan, and give its digest",
             )
         with self._workplace.taking_turn():
             found = planned(self._workplace, edit, applying=True)
             if not hmac.compare_digest(found.digest, digest):
                 raise Refused(
-                    f"digest {digest[:40]!r} is not of this plan: the stack file, the fleet's state or the change "
-                    "differs from what was previewed, so nothing was changed",
-                    hint="call preview_change again and look at the new plan",
+                    f"digest {digest[:40]!r} is not the digest of this plan: the stack file, the fleet's state or the "
+                    "change differs from the preview, so nothing was changed",
+                    hint="call preview_change again and read the new plan",
                 )
             if found.refusals:
                 raise Refused(
                     f"this plan is refused, so nothing was changed: {'; '.join(found.refusals)}",
-                    hint=f"a person confirms it with `flotilla {found.verb} --plan DIGEST`"
+                    hint=f"a person can confirm it with `flotilla {found.verb} --plan DIGEST`"
                     if found.needs_a_person
                     else "",
                 )
             return self._do(found, edit)
 
     def _do(self, found: Planned, edit: Move | Scale | Back | None) -> Done:
-        """Write the file first: whatever happens then, it says what the next `up` has to complete.
+        """Write the stack file, then apply the plan.
 
-        What runs is bound to the plan: a step that it does not have is refused, whoever edits a file meanwhile.
+        The file is written first, so that after a failure the next `up` completes the change. The run refuses steps
+        that the plan does not have, even if a file is edited in the meantime.
         """
         file = self._workplace.setting().stack_file
         text = proposed(self._workplace, edit)

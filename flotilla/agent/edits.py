@@ -1,4 +1,4 @@
-"""Changes of a stack file that an agent may ask for: as text, with everything else in the file left as it is."""
+"""Changes of a stack file that an agent may ask for. They keep the rest of the file's text as it is."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from flotilla.agent.tool import Arguments, Refused
 from flotilla.stack.editing import Unreadable, round_trip
 
 _WORKLOADS = "flotilla:workloads"
-# What chooses clusters in a placement, besides their names: after a move only the names do.
+# The keys of a placement that choose clusters by other things than their names. A move removes them.
 _CONDITIONS = ("labels", "providers", "regions", "zones", "exclude")
 
 
 class MoveFields(Arguments):
-    """Which workload, and where to."""
+    """The workload to move, and its new clusters."""
 
     workload: str = Field(description="The workload's name in the stack file.")
     clusters: list[str] = Field(
-        min_length=1, max_length=1000, description="The clusters that must run it, and no others."
+        min_length=1, max_length=1000, description="All clusters that must run it; no others will."
     )
 
 
 class ScaleFields(Arguments):
-    """Which workload, and how many replicas."""
+    """The workload to scale, and its replicas."""
 
     workload: str = Field(description="The workload's name in the stack file.")
     replicas: int = Field(ge=0, le=10_000, description="Replicas: in each cluster, or divided among them, as declared.")
@@ -43,14 +43,14 @@ class Scale(ScaleFields):
 
 
 class BackFields(Arguments):
-    """Which earlier update."""
+    """The update to go back to."""
 
     to: int | None = Field(
         default=None,
         ge=1,
         le=1_000_000,
         description="The update's number in `flotilla history`. By default the newest one before the current one that "
-        "ended well and declared something else.",
+        "succeeded and declared something else.",
     )
 
 
@@ -64,10 +64,10 @@ Edit = Annotated[Move | Scale | Back, Field(discriminator="kind")]
 
 
 def edited(text: str, edit: Move | Scale) -> str:
-    """Return a stack file's text with the change in it; comments, order and quotes stay.
+    """Return a stack file's text with a change. Comments, order and quotes stay.
 
     Raises:
-        Refused: the file has no such workload, or one that can't be changed so.
+        Refused: the file has no such workload, or the workload can't be changed in this way.
     """
 
     def change(document: Any) -> None:
@@ -80,7 +80,7 @@ def edited(text: str, edit: Move | Scale) -> str:
     try:
         return round_trip(text, change)
     except Unreadable:
-        raise Refused("the stack file isn't valid YAML", hint="validate_stack says where") from None
+        raise Refused("the stack file isn't valid YAML", hint="call validate_stack to see where") from None
 
 
 def _workload(document: Any, name: str) -> Any:
@@ -95,7 +95,7 @@ def _workload(document: Any, name: str) -> Any:
 def _scale(workload: Any, edit: Scale) -> None:
     if workload.get("manifests"):
         raise Refused(
-            f"workload {edit.workload!r} is made of manifest files: its replicas stand there",
+            f"workload {edit.workload!r} has manifest files: its replicas are written there",
             hint="change the manifest, or use the short form with `image` and `replicas`",
         )
     workload["replicas"] = edit.replicas

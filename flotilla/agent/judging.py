@@ -1,4 +1,4 @@
-"""Tools that judge a stack and change nothing: its file, what `up` would do, drift, and what policies say."""
+"""Tools that check a stack and change nothing: its file, the plan of `up`, drift, and the project's policies."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _SHOWN_PROBLEMS = 40
 _SHOWN_NAMES = 100
 _PLANNING_SECONDS = 300.0
 _DRIFT_SECONDS = 660.0
-"""Two looks of at most 300 s each, and the time between them."""
+"""Two checks of at most 300 s each, and the time between them."""
 
 
 class ValidateStack(Arguments):
-    """What to validate."""
+    """The stack file to validate."""
 
     text: str = Field(
-        default="", max_length=200_000, description="A whole stack file as YAML; empty for the stack's own."
+        default="", max_length=200_000, description="A complete stack file as YAML; empty for the stack's own file."
     )
 
 
@@ -45,12 +45,12 @@ class Validation(Answer):
 
     valid: bool
     problems: list[str] = Field(description="Every problem: key, value, rule, consequence and remedy.")
-    members: list[str] = Field(description=f"The members that it declares, at most {_SHOWN_NAMES}.")
-    workloads: list[str] = Field(description=f"The workloads that it declares, at most {_SHOWN_NAMES}.")
+    members: list[str] = Field(description=f"The members that the file declares, at most {_SHOWN_NAMES}.")
+    workloads: list[str] = Field(description=f"The workloads that the file declares, at most {_SHOWN_NAMES}.")
 
 
 class PreviewChange(PagedArguments):
-    """What to preview."""
+    """The change to preview."""
 
     change: Edit | None = Field(
         default=None, description="A change of the stack file to preview; leave it out to preview the file as it is."
@@ -58,14 +58,15 @@ class PreviewChange(PagedArguments):
 
 
 class ClusterEffect(Answer):
-    """What becomes of a workload in a cluster, or of a cluster."""
+    """The effect of a plan on a cluster, or on a workload in a cluster."""
 
     what: str
     verb: str = Field(
-        description="joins, adopted (is there already and becomes the stack's), leaves, new, gone, changes, stays, "
-        "unscheduled (kept out), maintenance (of a member), undecided (Karmada chooses), "
-        "follows (an object that comes or goes with the workload: `dependencies`), rollout (in which waves it changes)"
-        ", or notice (to be known before it is applied)."
+        description="joins, adopted (exists already and becomes the stack's), leaves, new, gone, changes, stays, "
+        "unscheduled (Karmada won't schedule it there), maintenance (of a member), undecided (Karmada chooses), "
+        "follows (an object that comes or goes with the workload: `dependencies`), rollout (in which waves it "
+        "changes), there already (the member has the object), not asked (a member whose objects are not known), or "
+        "notice (read it before you apply the plan)."
     )
     details: list[str]
 
@@ -76,44 +77,49 @@ class ResourceChange(Answer):
     operation: str = Field(description="create, adopt, update, replace, delete, ...")
     resource: str
     type: str
-    changes: list[str] = Field(description="Field by field; secrets are masked.")
+    changes: list[str] = Field(description="One line for each field that changes; secrets are masked.")
 
 
 class PlanAnswer(PagedAnswer):
     """A plan."""
 
-    digest: str = Field(description="Stands for exactly this plan. A changing tool needs it, and refuses any other.")
-    summary: dict[str, int] = Field(description="How many resources by operation.")
+    digest: str = Field(
+        description="Identifies exactly this plan. A changing tool needs it, and applies no other plan."
+    )
+    summary: dict[str, int] = Field(description="The number of resources by operation.")
     blast_radius: str = Field(
-        description="How far it reaches: copies, clusters, pods that restart. Empty where it touches no cluster."
+        description="What the plan affects: copies, clusters, pods that restart. Empty if it changes no cluster."
     )
     clusters: list[ClusterEffect]
     workloads: list[ClusterEffect] = Field(description="One entry for each workload and cluster.")
     control_plane: list[ClusterEffect] = Field(description="Objects of the control plane itself that change.")
     resources: list[ResourceChange] = Field(description="Resources that change; paged.")
     refused_by: list[str] = Field(description="Policies that refuse this plan: it can't be applied.")
-    advice: list[str] = Field(description="Policies that advise against it.")
-    next_step: str = Field(description="What to call to carry it out.")
+    advice: list[str] = Field(description="Policies that advise against this plan.")
+    next_step: str = Field(description="What to call to apply the plan.")
 
 
 class CheckDrift(PagedArguments):
-    """How to look for drift."""
+    """How to check for drift."""
 
-    seconds: float = Field(default=60.0, gt=0, le=300, description="For all clusters together.")
+    seconds: float = Field(default=60.0, gt=0, le=300, description="The time limit for all clusters together.")
 
 
 class DriftAnswer(PagedAnswer):
     """What differs from what was declared."""
 
-    clean: bool = Field(description="Every cluster answered and nothing differs, or only what is ignored.")
-    unknown: dict[str, str] = Field(description="Clusters that did not answer, with the reason. They are not 'clean'.")
+    clean: bool = Field(description="Every cluster answered, and nothing differs except what the stack file ignores.")
+    unknown: dict[str, str] = Field(
+        description="Clusters that did not answer, with the reason: their drift is not known."
+    )
     findings: list[DriftFinding]
     ignored: list[str] = Field(
         description=f"Findings that the stack file ignores, with the reason and the last day, at most {_SHOWN_NAMES}."
     )
-    notices: list[str] = Field(description="What is to be known of the stack file's `drift.ignore`.")
-    held: list[str] = Field(
-        description="Clusters that a change in waves has not reached yet, on purpose: no drift (see rollout_status)."
+    notices: list[str] = Field(description="Notices about the stack file's `drift.ignore`.")
+    held: list[str] = Field(  # codespell:ignore held
+        description="Clusters that a change in waves has not reached yet. This is on purpose, and no drift (see "
+        "rollout_status)."
     )
 
 
@@ -122,33 +128,33 @@ class DriftFinding(Answer):
 
     cluster: str
     rule: str
-    text: str = Field(description="Object, field, value wanted and found, who wrote it last, and what fixes it.")
-    fixed_by: Literal["up", "karmada", "hand"]
+    text: str = Field(description="Object, field, wanted and found value, last writer, and remedy.")
+    fixed_by: Literal["up", "karmada", "hand"]  # codespell:ignore hand
 
 
 class PolicyAnswer(PagedAnswer):
-    """What the project's policies say of the stack as it is declared."""
+    """The verdicts of the project's policies on the stack as it is declared."""
 
-    refused: bool = Field(description="A mandatory policy is violated: the stack can't be applied.")
+    refused: bool = Field(description="The stack violates a mandatory policy and can't be applied.")
     verdicts: list[PolicyVerdict]
 
 
 class PolicyVerdict(Answer):
-    """One policy on one resource."""
+    """The verdict of one policy on one resource."""
 
     rule: str
     resource: str
-    status: str = Field(description="pass, fail, exempt or undecided (known only after an up).")
+    status: str = Field(description="pass, fail, exempt or undecided (only known after an up).")
     level: str
     message: str
     remedy: str
 
 
 class Judging:
-    """The tools' work."""
+    """The tools that check the stack of a workplace."""
 
     def __init__(self, workplace: Workplace) -> None:
-        """Judge a workplace's stack."""
+        """Work on the stack of a workplace."""
         self._workplace = workplace
 
     def tools(self) -> list[Tool]:
@@ -157,8 +163,9 @@ class Judging:
             Tool(
                 "validate_stack",
                 "Validate a stack file",
-                "Check the stack's file, or a text that you propose for it. All problems come in one go. A proposal "
-                "can name only files under the project's folder, by relative paths; its kubeconfigs are not opened.",
+                "Check the stack's file, or a text that you propose for it. The answer has all problems at once. A "
+                "proposal may name only files in the project's folder, by relative paths; its kubeconfigs are not "
+                "opened.",
                 ValidateStack,
                 Validation,
                 self.validate_stack,
@@ -166,8 +173,9 @@ class Judging:
             Tool(
                 "preview_change",
                 "Preview a change",
-                "Show what would change, without changing anything: the stack file as it is, with a move or a scale in "
-                "it, or as an earlier update declared it. The answer's digest is what the changing tools ask for.",
+                "Show what would change, without changing anything: for the stack file as it is, for the file with a "
+                "move or a scale in it, or for what an earlier update declared. The changing tools need the answer's "
+                "digest.",
                 PreviewChange,
                 PlanAnswer,
                 self.preview_change,
@@ -175,7 +183,7 @@ class Judging:
             ),
             Tool(
                 "check_drift",
-                "Look for drift",
+                "Check for drift",
                 "Compare the fleet with what was declared, down to the objects in the members. Takes a few seconds.",
                 CheckDrift,
                 DriftAnswer,
@@ -184,8 +192,8 @@ class Judging:
             ),
             Tool(
                 "check_policies",
-                "Ask the policies",
-                "Say what the project's policies make of the stack as it is declared now: first what fails.",
+                "Check the policies",
+                "Check the stack as it is declared now against the project's policies. Failed policies come first.",
                 PagedArguments,
                 PolicyAnswer,
                 self.check_policies,
@@ -194,7 +202,7 @@ class Judging:
         ]
 
     def validate_stack(self, asked: ValidateStack) -> Validation:
-        """Validate the stack's file, or a proposal for it."""
+        """Return whether the stack's file, or a proposal for it, is valid."""
         setting = self._workplace.setting()
         try:
             text = asked.text
@@ -214,13 +222,13 @@ class Judging:
         )
 
     def preview_change(self, asked: PreviewChange) -> PlanAnswer:
-        """Preview."""
+        """Return the plan of a change."""
         with self._workplace.taking_turn():
             found = planned(self._workplace, asked.change)
         return plan_answer(found, asked, enabled=self._workplace.allow_changes)
 
     def check_drift(self, asked: CheckDrift) -> DriftAnswer:
-        """Look for drift."""
+        """Return the drift of the stack."""
         setting = self._workplace.setting()
         ignores, rules = drift_settings(setting.stack_file).ignore, own_rules(setting.project)
         report = check_stack(self._workplace.open(), self._workplace.stack, asked.seconds, ignores, rules)
@@ -237,11 +245,11 @@ class Judging:
             findings=findings[part.first : part.end],
             ignored=[cut(f"{one.finding.cluster}: {ignored_sentence(one)}") for one in report.ignored[:_SHOWN_NAMES]],
             notices=[cut(text) for text in report.notices[:_SHOWN_PROBLEMS]],
-            held=[cut(one.text) for one in report.held[:_SHOWN_NAMES]],
+            held=[cut(one.text) for one in report.held_back[:_SHOWN_NAMES]],  # codespell:ignore held
         )
 
     def check_policies(self, asked: PagedArguments) -> PolicyAnswer:
-        """Judge the stack as it is declared."""
+        """Return the verdicts of the policies on the stack as it is declared."""
         with self._workplace.taking_turn():
             found = planned(self._workplace, None)
         ordered = sorted(found.verdicts, key=lambda v: (v.status != "fail", v.rule.name, v.resource))
@@ -266,7 +274,7 @@ class Judging:
 
 
 def plan_answer(found: Planned, asked: PagedArguments, *, enabled: bool) -> PlanAnswer:
-    """Return a plan as an agent reads it."""
+    """Return a plan as an answer for an agent."""
     plan = found.plan
     resources = [_resource(step) for step in found.result.changes]
     part = page(resources, asked)
@@ -342,12 +350,12 @@ def _next_step(found: Planned, *, enabled: bool) -> str:
         return "nothing: there are no changes"
     if found.needs_a_person:
         confirming = f"`flotilla {found.verb} --plan DIGEST`"
-        return f"ask a person: only guards refuse it, and {confirming} with its digest confirms it"
+        return f"ask a person: only guards refuse the plan, and {confirming} with its digest confirms it"
     if found.refusals:
         return "change the stack file so that no policy refuses it"
     if not enabled:
         return f"a person has to run `flotilla {found.verb}`: changing tools are off here"
-    return "the changing tool of the same kind (apply for the file as it is) with this digest"
+    return "call the changing tool of the same kind (apply for the file as it is) with this digest"
 
 
 def _resource(step: Step) -> ResourceChange:

@@ -1,4 +1,4 @@
-"""Tools that look at the running fleet: clusters, workloads, why a workload isn't well, and changes in waves."""
+"""Tools that read the running fleet: clusters, workloads, why a workload is not healthy, and changes in waves."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from flotilla.agent.tool import Answer, Arguments, PagedAnswer, PagedArguments, 
 from flotilla.agent.workplace import Workplace
 from flotilla.counts import counted
 from flotilla.deploy.rollouts import rollouts_of
+from flotilla.karmada.waves.record import Phase
 from flotilla.observe.fleet import fleet_status
 from flotilla.observe.members import MemberStatus, members_of
 from flotilla.observe.rollouts import RolloutStatus
@@ -19,12 +20,15 @@ from flotilla.observe.why import ask_why
 from flotilla.observe.workloads import CopyStatus, copies_of
 
 _ASK_SECONDS = 15.0
+_PHASES = tuple(str(phase) for phase in Phase)
+_SAME_KEYS = ("namespace", "workload", "change", "phase", "reached", "held", "since")  # codespell:ignore held
+"""The keys of a rollout's document that `RolloutLine` takes unchanged."""
 
 
 class ListClusters(PagedArguments):
     """Which clusters to list."""
 
-    only: Literal["all", "ready", "not-ready"] = Field(default="all", description="Leave out the others.")
+    only: Literal["all", "ready", "not-ready"] = Field(default="all", description="List only these clusters.")
     labels: str = Field(default="", description="Kubernetes label selector, such as site=edge,tier!=test.")
 
 
@@ -34,9 +38,11 @@ class ClusterLine(Answer):
     name: str
     ready: bool = Field(description="Karmada can reach the cluster and schedules to it.")
     reason: str = Field(description="Why it is not ready; empty if it is.")
-    mode: str = Field(description="Push: Karmada dials the cluster. Pull: an agent in the cluster dials Karmada.")
+    mode: str = Field(
+        description="Push: Karmada connects to the cluster. Pull: an agent in the cluster connects to Karmada."
+    )
     version: str = Field(description="Kubernetes version.")
-    nodes: str = Field(description="Ready nodes of all nodes, such as 3/3.")
+    nodes: str = Field(description="The number of ready nodes and of all nodes, such as 3/3.")
     region: str
     labels: dict[str, str]
 
@@ -44,30 +50,30 @@ class ClusterLine(Answer):
 class Clusters(PagedAnswer):
     """Clusters, those that are not ready first."""
 
-    ready: int = Field(description="How many of all clusters are ready.")
+    ready: int = Field(description="The number of ready clusters among all.")
     clusters: list[ClusterLine]
 
 
 class OneCluster(Arguments):
-    """Which cluster."""
+    """The cluster to describe."""
 
     name: str = Field(description="The cluster's name, as list_clusters gives it.")
 
 
 class ResourceUse(Answer):
-    """How much of a resource is taken."""
+    """How much of a resource is used."""
 
     resource: str = Field(description="cpu (cores), memory (bytes) or pods.")
     allocatable: float
-    allocated: float = Field(description="What the pods ask for.")
+    allocated: float = Field(description="The sum of the pods' requests.")
     percent: int
 
 
 class ClusterDetails(ClusterLine):
-    """A cluster, in full."""
+    """All facts about a cluster."""
 
-    since: str = Field(description="When it became ready or ceased to be (RFC 3339).")
-    endpoint: str = Field(description="The API server that Karmada dials.")
+    since: str = Field(description="When it became ready or not ready (RFC 3339).")
+    endpoint: str = Field(description="The API server to which Karmada connects.")
     provider: str
     zones: list[str]
     taints: list[str] = Field(description="Taints as key=value:effect; workloads need a toleration for them.")
@@ -78,7 +84,7 @@ class ClusterDetails(ClusterLine):
 class ListWorkloads(PagedArguments):
     """Which workloads to list."""
 
-    only: Literal["all", "healthy", "unhealthy"] = Field(default="all", description="Leave out the others.")
+    only: Literal["all", "healthy", "unhealthy"] = Field(default="all", description="List only these copies.")
     cluster: str = Field(default="", description="Only copies in this cluster; empty for all.")
     namespace: str = Field(default="", description="Only this namespace; empty for all.")
 
@@ -89,36 +95,38 @@ class CopyLine(Answer):
     namespace: str
     workload: str = Field(description="Kind and name, such as Deployment nginx.")
     cluster: str
-    replicas: str = Field(description="Ready of desired replicas, such as 2/2; empty for kinds without replicas.")
+    replicas: str = Field(description="Ready and desired replicas, such as 2/2; empty for kinds without replicas.")
     health: str = Field(description="Healthy, Unhealthy, Pending (not applied yet) or Unknown.")
-    reason: str = Field(description="Why, as far as the control plane knows. describe_workload asks the cluster.")
+    reason: str = Field(description="Why, if the control plane knows it. describe_workload asks the cluster, too.")
     images: list[str]
 
 
 class Workloads(PagedAnswer):
     """Copies of workloads, worst first."""
 
-    healthy: int = Field(description="How many of all copies are healthy.")
+    healthy: int = Field(description="The number of healthy copies among all.")
     copies: list[CopyLine]
 
 
 class OneWorkload(Arguments):
-    """Which workload."""
+    """The workload to describe."""
 
     name: str = Field(description="The workload's name without its kind, such as nginx.")
-    namespace: str = Field(default="", description="Its namespace; empty if the name is enough.")
+    namespace: str = Field(default="", description="Its namespace; empty for all namespaces.")
 
 
 class CopyDetails(CopyLine):
-    """One workload in one cluster, in full."""
+    """All facts about one workload in one cluster."""
 
-    overrides: list[str] = Field(description="Override policies that are in force in this cluster.")
+    overrides: list[str] = Field(description="Override policies that apply in this cluster.")
     since: str = Field(description="The last transition (RFC 3339).")
-    why: list[str] = Field(description="What the cluster itself says is wrong: pods, conditions, warnings. Else empty.")
+    why: list[str] = Field(
+        description="Why it is not healthy, from the cluster's pods, conditions and warnings. Otherwise empty."
+    )
 
 
 class WorkloadDetails(Answer):
-    """A workload's state everywhere, explained."""
+    """A workload's state in all clusters, with reasons."""
 
     summary: str = Field(description="The state in one sentence.")
     copies: list[CopyDetails]
@@ -135,7 +143,7 @@ class RolloutWaveLine(Answer):
 
     number: int
     clusters: list[str]
-    passed: bool = Field(description="It has the change and has passed its gate.")
+    passed: bool = Field(description="Its clusters have the change, and its gate is passed.")
 
 
 class RolloutLine(Answer):
@@ -143,30 +151,32 @@ class RolloutLine(Answer):
 
     namespace: str
     workload: str
-    change: str = Field(description="Tells this change from another one of the same workload.")
-    phase: str = Field(description="held, moving, approval, paused, failed, reverting or reverted.")
-    text: str = Field(description="Where it stands and why, in one line.")
+    change: str = Field(description="The ID of the change; another change of the same workload has another ID.")
+    phase: str = Field(description=f"{', '.join(_PHASES[:-1])} or {_PHASES[-1]}.")
+    text: str = Field(description="The state of the change and the reason for it, in one line.")
     waits_for: str = Field(
-        description="The approval that it waits for, such as before-2; else empty. A person gives it, with "
+        description="The approval that it waits for, such as before-2; otherwise empty. A person gives it with "
         "`flotilla rollout approve`."
     )
     waves: list[RolloutWaveLine]
     reached: list[str] = Field(description="Clusters that have the change.")
-    held: list[str] = Field(description="Clusters that keep what they ran until their wave: on purpose, no drift.")
+    held: list[str] = Field(  # codespell:ignore held
+        description="Clusters that keep the old version until their wave. This is on purpose, and no drift."
+    )
     since: str = Field(description="When it began (RFC 3339).")
 
 
 class Rollouts(PagedAnswer):
-    """Changes in waves that are under way, those first that somebody has to look at."""
+    """Changes in waves that are under way; those that need a person come first."""
 
     rollouts: list[RolloutLine]
 
 
 class Looking:
-    """The tools' work."""
+    """The tools that read the fleet of a workplace."""
 
     def __init__(self, workplace: Workplace) -> None:
-        """Look at a workplace's fleet."""
+        """Work on the fleet of a workplace."""
         self._workplace = workplace
 
     def tools(self) -> list[Tool]:
@@ -175,7 +185,7 @@ class Looking:
             Tool(
                 "list_clusters",
                 "List clusters",
-                "List the fleet's member clusters, those that are not ready first. Use it first to learn the names.",
+                "List the fleet's member clusters, those that are not ready first. Call it first to get their names.",
                 ListClusters,
                 Clusters,
                 self.list_clusters,
@@ -183,7 +193,7 @@ class Looking:
             Tool(
                 "describe_cluster",
                 "Describe a cluster",
-                "Show one cluster in full: capacity and use, labels, taints, and the workloads that run in it.",
+                "Show all facts about one cluster: capacity and use, labels, taints, and the workloads that run in it.",
                 OneCluster,
                 ClusterDetails,
                 self.describe_cluster,
@@ -191,7 +201,7 @@ class Looking:
             Tool(
                 "list_workloads",
                 "List workloads",
-                "List workloads with one entry for each cluster that runs them, worst first.",
+                "List workloads with one entry for each cluster that runs them, the worst first.",
                 ListWorkloads,
                 Workloads,
                 self.list_workloads,
@@ -199,8 +209,8 @@ class Looking:
             Tool(
                 "describe_workload",
                 "Explain a workload's state",
-                "Explain how one workload is in every cluster, and why it is not healthy: for copies that are not, the "
-                "clusters are asked for pods, conditions and warnings.",
+                "Show the state of one workload in every cluster. For copies that are not healthy, the tool asks the "
+                "clusters for pods, conditions and warnings to explain why.",
                 OneWorkload,
                 WorkloadDetails,
                 self.describe_workload,
@@ -217,7 +227,7 @@ class Looking:
         ]
 
     def list_clusters(self, asked: ListClusters) -> Clusters:
-        """List members."""
+        """Return a page of members."""
         members = members_of(self._workplace.control_plane(), labels=asked.labels)
         kept = [m for m in members if asked.only == "all" or m.ready == (asked.only == "ready")]
         lines = [ClusterLine(**_line(member)) for member in kept]
@@ -230,7 +240,7 @@ class Looking:
         )
 
     def describe_cluster(self, asked: OneCluster) -> ClusterDetails:
-        """Describe a member."""
+        """Return all facts about a member."""
         seen = fleet_status(self._workplace.control_plane())
         members = {member.name: member for member in seen.members}
         member = members.get(asked.name)
@@ -252,7 +262,7 @@ class Looking:
         )
 
     def list_workloads(self, asked: ListWorkloads) -> Workloads:
-        """List copies."""
+        """Return a page of copies."""
         copies = [
             copy
             for copy in copies_of(self._workplace.control_plane())
@@ -269,13 +279,13 @@ class Looking:
         )
 
     def describe_workload(self, asked: OneWorkload) -> WorkloadDetails:
-        """Explain a workload."""
+        """Return the state of a workload, with the reasons why copies are not healthy."""
         access = self._workplace.access()
         every = copies_of(access.control_plane)
         copies = [c for c in every if _called(c, asked.name) and asked.namespace in ("", c.namespace)]
         if not copies:
             known = sorted({c.workload.partition(" ")[2] for c in every})
-            raise Refused(f"no cluster is chosen for a workload {asked.name!r}", hint=f"there are {_names(known)}")
+            raise Refused(f"no cluster runs a workload {asked.name!r}", hint=f"there are {_names(known)}")
         why = ask_why(access, copies, seconds=_ASK_SECONDS)
         details = [
             CopyDetails(
@@ -287,14 +297,16 @@ class Looking:
             for copy in copies
         ]
         healthy = sum(copy.health == "Healthy" for copy in copies)
-        worst = next((f"; {c.cluster}: {(c.why or [c.reason or c.health])[0]}" for c in details if _ails(c)), "")
+        worst = next(
+            (f"; {c.cluster}: {(c.why or [c.reason or c.health])[0]}" for c in details if _is_unhealthy(c)), ""
+        )
         return WorkloadDetails(
             summary=f"{asked.name} is healthy in {healthy} of {counted(len(copies), 'cluster')}{worst}",
             copies=details[:50],
         )
 
     def rollout_status(self, asked: RolloutStatusOf) -> Rollouts:
-        """List changes in waves."""
+        """Return a page of changes in waves."""
         found, _ = rollouts_of(self._workplace.setting(), self._workplace.control_plane())
         lines = [_rollout(one) for one in found if asked.workload in ("", one.record.workload)]
         part = page(lines, asked)
@@ -304,7 +316,7 @@ class Looking:
 def _rollout(one: RolloutStatus) -> RolloutLine:
     found = one.to_json()
     return RolloutLine(
-        **{key: found[key] for key in ("namespace", "workload", "change", "phase", "reached", "held", "since")},
+        **{key: found[key] for key in _SAME_KEYS},
         text=cut(one.text),
         waits_for=one.waits_for,
         waves=[RolloutWaveLine(**wave) for wave in found["waves"]],
@@ -340,7 +352,7 @@ def _called(copy: CopyStatus, name: str) -> bool:
     return copy.workload.partition(" ")[2] == name
 
 
-def _ails(copy: CopyLine) -> bool:
+def _is_unhealthy(copy: CopyLine) -> bool:
     return copy.health != "Healthy"
 
 

@@ -1,4 +1,4 @@
-"""A change before it is made: its plan, what policies say of it, and the digest that stands for exactly this plan."""
+"""Plans a change without making it: the plan, the verdicts of policies on it, and the digest that identifies it."""
 
 from __future__ import annotations
 
@@ -29,47 +29,47 @@ from flotilla.stack.problems import ConfigError
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan."""
+    """A plan with its verdicts."""
 
     result: Result
     verdicts: list[Verdict]
     text: str
-    """The stack file, with the change in it."""
-    read: FleetPlan | None = None
-    """The plan in the fleet's words, where it was read already: with what members have of it."""
+    """The text of the stack file with the change."""
+    fleet_plan: FleetPlan | None = None
+    """What the plan means for the fleet, with the objects that members have already; None if not computed yet."""
     allow_guarded: bool = False
-    """What guards refuse may be done by its digest."""
+    """A plan that guards refuse may be applied by its digest."""
     verb: str = "up"
-    """The verb by which a person does the same."""
+    """The verb with which a person applies the same plan."""
 
     @property
     def digest(self) -> str:
-        """What stands for exactly this plan: the engine's digest over all checked inputs of every step."""
+        """The engine's digest of the checked inputs of all steps, which identifies exactly this plan."""
         return self.result.digest
 
     @cached_property
     def plan(self) -> FleetPlan:
-        """The plan in the fleet's words."""
-        return self.read or fleet_plan(self.result)
+        """What the plan means for the fleet."""
+        return self.fleet_plan or fleet_plan(self.result)
 
     @property
     def refusals(self) -> list[str]:
-        """What speaks against the plan: the plan itself, and what policies refuse, each with its remedy."""
-        return [*self._against(), *(v.sentence for v in self.verdicts if v.stops(confirmed=self.allow_guarded))]
+        """The reasons against the plan: its own and those of policies, each with its remedy."""
+        return [*self._own_refusals(), *(v.sentence for v in self.verdicts if v.stops(confirmed=self.allow_guarded))]
 
     @property
     def needs_a_person(self) -> bool:
-        """Tell whether only guards refuse the plan, so that a person may confirm it by its digest."""
+        """Whether only guards refuse the plan, so that a person may confirm it by its digest."""
         refusing = [v for v in self.verdicts if v.refuses]
-        return not self._against() and bool(self.refusals) and all(v.confirmable for v in refusing)
+        return not self._own_refusals() and bool(self.refusals) and all(v.confirmable for v in refusing)
 
-    def _against(self) -> list[str]:
-        """Return what speaks against the plan whatever policies say."""
+    def _own_refusals(self) -> list[str]:
+        """Return the reasons against the plan that don't come from policies."""
         left = (f"{why}: {REMEDY}, and that is a person's decision" for _, why in sorted(self.result.stopped.items()))
-        return [*self.plan.refusals, *self._there(), *left]
+        return [*self.plan.refusals, *self._existing(), *left]
 
-    def _there(self) -> list[str]:
-        """Say that objects exist already: whether they become the stack's is a person's decision."""
+    def _existing(self) -> list[str]:
+        """Return a refusal if objects exist already: a person decides whether the stack takes them over."""
         there = self.result.there
         if not there:
             return []
@@ -79,21 +79,21 @@ class Planned:
 
     @property
     def advice(self) -> list[str]:
-        """What policies advise against."""
+        """The texts of policies that advise against the plan but don't stop it."""
         failed = [v for v in self.verdicts if v.status is Status.FAIL]
         return [v.sentence for v in failed if not v.stops(confirmed=self.allow_guarded)]
 
 
 def planned(workplace: Workplace, edit: Move | Scale | Back | None, *, applying: bool = False) -> Planned:
-    """Preview a stack as it is declared, or as it would be after a change of its file; nothing is changed.
+    """Return the plan of a stack as it is declared, or with a change. Nothing is changed.
 
     Args:
-        workplace: the stack's.
-        edit: the change.
-        applying: the plan is to be carried out now.
+        workplace: the workplace of the stack.
+        edit: the change; None for the stack file as it is.
+        applying: the plan is applied after this.
 
     Raises:
-        Refused: the changed file is not valid, there is no way back, or the preview fails.
+        Refused: the changed file is not valid, a rollback is not possible, or the preview fails.
     """
     text = proposed(workplace, edit)
     with shown_stack(workplace, text, edit) as setting:
@@ -114,24 +114,25 @@ def planned(workplace: Workplace, edit: Move | Scale | Back | None, *, applying:
 
 
 def failing(result: Result) -> Refused:
-    """Return the refusal of what needs a preview that has failed."""
+    """Return the error for a preview that has failed."""
     return Refused(f"the preview fails: {'; '.join(result.failures)}", hint="nothing was changed")
 
 
 def meaning(text: str) -> str:
-    """Return what a stack file says, however it is laid out.
+    """Return the content of a stack file, independent of its layout.
 
-    Pulumi's CLI lays it out anew when it first sees a stack, and adds the salt of its secrets: no change of a plan.
+    Pulumi's CLI formats the file again when it first sees a stack, and adds the salt of its secrets. Neither changes a
+    plan.
     """
     document = yaml.load(text) or {}
     return json.dumps({key: value for key, value in document.items() if key != "encryptionsalt"}, sort_keys=True)
 
 
 def proposed(workplace: Workplace, edit: Move | Scale | Back | None) -> str:
-    """Return the stack file's text as it is now, with a change in it.
+    """Return the current text of the stack file, with a change in it.
 
     Raises:
-        Refused: the file has no such workload, or one that can't be changed so.
+        Refused: the file has no such workload, or the workload can't be changed in this way.
     """
     file = workplace.setting().stack_file
     try:
@@ -143,10 +144,10 @@ def proposed(workplace: Workplace, edit: Move | Scale | Back | None) -> str:
 
 @contextmanager
 def shown_stack(workplace: Workplace, text: str, edit: Move | Scale | Back | None) -> Iterator[Setting]:
-    """Give the stack to plan and to run: as it is, with a changed copy of its file, or as an earlier update had it.
+    """Yield the setting to plan and to run: the stack as it is, with a changed stack file, or of an earlier update.
 
     Raises:
-        Refused: there is no way back.
+        Refused: a rollback is not possible.
     """
     if isinstance(edit, Back):
         try:

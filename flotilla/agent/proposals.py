@@ -1,4 +1,4 @@
-"""A stack file that an agent proposes, checked without touching anything but the files of the project that it names."""
+"""Checks a stack file that an agent proposes. It reads only the files of the project which the proposal names."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 def proposed_fleet(text: str, stack_file: Path, project: Path) -> Fleet:
     """Return the fleet of a proposed stack file.
 
-    Kubeconfigs are not opened: which contexts and certificates they have is not an agent's to know. No program is
-    started: what charts and kustomizations render to is taken from what this machine has kept of them.
+    Kubeconfigs are not opened, because an agent must not know their contexts and certificates. No program is started:
+    charts and kustomizations are taken from the cache of rendered ones.
 
     Args:
         text: the whole file as YAML.
-        stack_file: the stack's own file; paths that it names may stay.
+        stack_file: the stack's own file; the proposal may name the same paths as this file.
         project: the project's folder.
 
     Raises:
-        ConfigError: with all problems; none says anything of files outside of the project.
+        ConfigError: the proposal is not valid. The error has all problems, and says nothing about files outside of the
+            project.
     """
     sections = _sections(text)
     fleet = parse_fleet(placeholders(sections), base=project, origin=_ORIGIN, files=False, as_written=True)
@@ -63,23 +64,23 @@ def _sections(text: str) -> dict[str, Any]:
     """Return a proposal's sections by their names.
 
     Raises:
-        ConfigError: it is not a stack file, or one beyond the bounds.
+        ConfigError: the text is not a stack file, or exceeds the limits.
     """
     try:
         documents = read_yaml(text)
     except Unreadable as error:
-        raise ConfigError([Problem("the text", str(error), "no plan could be made of it")], origin=_ORIGIN) from None
+        raise ConfigError([Problem("the text", str(error), "no plan could be made from it")], origin=_ORIGIN) from None
     document = documents[0] if len(documents) == 1 else None
     config = document.get("config") if isinstance(document, dict) else None
     if not isinstance(config, dict):
         problem = Problem(
-            "config", "must be a mapping", "there is no fleet", f"begin with `config:` and `{PROJECT}:...`"
+            "config", "must be a mapping", "there is no fleet", f"start with `config:` and `{PROJECT}:...`"
         )
         raise ConfigError([problem], origin=_ORIGIN)
     prefix = f"{PROJECT}:"
     sections = {str(key).removeprefix(prefix): value for key, value in config.items() if str(key).startswith(prefix)}
     problems = [
-        Problem(where, "must be a stack's name: letters, digits, '.', '_', '-'", "no stack could be found by it")
+        Problem(where, "must be a stack's name: letters, digits, '.', '_', '-'", "no stack can have another name")
         for where, name in _stack_names(sections, "")
         if not _NAME.fullmatch(name)
     ]
@@ -89,7 +90,7 @@ def _sections(text: str) -> dict[str, Any]:
 
 
 def _stack_names(value: Any, path: str) -> list[tuple[str, str]]:
-    """Return the names of other stacks: they become parts of paths."""
+    """Return the names of other stacks with their places; they are checked because they become parts of paths."""
     found = []
     if isinstance(value, dict):
         for key, entry in value.items():
@@ -104,7 +105,7 @@ def _stack_names(value: Any, path: str) -> list[tuple[str, str]]:
 
 
 def _own(stack_file: Path) -> set[tuple[str, str]]:
-    """Return kind and path of every file that the stack's own file names."""
+    """Return the kind and the path of every file that the stack's own file names."""
     try:
         return {(kind, name) for _, kind, name in named_files(load_stack_file(stack_file, files=False))}
     except FlotillaError:
@@ -112,7 +113,7 @@ def _own(stack_file: Path) -> set[tuple[str, str]]:
 
 
 def _rendered(fleet: Fleet, manifests: ManifestFiles) -> list[Problem]:
-    """Look whether the overrides fit what they change."""
+    """Return a problem if an override does not fit the manifest that it changes."""
     try:
         rendered(fleet, manifests)
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""What a proposal of an agent may name and hold: files of the project only, and no more than can be checked quickly.
+"""Limits the files that an agent's proposal may name, and their size.
 
-A read-only agent must not learn what is in the operator's other files, nor which there are; and nothing that it sends
-may keep the server busy for long.
+A read-only agent must not learn which other files the operator has, or what is in them. And a proposal must not keep
+the server busy for long. So a proposal may name only files of the project, and only as much as can be checked quickly.
 """
 
 from __future__ import annotations
@@ -24,45 +24,45 @@ from flotilla.workloads.sources.renderings import Renderings
 from flotilla.workloads.sources.shape import SourceError
 
 MOST_BYTES = 4 * 2**20
-"""Of one manifest file; all of a proposal's together may have four times as much."""
+"""The limit for one manifest file. All manifest files of a proposal together may have four times as many bytes."""
 MOST_RENDERED = 64 * 2**20
-"""Bytes of manifests times members: what a check renders."""
+"""The limit for the bytes of manifests times the number of members: what a check has to render."""
 MOST_PATCHES = 50_000
-"""Patches times members."""
+"""The limit for the number of patches times the number of members."""
 
 _OUTSIDE = Problem(
     "",
     "is not a file of the project's folder that a proposal may name",
-    "a proposal reads nothing else",
+    "files outside of the project are not read for a proposal",
     "give a path relative to the project's folder, without '..', links that lead out of it, or hidden folders",
 )
 _FOLDERS = ("chart", "kustomization")
 Named = tuple[str, str, str]
-"""Where a path stands, what it is a path of (manifest, kubeconfig, chart, values, kustomization), and the path."""
+"""A path's key in the stack file, its kind (manifest, kubeconfig, chart, values, kustomization), and the path."""
 
 
 class Unreadable(ValueError):
-    """A text that is not read; the message is ours and quotes nothing of it."""
+    """A text that can't be read. The message quotes nothing from the text."""
 
 
 def read_yaml(text: str) -> list[Any]:
-    """Return the documents of a text, read as stack files and manifests are, within the same bounds.
+    """Return the YAML documents of a text, with the same limits as for stack files and manifests.
 
     Raises:
-        Unreadable: it is not YAML as Kubernetes reads it, or beyond the bounds.
+        Unreadable: the text is not YAML as Kubernetes reads it, or exceeds the limits.
     """
     try:
         return yaml.load_all(text)
-    except yaml.YamlError as error:  # its own words may quote the text, which may be a file with a secret in it
+    except yaml.YamlError as error:  # its message may quote the text, which may contain a secret
         where = f"line {error.place.line}: " if error.place else ""
         raise Unreadable(
-            f"{where}is not YAML as Kubernetes reads it, or is too large ({yaml.MAX_NODES} values, {yaml.MAX_DEPTH} "
-            f"levels and {yaml.MAX_DOCUMENTS} documents are the most)"
+            f"{where}is not YAML as Kubernetes reads it, or is too large (at most {yaml.MAX_NODES} values, "
+            f"{yaml.MAX_DEPTH} levels and {yaml.MAX_DOCUMENTS} documents)"
         ) from None
 
 
 def named_files(fleet: Fleet) -> Iterator[Named]:
-    """Return every path that a fleet names; of manifests it may be a folder's, or a pattern."""
+    """Return every path that a fleet names. A path of manifests may also be a folder's, or a pattern."""
     plane = fleet.control_plane
     if plane.kubeconfig and plane.kubeconfig.path:
         yield "controlPlane.kubeconfig", "kubeconfig", plane.kubeconfig.path
@@ -96,11 +96,11 @@ def _files_of(workload: Workload) -> Iterator[Named]:
 
 
 def check_named(fleet: Fleet, own: set[tuple[str, str]], project: Path) -> list[Problem]:
-    """Check that a proposal names only files of the project, besides those that the stack's own file names already.
+    """Check that a proposal names only files of the project, and files that the stack's own file names.
 
     Args:
-        fleet: what is proposed.
-        own: kind and path of what the stack's own file names; a person put them there.
+        fleet: the proposed fleet.
+        own: the kinds and paths in the stack's own file, which a person has written.
         project: the project's folder.
     """
     problems = []
@@ -112,9 +112,9 @@ def check_named(fleet: Fleet, own: set[tuple[str, str]], project: Path) -> list[
 
 
 def _inside(kind: str, name: str, project: Path) -> bool:
-    """Tell whether a path leads to a regular file of the project, a chart or kustomization to a folder.
+    """Return whether a path is that of a regular file of the project; for a chart or kustomization also of a folder.
 
-    Absent ones count as such.
+    A path at which there is nothing counts as such a path.
     """
     if not _may_be_named(kind, name):
         return False
@@ -132,22 +132,22 @@ def _inside(kind: str, name: str, project: Path) -> bool:
 
 
 def _may_be_named(kind: str, name: str) -> bool:
-    """Tell whether a path is one within the project by its text alone."""
+    """Return whether the text of a path stays within the project; the file system is not read."""
     path = PurePosixPath(name)
     if path.is_absolute() or name.startswith("~") or ".." in path.parts or "\0" in name:
         return False
-    # The state with its passphrase, and version control, are in hidden folders.
+    # The state with its passphrase and the version control have hidden folders.
     return kind == "kubeconfig" or not any(part.startswith(".") for part in path.parts)
 
 
 def _all_inside(entry: str, project: Path) -> bool:
-    """Tell whether an entry of `manifests` leads to regular files of the project only; absent ones count as such.
+    """Return whether an entry of `manifests` means only regular files of the project; missing files count as such.
 
-    What a folder or a pattern means is listed only where it begins within the project, and each file of it is judged as
-    if it had been named: a listing goes through no link below that.
+    A folder or a pattern is only listed if its beginning is within the project. Each listed file is checked like a
+    named one; the listing follows no links.
     """
     begin = PurePosixPath(*itertools.takewhile(lambda part: not is_pattern(part), PurePosixPath(entry).parts))
-    # A chart, too, is a file or a folder.
+    # "chart", because a chart may be a file or a folder, too.
     if not _may_be_named("manifest", entry) or not _inside("chart", str(begin), project):
         return False
     try:
@@ -157,12 +157,12 @@ def _all_inside(entry: str, project: Path) -> bool:
 
 
 def check_manifests(fleet: Fleet, project: Path, files: ManifestFiles) -> list[Problem]:
-    """Check that a proposal's manifests can be read within bounds, and its check done within some.
+    """Check that a proposal's manifests can be read within the limits, and that all checks of it stay quick.
 
     Args:
-        fleet: what is proposed; `check_named` has found nothing wrong with it.
+        fleet: the proposed fleet, which has passed `check_named`.
         project: the project's folder.
-        files: says which files its entries mean.
+        files: lists the files of the proposal's entries.
     """
     problems: list[Problem] = []
     most = max(1, len(fleet.placeable))
@@ -176,7 +176,7 @@ def check_manifests(fleet: Fleet, project: Path, files: ManifestFiles) -> list[P
         lengths += _lengths(f"workloads[{index}].policies", workload.policies, project, files, problems)
         total += lengths
         work += lengths * most
-    for index, group in enumerate(fleet.objects):  # for no member
+    for index, group in enumerate(fleet.objects):  # objects of the control plane, which go to no member
         total += _lengths(f"objects[{index}].manifests", group.manifests, project, files, problems)
     if total > 4 * MOST_BYTES or work > MOST_RENDERED:
         problems.append(_too_much("workloads", "manifests"))
@@ -184,11 +184,12 @@ def check_manifests(fleet: Fleet, project: Path, files: ManifestFiles) -> list[P
 
 
 def check_rendered(fleet: Fleet, renderings: Renderings) -> list[Problem]:
-    """Check that what a proposal's charts, kustomizations and own sources give is within the same bounds.
+    """Check that objects rendered from a proposal's charts, kustomizations and own sources stay within the limits.
 
     Args:
-        fleet: what is proposed.
-        renderings: those that this machine keeps: a proposal starts no program, and what isn't kept is a problem.
+        fleet: the proposed fleet.
+        renderings: the cache of rendered objects. A check of a proposal starts no program, so an entry that is not in
+            the cache is a problem.
     """
     problems: list[Problem] = []
     work = 0
@@ -197,7 +198,7 @@ def check_rendered(fleet: Fleet, renderings: Renderings) -> list[Problem]:
             try:
                 work += len(json.dumps(renderings.of(workload).objects)) * max(1, len(fleet.placeable))
             except SourceError as error:
-                # What else is wrong may quote a file, or say of one outside of the project that it is there.
+                # Other problems may quote a file, or show that a file outside of the project exists.
                 hooks = [one for one in error.problems if one.path == "chart.hooks"]
                 problems += SourceError(hooks or [Problem(workload.source_key, *NOT_KEPT)]).of(f"workloads[{index}]")
     return [*problems, _too_much("workloads", "rendered objects")] if work > MOST_RENDERED else problems
@@ -206,7 +207,7 @@ def check_rendered(fleet: Fleet, renderings: Renderings) -> list[Problem]:
 def _lengths(
     owner: str, manifests: tuple[str, ...], project: Path, files: ManifestFiles, problems: list[Problem]
 ) -> int:
-    """Return how long the manifest files of an entry are together; report those that can't be read."""
+    """Return the length of all manifest files of an entry together; add a problem for each unreadable one."""
     total = 0
     for entry in manifest_files(manifests, files):
         where = f"{owner}[{entry.position}]"
@@ -225,10 +226,10 @@ def _lengths(
 
 
 def _text(file: Path) -> str:
-    """Read a regular file of bounded size.
+    """Return the text of a regular file of limited size.
 
     Raises:
-        Unreadable: it isn't one, is too large, or no UTF-8.
+        Unreadable: the file is not a regular one, is too large, or is not UTF-8.
     """
     try:
         if not stat.S_ISREG(file.stat().st_mode):

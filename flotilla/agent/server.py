@@ -1,4 +1,4 @@
-"""The toolbox over the Model Context Protocol, by its own SDK: on standard input and output, or over HTTP."""
+"""Serves the toolbox over the Model Context Protocol (MCP) with its SDK: on standard input and output, or over HTTP."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from flotilla.agent.tool import Tool
 from flotilla.agent.toolbox import Toolbox
 from flotilla.errors import FlotillaError
 
-_INSTRUCTIONS = """Flotilla manages a fleet of Kubernetes clusters that Karmada joins, from one declarative stack file.
-Look first (list_clusters, list_workloads, describe_workload, check_drift). To change something, call preview_change,
-read the plan, and give its digest to the changing tool. Lists are paged: give next_cursor as cursor for the rest."""
+_INSTRUCTIONS = """Flotilla manages a fleet of Kubernetes clusters, joined by Karmada, from one declarative stack file.
+Read the fleet first (list_clusters, list_workloads, describe_workload, check_drift). To change something, call
+preview_change, read the plan, and give its digest to the changing tool. Lists are paged: give next_cursor as cursor for
+the rest."""
 
 _MOST_OF_AN_ERROR = 4_000
 
@@ -45,7 +46,7 @@ def build_server(toolbox: Toolbox) -> Server[Any]:
             answer = await anyio.to_thread.run_sync(call)
         except FlotillaError as error:
             return _failed(str(error))
-        except Exception as error:  # noqa: BLE001 - a defect of ours: the agent gets a line, the operator the traceback
+        except Exception as error:  # noqa: BLE001 - a bug in Flotilla: the agent gets one line, the operator the traceback
             traceback.print_exc(file=sys.stderr)
             return _failed(f"{params.name} failed: {type(error).__name__}; the server's log has the details")
         text = json.dumps(answer, ensure_ascii=False)
@@ -63,7 +64,7 @@ def build_server(toolbox: Toolbox) -> Server[Any]:
 
 
 def serve_stdio(toolbox: Toolbox) -> None:
-    """Serve one client on standard input and output, until it hangs up."""
+    """Serve one client on standard input and output, until it closes them."""
 
     async def run() -> None:
         server = build_server(toolbox)
@@ -78,9 +79,9 @@ def serve_http(toolbox: Toolbox, *, host: str, port: int, token: str) -> None:
 
     Args:
         toolbox: the tools.
-        host: the address to bind to; loopback unless a person says otherwise.
-        port: the port; 0 for a free one. Standard error says which.
-        token: what every request must carry as its bearer token.
+        host: the address to listen on.
+        port: the port; 0 for a free one, which is printed to standard error.
+        token: the bearer token that every request must have.
     """
     app = build_server(toolbox).streamable_http_app(
         host=host, transport_security=None if host == "127.0.0.1" else _open_to_others()
@@ -90,7 +91,7 @@ def serve_http(toolbox: Toolbox, *, host: str, port: int, token: str) -> None:
 
 
 class _Announcing(uvicorn.Server):
-    """Says where it listens, once it does."""
+    """A server that prints its address to standard error when it listens."""
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets=sockets)
@@ -102,7 +103,7 @@ class _Announcing(uvicorn.Server):
 
 
 def guarded(app: App, token: str) -> App:
-    """Let only requests through that carry the token (RFC 6750); all others get 401 and nothing else."""
+    """Return an app that passes on only requests with the token (RFC 6750); all others get 401 and nothing else."""
     expected = f"Bearer {token}".encode()
 
     async def guard(scope: Scope, receive: Any, send: Any) -> None:
@@ -123,7 +124,10 @@ async def _unauthorized(send: Any) -> None:
 
 
 def _open_to_others() -> TransportSecuritySettings:
-    """Return what holds for an address that a person chose: names of hosts can't be known, the token guards it."""
+    """Return the settings for an address other than loopback.
+
+    The host names of requests are not checked, because they can't be known; the token protects the server.
+    """
     return TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
 
@@ -146,7 +150,7 @@ def _failed(text: str) -> types.CallToolResult:
 
 
 def _caller(context: Any) -> str:
-    """Return how the client names itself, if it does."""
+    """Return the client's name and version; empty if it gives none."""
     params = getattr(getattr(context, "session", None), "client_params", None)
     info = getattr(params, "client_info", None)
     return f"{info.name} {info.version}".strip() if info else ""

@@ -1,4 +1,4 @@
-"""A tool that says what becomes of workloads if something happens to the fleet; it changes nothing."""
+"""A tool that predicts what happens to workloads if the fleet changes. It changes nothing."""
 
 from __future__ import annotations
 
@@ -22,53 +22,57 @@ _Names = Annotated[tuple[Annotated[str, Field(max_length=300)], ...], Field(max_
 
 
 class Simulate(PagedArguments):
-    """What is assumed to happen, all of it together."""
+    """The assumptions, which are made all together."""
 
     without: _Names = Field(
-        default=(), description="Clusters that are lost, by name; or region=NAME, zone=NAME for all that are in it."
+        default=(), description="Clusters that are lost, by name; or region=NAME, zone=NAME for all clusters in it."
     )
-    cordon: _Names = Field(default=(), description="Clusters that take nothing new.")
+    cordon: _Names = Field(default=(), description="Clusters to which nothing new is scheduled.")
     taints: _Names = Field(default=(), description="Taints that clusters get: CLUSTER=KEY=VALUE:NoExecute.")
-    replicas: _Names = Field(default=(), description="Other replicas of workloads: NAME=COUNT.")
+    replicas: _Names = Field(default=(), description="New numbers of replicas of workloads: NAME=COUNT.")
     karmada: str = Field(default="", max_length=40, description="Another version of Karmada, such as 1.18.2.")
     each: bool = Field(
-        default=False, description="Lose every cluster, region and zone, each alone: the single points of failure."
+        default=False, description="Find single points of failure: for each cluster, region and zone, assume its loss."
     )
     failover: Literal["as the stack says", "on", "off"] = Field(
         default="as the stack says",
-        description="Whether this Karmada takes workloads away from failed clusters.",
+        description="Whether this Karmada moves workloads away from failed clusters.",
     )
 
 
 class SimulatedTemplate(Answer):
-    """What becomes of one template of a workload."""
+    """What happens to one template of a workload."""
 
     workload: str
     template: str
-    verdict: str = Field(description="changes, fewer (less of it runs), lost (nothing runs), depends (on Karmada).")
-    certain: bool = Field(description="The verdict is the same whatever Karmada chooses.")
+    verdict: str = Field(
+        description="changes, fewer (fewer replicas run), lost (nothing runs), depends (on what Karmada chooses)."
+    )
+    certain: bool = Field(description="The verdict does not depend on what Karmada chooses.")
     moves: str = Field(description="Cluster by cluster: replicas before and after.")
     details: list[str]
 
 
 class SimulatedLoss(Answer):
-    """What the loss of a cluster, a region or a zone would end."""
+    """The effect of the loss of a cluster, a region or a zone."""
 
     of: str
-    lost: str = Field(description="Workloads of which nothing would run any more; empty where there is none.")
-    may_be_lost: str = Field(description="Workloads of which that may be so: only Karmada knows.")
+    lost: str = Field(description="Workloads of which nothing would run any more; empty if there are none.")
+    may_be_lost: str = Field(description="Workloads that may be lost, depending on what Karmada chooses.")
 
 
 class SimulationAnswer(PagedAnswer):
-    """What becomes of the fleet's workloads. What stays the same is left out."""
+    """What happens to the fleet's workloads. Templates that stay the same are left out."""
 
-    failover: str = Field(description="What this Karmada is taken to do about failed clusters.")
-    notes: list[str] = Field(description="What the simulation goes by, where that isn't the fleet as it is now.")
-    templates: list[SimulatedTemplate] = Field(description="Worst first; paged.")
-    same: int = Field(description="Templates of which nothing changes.")
-    losses: list[SimulatedLoss] = Field(description=f"With each: what ends something or may, at most {_SHOWN}.")
+    failover: str = Field(description="What this Karmada is assumed to do about failed clusters.")
+    notes: list[str] = Field(description="Assumptions of the simulation that may differ from the fleet as it is now.")
+    templates: list[SimulatedTemplate] = Field(description="Templates that change, the worst first; paged.")
+    same: int = Field(description="The number of templates that stay the same.")
+    losses: list[SimulatedLoss] = Field(
+        description=f"With each: the losses by which a workload is lost or may be lost, at most {_SHOWN}."
+    )
     otherwise: list[str] = Field(
-        description=f"With karmada: what that version decides otherwise at the next schedule, at most {_SHOWN}."
+        description=f"With karmada: what that version decides differently when it schedules next, at most {_SHOWN}."
     )
 
 
@@ -76,20 +80,20 @@ _WORST_FIRST = (Verdict.LOST, Verdict.DEPENDS, Verdict.FEWER, Verdict.CHANGES)
 
 
 class Simulating:
-    """The tool's work."""
+    """The tool that simulates the stack of a workplace."""
 
     def __init__(self, workplace: Workplace) -> None:
-        """Simulate a workplace's stack."""
+        """Work on the stack of a workplace."""
         self._workplace = workplace
 
     def tools(self) -> list[Tool]:
-        """Return the tool."""
+        """Return the tool, as a list."""
         return [
             Tool(
                 "simulate",
-                "Ask what if",
-                "Say what becomes of workloads if clusters are lost, cordoned or tainted, if replicas or Karmada's "
-                "version change, or which losses the fleet would not survive (each). Changes nothing.",
+                "Simulate a change of the fleet",
+                "Predict what happens to workloads if clusters are lost, cordoned or tainted, or if replicas or "
+                "Karmada's version change; with each: which losses the fleet would not survive. Changes nothing.",
                 Simulate,
                 SimulationAnswer,
                 self.simulate,
@@ -98,7 +102,7 @@ class Simulating:
         ]
 
     def simulate(self, asked: Simulate) -> SimulationAnswer:
-        """Simulate."""
+        """Return the result of a simulation."""
         question = Assumptions(asked.without, asked.cordon, asked.taints, asked.replicas, (), asked.karmada)
         if question == Assumptions() and not asked.each:
             raise Refused("nothing is assumed", hint="give without, cordon, taints, replicas, karmada or each")
@@ -118,7 +122,7 @@ class Simulating:
 
 
 def simulation_answer(found: Simulated, asked: PagedArguments) -> SimulationAnswer:
-    """Return a simulation as an agent reads it."""
+    """Return a simulation as an answer for an agent."""
     changed = [one for one in found.outcomes if one.verdict is not Verdict.SAME]
     ordered = sorted(changed, key=lambda one: _WORST_FIRST.index(one.verdict))
     entries = [_template(one) for one in ordered]

@@ -1,4 +1,4 @@
-"""What a tool is, whatever serves it."""
+"""The base classes of tools, their arguments and their answers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from flotilla.errors import FlotillaError
 
 
 class Refused(FlotillaError):
-    """A call that isn't carried out: nothing was changed."""
+    """A call that was refused: nothing was changed."""
 
 
 class Arguments(BaseModel):
-    """A tool's arguments. Unknown ones are refused: a model that misspells a name must get an error."""
+    """A tool's arguments. Unknown names are refused, so that an agent that misspells a name gets an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,9 +24,9 @@ class Arguments(BaseModel):
 class PagedArguments(Arguments):
     """Arguments of a tool whose answer is a list."""
 
-    limit: int = Field(default=20, ge=1, le=100, description="How many entries to return at most.")
+    limit: int = Field(default=20, ge=1, le=100, description="The most entries to return.")
     cursor: str = Field(
-        default="", description="Where to go on: the next_cursor of the answer before. Empty for the beginning."
+        default="", description="Where to continue: the next_cursor of the previous answer. Empty for the beginning."
     )
 
 
@@ -39,28 +39,29 @@ class Answer(BaseModel):
 class PagedAnswer(Answer):
     """A part of a list."""
 
-    total: int = Field(description="How many entries there are in all.")
-    next_cursor: str = Field(default="", description="Give it as cursor to get the rest; empty if this is the end.")
+    total: int = Field(description="The number of all entries.")
+    next_cursor: str = Field(default="", description="Give it as cursor to get the rest; empty at the end.")
 
 
 @dataclass(frozen=True)
 class Tool:
-    """One verb."""
+    """One tool."""
 
     name: str
     title: str
     description: str
-    """Written for a model: when to use it, what comes back, what to call next."""
+    """For the agent: when to use the tool, what it returns, what to call next."""
     arguments: type[Arguments]
     answer: type[Answer]
     run: Callable[[Any], Answer]
     changes: bool = False
-    """It changes the fleet; off unless it is enabled."""
+    """The tool changes the fleet; such tools are only available with `allow_changes`."""
     seconds: float = 60.0
-    """How long a call that changes nothing may take; one that changes something is never left half-done."""
+    """The time limit of a call that changes nothing. Calls that change something have none: they must end by
+    themselves."""
 
     def schema(self) -> dict[str, Any]:
-        """Return the function's description in JSON Schema, as agent frameworks take it."""
+        """Return the description of the tool as a function with JSON Schemas, for agent frameworks."""
         return {
             "name": self.name,
             "description": self.description,

@@ -1,4 +1,4 @@
-"""All tools of a workplace: described, called by name, checked, bounded and written to the audit log."""
+"""The tools of a workplace: describes them, calls them by name within limits, and writes the audit log."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from flotilla.errors import FlotillaError
 from flotilla.kube.secrecy import redacted
 
 MOST_ARGUMENTS = 400_000
-"""Characters of a call's arguments as JSON."""
+"""The most characters that the arguments of a call may have as JSON."""
 _MOST_PROBLEMS = 20
 _SHOWN = 100
 AUDIT_FILE = Path(".flotilla") / "audit.jsonl"
-"""The audit log's place in a project, by default."""
+"""The default path of the audit log in a project."""
 
 
 class Toolbox:
-    """The tools."""
+    """The tools of a workplace, by name."""
 
     def __init__(self, workplace: Workplace, *, audit: Path | None = None) -> None:
-        """Make the tools of a workplace.
+        """Create the tools of a workplace.
 
         Args:
             workplace: the stack, and whether it may be changed.
             audit: the audit log's file; by default `.flotilla/audit.jsonl` in the project.
 
         Raises:
-            PluginError: a tool that somebody else wrote can't be used.
+            PluginError: a tool of a user or a package is not usable.
         """
         self.workplace = workplace
         self.audit = AuditLog(audit or workplace.project / AUDIT_FILE)
@@ -55,23 +55,24 @@ class Toolbox:
             self.tools[tool.name] = tool
 
     def schemas(self) -> list[dict[str, Any]]:
-        """Return every tool as a JSON-schema function: name, description, input_schema, output_schema."""
+        """Return each tool as a function with JSON Schemas: name, description, input_schema, output_schema."""
         return [tool.schema() for tool in self.tools.values()]
 
     def call(self, name: str, arguments: dict[str, Any], *, caller: str = "") -> dict[str, Any]:
         """Call a tool.
 
         Args:
-            name: one of `schemas()`.
-            arguments: as its input_schema says.
-            caller: who asks, for the audit log.
+            name: the name of a tool in `schemas()`.
+            arguments: the arguments; they must match the tool's input_schema.
+            caller: the client, for the audit log.
 
         Raises:
-            Refused: no such tool, wrong arguments, no or another digest, a policy: nothing was changed.
-            FlotillaError: it failed; the message says what was being done, and to which cluster.
+            Refused: there is no such tool, the arguments are wrong, the digest is missing or not the plan's, or a
+                policy refuses the plan; nothing was changed.
+            FlotillaError: the tool failed; the message says what it was doing, and in which cluster.
         """
         began = time.monotonic()
-        outcome, reason = "failed", "broken off"
+        outcome, reason = "failed", "interrupted"
         try:
             answer = self._answer(name, arguments)
             outcome, reason = "done", ""
@@ -108,15 +109,15 @@ class Toolbox:
 
 def _missing(name: str, known: list[str]) -> str:
     if name in ("apply", "move_workload", "scale_workload", "rollback"):
-        return "changing tools are off: a person starts the server with --allow-changes to enable them"
+        return "changing tools are off: a person has to start the server with --allow-changes to enable them"
     return f"there are {', '.join(known)}"
 
 
 def _run(tool: Tool, asked: Any) -> Answer:
-    """Run a tool; one that changes nothing within its time: what is left of it then is of no consequence.
+    """Run a tool. A tool that changes nothing has a time limit: if it still runs then, it is no longer waited for.
 
     Raises:
-        FlotillaError: it failed, or took too long.
+        FlotillaError: the tool failed, or took too long.
     """
     if tool.changes:
         return _reported(tool, asked)
@@ -125,7 +126,7 @@ def _run(tool: Tool, asked: Any) -> Answer:
     def work() -> None:
         try:
             future.set_result(_reported(tool, asked))
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+        except BaseException as error:  # noqa: BLE001 - `future.result` raises it
             future.set_exception(error)
 
     threading.Thread(target=work, name=tool.name, daemon=True).start()
@@ -139,12 +140,12 @@ def _run(tool: Tool, asked: Any) -> Answer:
 
 
 def _reported(tool: Tool, asked: Any) -> Answer:
-    """Run a tool; what only its own text would say of an unforeseen error goes to the operator, not to the agent."""
+    """Run a tool. The text of an unexpected error goes to the operator's log, not to the agent."""
     try:
         return tool.run(asked)
     except FlotillaError:
         raise
-    except Exception as error:  # noqa: BLE001 - a defect of ours: the operator gets the traceback
+    except Exception as error:  # noqa: BLE001 - a bug in Flotilla: the operator gets the traceback
         traceback.print_exc(file=sys.stderr)
         raise FlotillaError(
             f"{tool.name} failed: unexpected {type(error).__name__}", hint="the server's log has the details"
@@ -152,11 +153,11 @@ def _reported(tool: Tool, asked: Any) -> Answer:
 
 
 def _problems(error: ValidationError) -> str:
-    """Describe what is wrong with arguments, without repeating their values."""
+    """Return what is wrong with arguments, without their values."""
     problems = []
     for entry in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in entry["loc"]) or "arguments"
-        rule = _RULES.get(entry["type"], "is not what the input schema asks for")
+        rule = _RULES.get(entry["type"], "does not match the input schema")
         problems.append(f"{where[:_SHOWN]}: {rule.format(**(entry.get('ctx') or {}))}")
     return "; ".join(first_of(problems, _MOST_PROBLEMS))
 

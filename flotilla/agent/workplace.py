@@ -1,4 +1,4 @@
-"""Where an agent's tools work: one stack of one project, and whether they may change it."""
+"""The stack on which an agent's tools work, and whether they may change it."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _TURN_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Workplace:
-    """One stack."""
+    """One stack of one project, with the rights of the tools."""
 
     project: Path
     stack: str
     engine: EngineName = EngineName.AUTO
     allow_changes: bool = False
     allow_guarded: bool = False
-    """A plan's digest is enough for the changing tools where only guards refuse it, as it is for a person."""
+    """The changing tools may apply a plan that only guards refuse, if they have its digest, like a person."""
     turn: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
-    """Held while the program runs: it has the process's environment to itself, and changes come one by one."""
+    """Locked while the program runs: the program uses the process's environment, and only one change may run."""
 
     def setting(self, config_file: Path | None = None) -> Setting:
-        """Return the stack's setting, or the one that a changed stack file would give."""
+        """Return the stack's setting; with `config_file`, the setting with that file as the stack file."""
         read_only = not self.allow_changes
         return Setting(self.project.resolve(), self.stack, config_file=config_file, read_only=read_only)
 
     @contextmanager
     def taking_turn(self) -> Iterator[None]:
-        """Wait until no other call runs the program.
+        """Wait until no other call runs the program, and keep others waiting until the context ends.
 
         Raises:
-            FlotillaError: another one runs for too long.
+            FlotillaError: another call still runs the program after `_TURN_SECONDS`.
         """
         if not self.turn.acquire(timeout=_TURN_SECONDS):
             raise FlotillaError("another call still runs the program", hint="wait until it is done")
@@ -51,13 +51,13 @@ class Workplace:
             self.turn.release()
 
     def open(self, setting: Setting | None = None) -> Stack:
-        """Open the stack, or what another setting makes of it."""
+        """Return the stack, with its own setting or with another one."""
         return open_stack(self.engine, setting or self.setting())
 
     def control_plane(self) -> Connection:
-        """Connect to Karmada."""
+        """Return the connection to Karmada."""
         return control_plane_of(self.setting(), self.engine)
 
     def access(self) -> FleetAccess:
-        """Reach the fleet's clusters."""
+        """Return access to the fleet's clusters."""
         return access_of(self.setting(), self.engine)

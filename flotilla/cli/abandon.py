@@ -39,18 +39,18 @@ def _abandon(options: argparse.Namespace) -> ExitCode:
         if options.json:
             output.json({"stack": options.stack, "done": False, **plan.to_json()})
         return ExitCode.DONE
-    confirm(options, f"give up {plan.member}", {"stack": options.stack, "done": False, **plan.to_json()})
+    confirm(options, f"abandon {plan.member}", {"stack": options.stack, "done": False, **plan.to_json()})
     abandon(setting, options.engine, plan)
     if options.json:
         output.json({"stack": options.stack, "done": True, **plan.to_json()})
     else:
-        output.console.print(Text(f"{plan.member} is given up; take it out of the stack file", style="bold"))
+        output.console.print(Text(f"{plan.member} is abandoned; remove it from the stack file", style="bold"))
     return ExitCode.DONE
 
 
 def _print(output: Output, plan: Abandonment) -> None:
     say = output.console.print
-    say(Text(f"{plan.member} is given up: {plan.why}", style="bold"))
+    say(Text(f"{plan.member} can be abandoned: {plan.why}", style="bold"))
     say("\nremoved from the control plane, without asking the member")
     for ref in plan.objects:
         say(Text(f"  - {ref}", style="red"))
@@ -58,6 +58,6 @@ def _print(output: Output, plan: Abandonment) -> None:
         works = f"{counted(len(plan.works), 'Work')}, finalizers included where Karmada doesn't remove them"
         say(Text(f"  - {works}", style="red"))
     say(f"\nforgotten by the state: {counted(len(plan.urns), 'resource')}")
-    say("\nmay still exist in the lost cluster; nothing manages these any more")
+    say("\nmay still exist in the lost cluster, and are no longer managed")
     print_objects(output.console, plan.running, "", "yellow")
-    say("If the cluster comes back, delete these objects in it first: Karmada's account still has all rights there.")
+    say("If the cluster comes back, first delete these objects in it: Karmada's account still has all rights there.")

@@ -1,4 +1,4 @@
-"""Which fleet a verb looks at: a stack's, or the one of a kubeconfig that is given."""
+"""The options that choose the fleet which a verb reads: a stack's, or that of a given kubeconfig."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME = "Karmada"
 
 
 def access_options() -> list[argparse.ArgumentParser]:
-    """Return the options that name a fleet."""
+    """Return parsers with the options that name a fleet."""
     parser = argparse.ArgumentParser(add_help=False)
     where = parser.add_argument_group("the fleet (by default the stack's)")
     where.add_argument("--kubeconfig", type=Path, metavar="FILE", help="Karmada's kubeconfig, instead of a stack")
@@ -24,7 +24,7 @@ def access_options() -> list[argparse.ArgumentParser]:
 
 
 def cluster_options() -> argparse.ArgumentParser:
-    """Return the options that choose members."""
+    """Return a parser with the options that choose members."""
     parser = argparse.ArgumentParser(add_help=False)
     choice = parser.add_argument_group("which members")
     named = choice.add_argument(
@@ -32,7 +32,7 @@ def cluster_options() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this member; edge-* matches; may be repeated",
+        help="only this member; may have *, as in edge-*; may be repeated",
     )
     completed(named, member_names)
     choice.add_argument("--cluster-labels", default="", metavar="SELECTOR", help="only members with these labels")
@@ -40,10 +40,10 @@ def cluster_options() -> argparse.ArgumentParser:
 
 
 def open_access(options: argparse.Namespace) -> FleetAccess:
-    """Return the way to the fleet that the options name.
+    """Return access to the fleet that the options name.
 
     Raises:
-        FlotillaError: the stack has nothing deployed, or the kubeconfig can't be used.
+        FlotillaError: the stack has nothing deployed, or the kubeconfig is not usable.
     """
     if options.kubeconfig or options.context:
         from flotilla.karmada.client.sources import of_file
@@ -53,14 +53,14 @@ def open_access(options: argparse.Namespace) -> FleetAccess:
 
     setting = setting_of(options)
 
-    def stored() -> dict[str, str]:
+    def deployed() -> dict[str, str]:
         from flotilla.deploy.access import deployed_kubeconfigs
 
         return deployed_kubeconfigs(setting, options.engine)
 
-    quick = quick_access(setting, stored)
+    quick = quick_access(setting, deployed)
     if quick is not None:
         return quick
-    from flotilla.deploy.access import access_of  # loads every model of a stack file, and the engines
+    from flotilla.deploy.access import access_of  # loads all models of the stack file, and the engines
 
     return access_of(setting, options.engine)

@@ -1,4 +1,4 @@
-"""The verb `adopt`: writes the stack that declares a fleet which is there; the clusters are only read."""
+"""The verb `adopt`: reads a fleet that exists and writes a stack file that declares it. It changes no cluster."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     add_object_options(parser)
     add = parser.add_argument
-    add("--karmada-kubeconfig", type=Path, metavar="FILE", help="administrator's kubeconfig of the control plane")
+    add("--karmada-kubeconfig", type=Path, metavar="FILE", help="an administrator's kubeconfig of the control plane")
     add("--context", default="", help="the context of --karmada-kubeconfig (default: the current one)")
     add(
         "--karmada-version",
@@ -91,12 +91,12 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         help="read only what this policy sends; may be repeated",
     )
     add("--member", action="append", default=[], metavar="NAME", help="read only this member; may be repeated")
-    add("--members-from", type=_stack, metavar="STACK", help="write no members, but use those of another stack")
+    add("--members-from", type=_stack, metavar="STACK", help="declare no members, and use those of another stack")
     from_member = add(
         "--from-member",
         metavar="NAME",
-        help="write workloads for what runs in this member without Karmada, into a new stack or into an existing stack "
-        "file; needs --namespace or --object",
+        help="write what runs in this member without Karmada as workloads, into a new or an existing stack file; needs "
+        "--namespace or --object",
     )
     completed(from_member, member_names)
     add(
@@ -133,7 +133,7 @@ def _stack(text: str) -> str:
 
 
 def _selector(text: str) -> Object:
-    """Read labels as kubectl's `-l` has them, without sets; return a LabelSelector."""
+    """Return a LabelSelector from a selector in the form of kubectl's `-l`, without its expressions with sets."""
     expressions: list[Object] = []
     for term in text.split(","):
         found = _TERM.fullmatch(term.strip())
@@ -166,11 +166,11 @@ def _adopt(options: argparse.Namespace) -> ExitCode:
         return _from_member(options, setting, folder)
     for name in ("object", "workload"):
         if getattr(options, name):
-            raise UsageError(f"--{name} is about what runs in a member: give --from-member as well")
+            raise UsageError(f"--{name} is only for what runs in a member: give --from-member as well")
     if options.karmada_kubeconfig is None:
         raise UsageError(
             "adopt needs --karmada-kubeconfig, or an OBJECT to take over",
-            hint="an administrator's kubeconfig of the control plane; an object as in Deployment/shop/web",
+            hint="give an administrator's kubeconfig of the control plane, or an object such as Deployment/shop/web",
         )
     if not options.dry_run:
         _refuse_existing(stack_file, project / folder)
@@ -245,13 +245,13 @@ def _refuse_existing(stack_file: Path, folder: Path) -> None:
     there = existing(stack_file, folder)
     if there is not None:
         raise UsageError(
-            f"{there} is there already, and is never overwritten; nothing was written",
-            hint="choose another stack with -s, take it away first, or look with --dry-run",
+            f"{there} exists already, and adopt overwrites no file; nothing was written",
+            hint="choose another stack with -s, remove the file first, or use --dry-run",
         )
 
 
 def _crypter(file: Path) -> PassphraseCrypter | None:
-    """Return what encrypts the stack's values: by the passphrase that is given, or the project's; None without any."""
+    """Return the crypter for the stack's secrets; None if neither the user nor the project gives a passphrase."""
     return PassphraseCrypter(passphrase(file)) if passphrase_is_named() or file.is_file() else None
 
 
@@ -267,7 +267,7 @@ def _facts(
         ("--member-context", contexts),
         ("--member", dict.fromkeys(options.member, "")),
     ):
-        # Without a Cluster a join may have begun: where there is a kubeconfig, the member is asked.
+        # A member without a Cluster object may be in the middle of a join: if it has a kubeconfig, it is asked.
         asked = {name for name, file in files.items() if Path(file).expanduser().is_file()}
         if unknown := sorted(set(names) - set(clusters) - asked - unfinished):
             raise no_such_cluster(option, unknown[0], clusters)
@@ -296,7 +296,7 @@ def _by_member(option: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def _path(file: Path, project: Path) -> str:
-    """Return a file as the stack file names it: relative to the project's folder, or to the home, where it is in it."""
+    """Return a file's path for the stack file: relative to the project's folder, or `~/...`, or else absolute."""
     place = Path(os.path.abspath(file.expanduser()))  # noqa: PTH100 - links stay as they are
     if place.is_relative_to(project):
         return str(place.relative_to(project))
@@ -307,7 +307,7 @@ def _named(path: str, context: str) -> Any:
     return {"path": path, "context": context} if context else path
 
 
-# -- what is said -----------------------------------------------------------------------------------------------------
+# -- output -----------------------------------------------------------------------------------------------------------
 
 
 def _print(output: Output, adopted: Adopted, options: argparse.Namespace, stack_file: Path) -> None:

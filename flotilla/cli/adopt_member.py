@@ -1,4 +1,4 @@
-"""`adopt --from-member`: what runs in a member without Karmada becomes workloads of a stack, new or there already."""
+"""`adopt --from-member`: writes what runs in a member without Karmada as workloads of a new or an existing stack."""
 
 from __future__ import annotations
 
@@ -51,18 +51,18 @@ class Target:
 
     setting: Setting
     folder: str
-    """Of manifests, relative to the project's."""
+    """The folder for manifests, relative to the project's folder."""
     fleet: Fleet | None = None
-    """What its file declares; None where there is none yet."""
+    """The fleet in the stack file; None if there is no file yet."""
 
     @property
-    def is_there(self) -> bool:
-        """The stack has a file."""
+    def exists(self) -> bool:
+        """Whether the stack has a file."""
         return self.fleet is not None
 
 
 def named(text: str) -> tuple[str, str, str]:
-    """Read `KIND/NAME` or `KIND/NAMESPACE/NAME`; the namespace is empty where none is given."""
+    """Return kind, namespace and name from `KIND/NAME` or `KIND/NAMESPACE/NAME`; the namespace may be empty."""
     parts = text.split("/")
     if len(parts) not in (2, 3) or not all(parts):
         raise argparse.ArgumentTypeError(f"{text[:60]!r}: write KIND/NAME or KIND/NAMESPACE/NAME")
@@ -76,13 +76,13 @@ def adopt_from_member(
     karmada: Wanted | None,
     say: Callable[[Output, Report], None],
 ) -> ExitCode:
-    """Write what runs in a member as workloads.
+    """Write what runs in a member as workloads of a stack.
 
     Args:
         options: the command's.
         target: the stack.
-        facts: reads what members say themselves, by the Clusters that there are: for a new stack.
-        karmada: how a new stack names its control plane, as `adopt` takes it; None where the stack is there.
+        facts: for a new stack, reads facts from the members themselves; its argument are the Cluster objects by name.
+        karmada: the options of `adopt` for a new stack; None if the stack exists.
         say: prints the report.
     """
     output = Output(as_json=options.json)
@@ -113,7 +113,8 @@ def _part(options: argparse.Namespace) -> Promotion:
     for name in ("policy", "member"):
         if getattr(options, name):
             raise UsageError(
-                f"--{name} chooses from the control plane, and --from-member reads a member: drop one of them"
+                f"--{name} and --from-member exclude each other: --{name} selects from the control plane, and "
+                "--from-member reads a member"
             )
     spaces = list(dict.fromkeys(options.namespace))
     default = spaces[0] if len(spaces) == 1 else "default"
@@ -127,24 +128,25 @@ def _part(options: argparse.Namespace) -> Promotion:
     if wrong := next(([name] for name in named_spaces if not is_dns_label(name)), None):
         raise UsageError(
             f"{wrong[0][:60]!r} is not a namespace: lower-case letters, digits, '-'; nothing was read",
-            hint="such as `--namespace shop`; an empty one may come of a variable that isn't set",
+            hint="such as `--namespace shop`; an empty name may come from a variable that is not set",
         )
     if reserved := next((name for name in named_spaces if name.startswith(RESERVED)), None):
         raise UsageError(
-            f"namespace {reserved!r} is Kubernetes' or Karmada's own: Karmada sends nothing there", hint="leave it out"
+            f"namespace {reserved!r} is reserved by Kubernetes or Karmada: Karmada sends nothing there",
+            hint="leave it out",
         )
     part = Selection(frozenset(spaces), options.selector)
     return Promotion(options.from_member, "", part, chosen, options.workload or "")
 
 
-# -- who is asked -----------------------------------------------------------------------------------------------------
+# -- requests to clusters ---------------------------------------------------------------------------------------------
 
 
 def _control_plane(options: argparse.Namespace, target: Target, report: Report) -> Connection | None:
-    """Return the connection to Karmada; None, and a line in the report, where a stack that is there has none yet."""
+    """Return the connection to Karmada; None, with a note in the report, if an existing stack has none yet."""
     if options.karmada_kubeconfig:
         return Connection(selected(options.karmada_kubeconfig, options.context), name="karmada")
-    if not target.is_there:
+    if not target.exists:
         raise UsageError(
             f"there is no stack file {target.setting.stack_file}, and a new one needs --karmada-kubeconfig",
             hint="give the kubeconfig of the control plane, or name a stack that has a file with -s",
@@ -157,7 +159,7 @@ def _control_plane(options: argparse.Namespace, target: Target, report: Report) 
 
 
 def _unasked(error: FlotillaError) -> str:
-    return f"the control plane was not asked what it has already: {error.message}"
+    return f"the control plane was not asked which objects it has already: {error.message}"
 
 
 def _served(control_plane: Connection | None, report: Report) -> Served | None:
@@ -181,7 +183,7 @@ def _there(control_plane: Connection | None, objects: Iterable[Object], report: 
 
 
 def _member(options: argparse.Namespace, target: Target) -> Object:
-    """Return the kubeconfig of the member: the one that is given, else the one that the stack file names."""
+    """Return the member's kubeconfig: the one from --member-kubeconfig, or else the one in the stack file."""
     name = options.from_member
     files, contexts = dict(options.member_kubeconfig), dict(options.member_context)
     if name in files:
@@ -194,35 +196,35 @@ def _member(options: argparse.Namespace, target: Target) -> Object:
         raise UsageError(f"stack {target.setting.stack} has no member {name!r}", hint=f"it has {listed}")
     if member is None or member.kubeconfig.path is None:
         raise UsageError(
-            f"the stack file names no kubeconfig file of {name}", hint=f"add --member-kubeconfig {name}=FILE"
+            f"the stack file has no kubeconfig file for {name}", hint=f"add --member-kubeconfig {name}=FILE"
         )
     return kubeconfigs.select(kubeconfigs.load(kubeconfig_text(member.kubeconfig, target.setting.project)))
 
 
 def no_such_cluster(option: str, name: str, clusters: Collection[str]) -> UsageError:
-    """Return the refusal of a name for which the control plane has no Cluster."""
+    """Return the error for a name for which the control plane has no Cluster object."""
     return UsageError(
-        f"{option} names {name!r}, and the control plane has no such Cluster",
+        f"{option} names {name!r}, but the control plane has no such Cluster",
         hint=f"it has {', '.join(sorted(clusters)) or 'none'}",
     )
 
 
 def selected(file: Path, context: str) -> Object:
-    """Read a kubeconfig and narrow it to one context; its current one where none is named."""
+    """Return a kubeconfig with only one context: the named one, or the current one if the name is empty."""
     place = file.expanduser()
     return kubeconfigs.checked(kubeconfigs.select(kubeconfigs.read(place), context or None, base=place.parent))
 
 
 def _crypter(target: Target) -> tuple[Seal | None, str]:
-    """Return what encrypts values for the stack, and the salt that its file lacks for it.
+    """Return a function that encrypts values for the stack, and the salt to add to the stack file, if it has none.
 
     Raises:
-        EngineError: the passphrase isn't the stack's.
+        EngineError: the passphrase is not the stack's.
     """
     file = target.setting.state_folder / _PASSPHRASE
     if not (passphrase_is_named() or file.is_file()):
         return None, ""
-    document = read_stack_file(target.setting.stack_file) if target.is_there else {}
+    document = read_stack_file(target.setting.stack_file) if target.exists else {}
     if document.get("secretsprovider") not in (None, "", _PASSPHRASE):
         return None, ""
     salt = document.get("encryptionsalt")
@@ -231,21 +233,21 @@ def _crypter(target: Target) -> tuple[Seal | None, str]:
 
 
 def _named_version(target: Target, sections: dict[str, Any]) -> str:
-    """Return Karmada's version as the stack names it; empty where it names none."""
-    if target.is_there:
+    """Return the version of Karmada in the stack file; empty if it has none."""
+    if target.exists:
         return str(karmada_version(target.setting.stack_file, target.setting.project) or "")
     return str(sections["controlPlane"].get("version") or "")
 
 
 def _shown_version(control_plane: Connection | None) -> str:
-    """Return Karmada's version by the fields of its API; empty where they don't show it."""
+    """Return Karmada's version as found from the fields of its API; empty if the fields don't show it."""
     try:
         return str(version_of(control_plane.list(_DEFINITIONS, DEFINITION[1])) or "") if control_plane else ""
     except ClusterError:
         return ""
 
 
-# -- what is written --------------------------------------------------------------------------------------------------
+# -- files and output -------------------------------------------------------------------------------------------------
 
 
 def _new(
@@ -255,13 +257,13 @@ def _new(
     wanted: Wanted,
     project: Path,
 ) -> Adopted:
-    """Return a new stack with the control plane and its members; nothing else that is there."""
+    """Return a new stack with the control plane and its members, without workloads and objects."""
     found = read_control_plane(control_plane)
     clusters = {str(one["metadata"]["name"]): one for one in found.clusters}
     if options.from_member not in clusters:
         raise no_such_cluster("--from-member", options.from_member, clusters)
-    bare = replace(found, policies=(), templates=(), bindings=(), objects=())
-    return adopt(bare, facts(clusters), wanted, project=project)
+    without_objects = replace(found, policies=(), templates=(), bindings=(), objects=())
+    return adopt(without_objects, facts(clusters), wanted, project=project)
 
 
 def _joined(one: Report, other: Report) -> Report:
@@ -290,8 +292,8 @@ def _written(
     for draft in drafts:
         if (there := existing(project / draft.folder)) is not None:
             raise UsageError(
-                f"{there} is there already, and is never overwritten; nothing was written",
-                hint="name another workload with --workload, or take it away first",
+                f"{there} exists already, and adopt overwrites no file; nothing was written",
+                hint="choose another name with --workload, or remove the folder first",
             )
     added = bool(drafts or new) and text is not None
     if not options.dry_run:
@@ -346,13 +348,13 @@ def _say(
     what += f" of {options.from_member}"
     file = target.setting.stack_file
     if not drafts:
-        print_(Text(f"nothing of {options.from_member} is to be added to {file}", style="bold"))
+        print_(Text(f"there is nothing in {options.from_member} to add to {file}", style="bold"))
     elif options.dry_run:
         print_(Text(f"{file} would {'declare' if new else 'have'} {what}", style="bold"))
     elif added:
         print_(Text(f"{file} {'declares' if new else 'has'} {what}{'' if new else ' more'}", style="bold"))
     else:
         where = "add the entries above to its `flotilla:workloads`"
-        print_(Text(f"{file} is not written line by line, and is left as it is: {where} ({what})", style="bold"))
+        print_(Text(f"{file} has a form that can't be edited, so it was not changed: {where} ({what})", style="bold"))
     for draft in drafts:
         print_(Text(f"  workload {draft.name}: {counted(draft.objects, 'object')} in {draft.folder}"))

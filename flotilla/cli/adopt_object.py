@@ -1,4 +1,4 @@
-"""`flotilla adopt OBJECT`: one object that the stack declares and that exists becomes the stack's, and nothing else."""
+"""`flotilla adopt OBJECT`: takes over only this object, which the stack declares and which exists in a cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SELECTING = ("selector", "policy", "member", "members_from", "from_member", "ob
 
 
 def add_object_options(parser: argparse.ArgumentParser) -> None:
-    """Add what a run with objects takes to the verb's parser."""
+    """Add the options of a run with objects to the verb's parser."""
     add = parser.add_argument
     objects = add(
         "objects", nargs="*", type=_wanted, metavar="OBJECT", help="a declared object: Kind/name or Kind/namespace/name"
@@ -32,17 +32,18 @@ def add_object_options(parser: argparse.ArgumentParser) -> None:
 
 
 def takes_objects(options: argparse.Namespace) -> bool:
-    """Tell whether the run takes objects over, or writes a stack.
+    """Return whether the run takes over objects; otherwise it writes a stack file.
 
     Raises:
-        UsageError: it would do both.
+        UsageError: the options ask for both, or have options of the one without the other's arguments.
     """
     given = [name for name in (*_WRITING, *_SELECTING) if getattr(options, name, None)]
     if options.objects:
         if given:
             option = f"--{given[0].replace('_', '-')}"
             raise UsageError(
-                f"{option} is for writing a stack, and an OBJECT is taken over into one that exists",
+                f"{option} and OBJECT exclude each other: {option} is for writing a new stack file, and an OBJECT is "
+                "taken over into a stack that exists",
                 hint="leave one of them out: `flotilla adopt --help` has an example of each",
             )
         return True
@@ -53,8 +54,8 @@ def takes_objects(options: argparse.Namespace) -> bool:
 
 
 def adopt_objects(options: argparse.Namespace) -> ExitCode:
-    """Take over the objects that the options name: the same plan, question, document and exit codes as `up`."""
-    from flotilla.cli.fleet import preview_verb, up_verb  # the plan's parts load every client, writing a stack none
+    """Take over the objects that the options name. Plan, question, document and exit codes are those of `up`."""
+    from flotilla.cli.fleet import preview_verb, up_verb  # loads all clients; a run that writes a stack needs none
 
     load_fleet(options)
     options.adopt = [[]]
@@ -76,10 +77,10 @@ def adopt_objects(options: argparse.Namespace) -> ExitCode:
 
 
 def _declared(options: argparse.Namespace, whole: Result, wanted: Wanted) -> Match:
-    """Return the declared object that is meant.
+    """Return the declared object that an argument means.
 
     Raises:
-        CommandError: nothing of the stack is, more than one is, or it does not exist.
+        CommandError: the stack declares no such object, or several, or the object does not exist in its cluster.
     """
     name = "/".join(filter(None, (wanted.kind, wanted.namespace, wanted.name)))
     found = matches(whole.steps, wanted)
@@ -97,7 +98,7 @@ def _declared(options: argparse.Namespace, whole: Result, wanted: Wanted) -> Mat
         )
     if len(chosen) > 1:
         raise UsageError(
-            f"{name} may be {', '.join(map(str, chosen))}", hint="say which: Kind/namespace/name, and --cluster NAME"
+            f"{name} may be {', '.join(map(str, chosen))}", hint="name one: Kind/namespace/name, and --cluster NAME"
         )
     if chosen[0].cluster in whole.unknown:
         raise CommandError(

@@ -1,4 +1,4 @@
-"""What exists already when a plan is shown: a table of it, and the command that adopts it."""
+"""Prints the objects of a plan that exist already, and the command that adopts them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _EXAMPLES = 2
 
 
 def print_there(console: Console, result: Result, stack: str) -> None:
-    """Print the objects that a plan would create and that exist, and how they become the stack's."""
+    """Print the objects that a plan would create but that exist already, and the command that takes them over."""
     if not result.there:
         return
-    console.print(Text(f"\nthere already: `up` would stop at {counted(len(result.there), 'object')}", style="yellow"))
+    console.print(Text(f"\nexist already: `up` would stop at {counted(len(result.there), 'object')}", style="yellow"))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("  CLUSTER", "OBJECT", "OF", "WRITTEN BY"):
         table.add_column(name)
@@ -26,19 +26,19 @@ def print_there(console: Console, result: Result, stack: str) -> None:
         table.add_row(*map(Text, (f"  {one.cluster}", one.object, one.part, writers)))
     console.print(table)
     parts = sorted({one.part for one in result.there if one.part})
-    some = f", or a part of it: --adopt {' '.join(parts[:_EXAMPLES])}" if len(parts) > 1 else ""
-    console.print(Text(f"  to take it over: flotilla up -s {stack} --adopt{some}", style="yellow"))
+    some = f", or only some of them: --adopt {' '.join(parts[:_EXAMPLES])}" if len(parts) > 1 else ""
+    console.print(Text(f"  to take them over: flotilla up -s {stack} --adopt{some}", style="yellow"))
 
 
 def refuse_unmatched(result: Result) -> None:
-    """Refuse names after --adopt that nothing in the stack goes by.
+    """Refuse names after --adopt which match nothing in the stack.
 
     Raises:
-        UsageError: there are some, and the whole stack was planned.
+        UsageError: there are such names, and the whole stack was planned.
     """
     if result.unmatched and not result.failures:
         names = ", ".join(repr(name) for name in result.unmatched)
         raise UsageError(
-            f"--adopt {names}: nothing in the stack goes by this name, so nothing would be adopted",
-            hint="name a member, a workload, a resource or an object (`Deployment/web`), or no name for all",
+            f"--adopt {names}: nothing in the stack has this name, so nothing would be adopted",
+            hint="name a member, a workload, a resource or an object (`Deployment/web`), or give no name to adopt all",
         )

@@ -1,4 +1,4 @@
-"""What the shell completes, and the verb that teaches it to."""
+"""The values that shells complete, and the verb `completion`, which prints the script for a shell."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _SHELLS = ("bash", "zsh", "fish")
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command's parser."""
     parser = verbs.add_parser("completion", parents=[common], help=HELP["completion"])
-    parser.add_argument("shell", choices=_SHELLS, help='for bash: eval "$(flotilla completion bash)"')
+    parser.add_argument("shell", choices=_SHELLS, help='the shell; in bash: eval "$(flotilla completion bash)"')
     parser.set_defaults(verb=_completion)
 
 
 def completed(action: argparse.Action, completer: Completer) -> None:
-    """Have an argument's values completed."""
+    """Set the completer of an argument's values."""
     action.completer = completer  # type: ignore[attr-defined]  # argcomplete's own convention
 
 
 def stack_names(*, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    """Return the stacks that have a file."""
+    """Return the names of the stacks that have a file."""
     from flotilla.deploy.interface import Setting, load_project
 
     try:
@@ -39,19 +39,19 @@ def stack_names(*, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
 
 
 def member_names(*, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    """Return the members that the stack file names; a running fleet isn't asked, so that a key press stays quick."""
+    """Return the members in the stack file. The running fleet is not asked, because a completion must be quick."""
     fleet = _fleet(parsed_args)
     return sorted(member.name for member in fleet.members) if fleet else []
 
 
 def workload_names(*, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    """Return the workloads that the stack file names."""
+    """Return the workloads in the stack file."""
     fleet = _fleet(parsed_args)
     return sorted(workload.name for workload in fleet.workloads) if fleet else []
 
 
 def object_names(*, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    """Return the objects that workloads declare by an image or by manifests: nothing is rendered for a key press."""
+    """Return the objects of workloads with an image or manifests; rendering charts would take too long."""
     from flotilla.stack.files import ManifestFiles
     from flotilla.workloads.objects import readable_objects
 
@@ -73,7 +73,7 @@ def _fleet(parsed_args: argparse.Namespace) -> Any:
     try:
         return load_fleet(parsed_args, files=False)
     except FlotillaError:
-        return None  # nothing to complete; the command itself will say why
+        return None  # nothing to complete; the command itself reports the error
 
 
 def _completion(options: argparse.Namespace) -> ExitCode:

@@ -1,4 +1,4 @@
-"""Consoles of rich's, on which nothing that others wrote can do anything but be read."""
+"""Consoles of the library rich that print texts from others without their control characters."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _PIPE_WIDTH = 10_000
 
 
 class SafeConsole(Console):
-    """A console whose prints carry no control characters of others, whatever renders them."""
+    """A console that removes control characters from every text that it prints."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render as rich does; rich's own control codes and line ends stay. Links are made by `linked` alone."""
+        """Render as rich does, and keep only rich's own control codes and line ends. Only `linked` makes links."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
 def printer() -> Console:
-    """Return what prints to standard output; in a pipe a row of a table is a line, however long."""
+    """Return a console for standard output. In a pipe each row of a table is one line, however long."""
     return _console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def progress_printer() -> Console:
-    """Return what prints progress to standard error."""
+    """Return a console for progress, on standard error."""
     return _console(stderr=True)
 
 
@@ -58,7 +58,7 @@ def _colours() -> Literal["standard", "256", "truecolor"]:
 
 
 def linked(text: Text, file: Path | None) -> Text:
-    """Return a text that leads to a file, where the terminal knows links; a file's URI has no character but ASCII."""
+    """Return a text as a link to a file, if the terminal shows links. The URI of a file has only ASCII characters."""
     if file is not None and file.is_absolute() and links(sys.stdout):
         text.stylize(Style(link=file.as_uri()))
     return text

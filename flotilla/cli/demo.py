@@ -1,4 +1,4 @@
-"""`make demo`: the whole product in a few minutes, on a local fleet, with the very commands that a user types."""
+"""`make demo`: shows Flotilla in a few minutes on a local fleet, with the same commands that a user types."""
 
 from __future__ import annotations
 
@@ -25,42 +25,42 @@ _CHANGED: dict[str, Any] = {
     "overrides": [{"clusters": ["member2"], "image": {"tag": "1.28"}}],
 }
 _NEXT = """
-What now? The fleet runs on, and everything can be done again:
-  stacks/Pulumi.sandbox.yaml       edit it, then:
-  .venv/bin/flotilla preview       what would change, cluster by cluster (--rendered, --detail, --json)
-  .venv/bin/flotilla up            make it so
-  .venv/bin/flotilla status        members and workloads (clusters, workloads, get, events, logs: closer)
+What now? The fleet is still running, and you can repeat every step:
+  stacks/Pulumi.sandbox.yaml       edit this file, then:
+  .venv/bin/flotilla preview       show what would change, cluster by cluster (--rendered, --detail, --json)
+  .venv/bin/flotilla up            apply it
+  .venv/bin/flotilla status        list members and workloads (more: clusters, workloads, get, events, logs)
   .venv/bin/flotilla report -o fleet.html    the same as a page; --of plan, --of drift
-  .venv/bin/flotilla mcp           the same verbs as tools for an AI agent
-  .venv/bin/flotilla drift         where the fleet left the plan, and who did it (--fix)
-  .venv/bin/flotilla policy --all  what the project's policies say of the plan
-  .venv/bin/flotilla destroy       everything leaves, in the right order
-  export KUBECONFIG=.flotilla/sandbox/kubeconfigs/member1.yaml    look for yourself, with kubectl
-  make demo-down                   ends every process and removes every file
+  .venv/bin/flotilla mcp           serve the same verbs as tools for an AI agent
+  .venv/bin/flotilla drift         show where the fleet differs from the stack, and who changed it (--fix)
+  .venv/bin/flotilla policy --all  check the plan against the project's policies
+  .venv/bin/flotilla destroy       delete everything, in the right order
+  export KUBECONFIG=.flotilla/sandbox/kubeconfigs/member1.yaml    look at a member with kubectl
+  make demo-down                   end every process and remove every file
 """
 
 
 def main() -> int:
-    """Run the demo; stopped at any point, it goes on from there when it is run again."""
+    """Run the demo. If it was stopped, the next run continues where it stopped."""
     project = Path.cwd()
     sandbox = Sandbox(project)
     steps = (
-        ("A local fleet: Karmada and two clusters, real API servers, no Docker", ["sandbox", "up"]),
-        ("What would happen? Nothing is changed yet", ["preview"]),
-        ("Make it so", ["up", "--yes"]),
+        ("Start a local fleet: Karmada and two clusters, real API servers, no Docker", ["sandbox", "up"]),
+        ("Show what would change; nothing is changed yet", ["preview"]),
+        ("Apply it", ["up", "--yes"]),
     )
     for title, command in steps:
         if _run(title, command):
             return 1
     _edit(sandbox)
-    if _run("A change: 7 replicas, two thirds of them on member1, another image on member2", ["preview"]):
+    if _run("Change the stack: 7 replicas, two thirds of them on member1, another image on member2", ["preview"]):
         return 1
-    if _run("Make it so", ["up", "--yes"]):
+    if _run("Apply it", ["up", "--yes"]):
         return 1
-    _scale_by_hand(sandbox)
-    if _run("Somebody scaled nginx to 3 by hand. Who, where?", ["drift"]) != ExitCode.DRIFT:
+    _scale_outside(sandbox)
+    if _run("Somebody has scaled nginx to 3 outside the stack: show where, and who", ["drift"]) != ExitCode.DRIFT:
         return 1
-    if _run("... and up puts it back", ["up", "--refresh", "--yes"]):
+    if _run("Restore what the stack declares", ["up", "--refresh", "--yes"]):
         return 1
     sys.stdout.write(_NEXT)
     return 0
@@ -80,11 +80,12 @@ def _edit(sandbox: Sandbox) -> None:
     sandbox.stack_file.write_text(comments + yaml.safe_dump(document, sort_keys=False))
 
 
-def _scale_by_hand(sandbox: Sandbox) -> None:
+def _scale_outside(sandbox: Sandbox) -> None:
+    """Change the number of replicas in the control plane as another user would."""
     file = sandbox.root / "kubeconfigs" / "karmada.yaml"
     connection = Connection(kubeconfigs.select(kubeconfigs.load(file.read_text())), name="karmada")
     nginx = ObjectRef("apps/v1", "Deployment", "nginx", "default")
-    connection.patch(nginx, {"spec": {"replicas": 3}}, query={"fieldManager": "by-hand"})
+    connection.patch(nginx, {"spec": {"replicas": 3}}, query={"fieldManager": "somebody"})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Changes that don't fit into a line: small diffs of single values, and diffs of whole objects."""
+"""Changes that are too long for one line: small diffs of single values, and diffs of whole objects."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from flotilla.state.values import mask
 from flotilla.untrusted import one_line
 
 _LONGEST = 60
-"""Characters of a value that a line of a plan shows."""
+"""The most characters of a value that a line of a plan shows."""
 _CONTEXT = 3
-"""Lines around a change that stay as they are."""
+"""The number of unchanged lines that are shown around a change."""
 _WHOLE = 25
-"""A value of so many lines is shown whole, so that one sees where in it the change is."""
+"""A value of at most this many lines is shown completely, so that the user sees the place of the change in it."""
 _MOST = 40
-"""Lines of one value's diff. `--diff` has no bound."""
+"""The most lines that a value's diff has in a plan. `--diff` has no limit."""
 _STYLES = {"+": "green", "-": "red", " ": "dim", "…": "dim", "~": "yellow"}
 
 
@@ -36,12 +36,12 @@ class Line(NamedTuple):
     """One line of a diff."""
 
     sign: str
-    """`+`: added; `-`: removed; a space: stays; `~`: a secret that changes; `…`: lines that are left out."""
+    """`+`: added; `-`: removed; a space: unchanged; `~`: a secret that changes; `…`: lines that are left out."""
     text: str
 
 
 def needs_lines(change: Change) -> bool:
-    """Tell whether a change says more than a line of a plan can show."""
+    """Return whether a change is too long for one line of a plan."""
     return any(_is_long(value) for value in (change.old, change.new))
 
 
@@ -50,7 +50,7 @@ def _is_long(value: Any) -> bool:
 
 
 def head(text: str) -> str:
-    """Return a plan's text without the values that are shown as diffs below it; a plain text comes back as it is."""
+    """Return a plan's text without the values that are shown as diffs below it; a plain string is unchanged."""
     if not isinstance(text, Said) or not any(map(needs_lines, text.changes)):
         return text
     if not text.prefix and not text.suffix:
@@ -66,7 +66,7 @@ def _named(change: Change) -> str:
 
 
 def print_changes(console: Console, texts: Iterable[str], indent: str) -> None:
-    """Print a diff for each value that the texts of a plan have no room for."""
+    """Print a diff for each value that is too long for the texts of a plan."""
     changes = [change for text in texts if isinstance(text, Said) for change in text.changes]
     for change in filter(needs_lines, changes):
         if len(changes) > 1:
@@ -76,7 +76,7 @@ def print_changes(console: Console, texts: Iterable[str], indent: str) -> None:
 
 
 def value_lines(old: Any, new: Any, *, most: int | None = _MOST) -> list[Line]:
-    """Return how a value differs from another, as YAML, line by line; None is no value."""
+    """Return the diff of two values, as lines of YAML; None stands for a missing value."""
     found = list(_compared(_written(old), _written(new)))
     if most is None or len(found) <= most:
         return found
@@ -107,7 +107,7 @@ def _compared(old: list[str], new: list[str]) -> Iterator[Line]:
 
 
 def print_objects(console: Console, steps: Sequence[Step]) -> None:
-    """Print each Kubernetes object that changes as it was and as it becomes, as a diff without bounds."""
+    """Print the complete diff of each Kubernetes object that changes."""
     replaced = {step.urn for step in steps if step.op is Op.REPLACE}
     for step in sorted(steps, key=lambda step: (step.provider, step.name, step.urn, step.op)):
         half = step.op in (Op.CREATE_REPLACEMENT, Op.DELETE_REPLACED) and step.urn in replaced

@@ -1,4 +1,4 @@
-"""The verb `doctor`: one line for each thing that a stack needs, with the remedy where it isn't there."""
+"""The verb `doctor`: prints one line for each thing that a stack needs, with the remedy if it is missing."""
 
 from __future__ import annotations
 

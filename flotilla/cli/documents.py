@@ -1,6 +1,6 @@
-"""What verbs write without a console: one document for machines, one line about what went wrong.
+"""Writes one document for machines to standard output, or one line about a problem to standard error.
 
-Nothing that takes long to load is imported before it is needed: a verb that prints JSON needs no tables.
+This module imports nothing that takes long to load: a verb that prints JSON does not need rich's tables.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ def write_document(document: dict[str, Any], *, as_yaml: bool = False) -> None:
     if as_yaml:
         import yaml
 
-        plain = json.loads(json.dumps(versioned))  # tuples and enums are no YAML
-        readable = not unsafe(json.dumps(plain, ensure_ascii=False))  # else every special character is escaped
+        plain = json.loads(json.dumps(versioned))  # safe_dump does not accept tuples and enums
+        readable = not unsafe(json.dumps(plain, ensure_ascii=False))  # otherwise YAML escapes all special characters
         sys.stdout.write("---\n" + yaml.safe_dump(plain, sort_keys=False, allow_unicode=readable))
     else:
-        plain_ascii = not writes_every_character(sys.stdout)  # escapes of JSON, not of the terminal
+        plain_ascii = not writes_every_character(sys.stdout)  # JSON has its own escapes for other characters
         sys.stdout.write(json_safe(json.dumps(versioned, indent=2, ensure_ascii=plain_ascii)) + "\n")
 
 
 def complain(text: str, *, kind: str = "error") -> None:
-    """Write one line about something that went wrong to standard error; what follows its first line is indented."""
+    """Write a text about a problem to standard error; lines after the first one are indented."""
     sys.stderr.write(printable(f"{kind}: {text}".replace("\n", "\n  ")) + "\n")

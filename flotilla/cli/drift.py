@@ -1,4 +1,4 @@
-"""The verb `drift`: look, tell, and where it is asked for, mend."""
+"""The verb `drift`: finds drift and prints it, and with --fix corrects it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from flotilla.drift.own_rules import own_rules
 from flotilla.stack.load import drift_settings
 from flotilla.untrusted import one_line
 
-_HOW = "`flotilla preview --refresh` shows it, and `flotilla up --refresh --plan DIGEST` does it"
+_HOW = "`flotilla preview --refresh` shows it, and `flotilla up --refresh --plan DIGEST` applies it"
 
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -46,8 +46,8 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="seconds to wait for all clusters together (default 120)",
     )
-    drift.add_argument("--watch", type=seconds, metavar="SECONDS", help="repeat until Ctrl-C, with this pause")
-    drift.add_argument("--fix", action="store_true", help="run `up --refresh` for what that can fix")
+    drift.add_argument("--watch", type=seconds, metavar="SECONDS", help="repeat until Ctrl-C, after this time")
+    drift.add_argument("--fix", action="store_true", help="run `up --refresh` if it can fix something")
     drift.add_argument("-y", "--yes", action="store_true", help="with --fix: apply without a question")
     drift.set_defaults(verb=_drift)
 
@@ -59,10 +59,10 @@ def _drift(options: argparse.Namespace) -> ExitCode:
         stack = open_stack(options.engine, setting_of(options))
         report = _check(options, stack)
         fixing = options.fix and any(finding.remedy is Remedy.UP for finding in report.findings)
-        if not (fixing and options.json):  # one document: what is left when it was fixed
+        if not (fixing and options.json):  # --json prints one document: the drift that remains after the fix
             _print(options, report)
         if fixing:
-            report = _fix_or_go_on(options, stack, report)
+            report = _fix_or_report(options, stack, report)
         if options.watch is None:
             return exit_code(report)
         sys.stdout.flush()
@@ -70,21 +70,21 @@ def _drift(options: argparse.Namespace) -> ExitCode:
 
 
 def _check(options: argparse.Namespace, stack: Stack) -> DriftReport:
-    """Look, by the stack file's `drift.ignore` as it is now."""
+    """Return the drift of the stack; `drift.ignore` is read from the stack file each time."""
     setting = setting_of(options)
     ignores = drift_settings(setting.stack_file).ignore
     return check_stack(stack, options.stack, options.timeout, ignores, own_rules(setting.project))
 
 
 def exit_code(report: DriftReport) -> ExitCode:
-    """Return 3 for drift, 1 where nothing was found but not everything could be asked, 0 for a clean fleet."""
+    """Return 3 if there is drift, 1 if none was found but a cluster did not answer, 0 if the fleet has none."""
     if report.findings:
         return ExitCode.DRIFT
     return ExitCode.FAILED if report.unknown else ExitCode.DONE
 
 
-def _fix_or_go_on(options: argparse.Namespace, stack: Stack, report: DriftReport) -> DriftReport:
-    """Fix; where it is watched, what goes wrong is said and the next look decides."""
+def _fix_or_report(options: argparse.Namespace, stack: Stack, report: DriftReport) -> DriftReport:
+    """Fix the drift. With --watch an error is only printed, because the next check tries again."""
     try:
         return _fix(options, stack, report)
     except CommandError as error:
@@ -97,10 +97,10 @@ def _fix_or_go_on(options: argparse.Namespace, stack: Stack, report: DriftReport
 
 
 def _fix(options: argparse.Namespace, stack: Stack, report: DriftReport) -> DriftReport:
-    """Run `up --refresh` and look again.
+    """Run `up --refresh`, check again, and return the drift that remains.
 
     Raises:
-        CommandError: not every cluster answered, the answer was no, a guard refuses the plan, or the run failed.
+        CommandError: a cluster did not answer, the user said no, a guard refuses the plan, or the run failed.
     """
     document = {"stack": options.stack, **report.to_json()}
     if report.unknown:
@@ -112,12 +112,12 @@ def _fix(options: argparse.Namespace, stack: Stack, report: DriftReport) -> Drif
             document=document,
         )
     confirm(options, "fix this with `up --refresh`", document)
-    # The run does whatever the stack file says, and not only what was found: a guard may have something against that.
+    # The run applies the whole stack file, not only corrections of the findings, so the guards check its plan.
     planned = stack.preview(refresh_first=True)
     if planned.failures:
         raise plan_failed(Output(as_json=options.json), planned, document)
     refuse_violations(guards_of(options, planned, applying=True), document, how=_HOW)
-    # What is done is what was judged: the run refuses every step that this plan does not have.
+    # The run refuses every step that the checked plan does not have.
     result = stack.up(refresh_first=True, plan=planned)
     after = _check(options, stack)
     if result.failures:
@@ -143,8 +143,8 @@ def _table(console: Console, report: DriftReport, stack: str) -> None:
     )
     for one in report.ignored:
         console.print(Text(f"ignored: {one.finding.cluster}: {one_line(ignored_sentence(one))}", style="dim"))
-    for held in report.held:
-        console.print(Text(one_line(held.text), style="cyan"))
+    for change in report.held_back:
+        console.print(Text(one_line(change.text), style="cyan"))
     for text in report.notices:
         console.print(Text(f"notice: {one_line(text)}", style="yellow"))
     ignored = f"; {counted(len(report.ignored), 'finding')} ignored" if report.ignored else ""

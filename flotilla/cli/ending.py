@@ -1,6 +1,6 @@
-"""How a run of the command ends when it does not succeed: one line for people, one document for machines.
+"""How a run of the command ends if it does not succeed: one line for people, one document for machines.
 
-Every exit with --json prints exactly one document. The shape of those that tell of an error is in
+Every run with --json prints exactly one document. The shape of the document of an error is in
 docs/reference/errors-json.md: `error` has `kind`, `message`, `hint`, and for a stack file `problems`.
 """
 
@@ -17,27 +17,27 @@ from flotilla.kube.secrecy import redacted
 
 
 class Kind(StrEnum):
-    """What kind of error ended a run."""
+    """The kind of the error that ended a run."""
 
     USAGE = "usage"
-    """Arguments or variables of the environment that can't be read."""
+    """Arguments or environment variables are not valid."""
     CONFIG = "config"
-    """The stack's configuration is not valid: `problems` has every one."""
+    """The stack file is not valid: `problems` lists every problem."""
     FAILED = "failed"
     """A cluster, the state or a program refused or failed."""
     REFUSED = "refused"
-    """A mandatory policy is violated: `verdicts` says which."""
+    """The plan violates a mandatory policy: `verdicts` has which."""
     PLAN_CHANGED = "plan-changed"
-    """The plan is not the one whose digest was given."""
+    """The plan does not have the digest that was given."""
     NOT_CONFIRMED = "not-confirmed"
-    """A question had no answer, or the answer was no."""
+    """The user could not be asked, or the answer was no."""
     INTERRUPTED = "interrupted"
     UNEXPECTED = "unexpected"
-    """A defect of the command."""
+    """A bug in Flotilla."""
 
 
 class CommandError(FlotillaError):
-    """An end with an exit code and a kind of its own; `document` is what --json prints beside the error."""
+    """An error with its exit code and kind, and with the fields that --json prints beside `error` (`document`)."""
 
     def __init__(
         self,
@@ -49,15 +49,15 @@ class CommandError(FlotillaError):
         document: dict[str, Any] | None = None,
         lines: tuple[str, ...] = (),
     ) -> None:
-        """Keep all parts apart.
+        """Keep the parts of the error.
 
         Args:
             message: one line.
             kind: what happened.
             code: the exit code.
-            hint: what to do next.
-            document: what is known besides, such as the plan.
-            lines: what people are shown instead of the message; empty for the message itself.
+            hint: what the user can do next.
+            document: fields for --json beside `error`, such as the plan.
+            lines: the lines that people see instead of the message; if empty, they see the message.
         """
         super().__init__(message, hint=hint)
         self.kind = kind
@@ -67,16 +67,16 @@ class CommandError(FlotillaError):
 
 
 class UsageError(CommandError):
-    """Arguments that can't be read, or that exclude each other."""
+    """Arguments that are not valid, or that exclude each other."""
 
     def __init__(self, message: str, *, hint: str = "", usage: str = "") -> None:
-        """Keep the usage text for people."""
+        """Keep the usage text, which only people see."""
         super().__init__(message, kind=Kind.USAGE, code=ExitCode.USAGE, hint=hint)
         self.usage = usage
 
 
 def ending_of(error: BaseException) -> CommandError:
-    """Return how the command ends with an error, whatever it is."""
+    """Return the command's error for any exception."""
     if isinstance(error, CommandError):
         return error
     if isinstance(error, FlotillaError):
@@ -98,7 +98,7 @@ def ending_of(error: BaseException) -> CommandError:
 
 
 def _ending_of(error: FlotillaError) -> CommandError:
-    from flotilla.stack.problems import ConfigError  # with its package, which takes a while to load
+    from flotilla.stack.problems import ConfigError  # its package takes a while to load
 
     if isinstance(error, ConfigError):
         problems = [asdict(problem) for problem in error.problems]
@@ -108,7 +108,7 @@ def _ending_of(error: FlotillaError) -> CommandError:
 
 
 def error_document(error: CommandError) -> dict[str, Any]:
-    """Return an error for machines, with what else is known of the run."""
+    """Return the document that --json prints for an error."""
     more = {key: value for key, value in error.document.items() if key != "error"}
     body = {
         "kind": str(error.kind),

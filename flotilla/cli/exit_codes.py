@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
 
     @property
     def meaning(self) -> str:
-        """When a run ends with it."""
+        """When a run ends with this code."""
         return _MEANINGS[self]
 
 
@@ -25,7 +25,7 @@ _MEANINGS = {
     "next run continues from there.",
     ExitCode.USAGE: "Arguments, variables (`FLOTILLA_ENGINE`, `FLOTILLA_STACK`) or the stack file are not valid, or a "
     "question had no answer: the answer was no, or there is no terminal and no `--yes`. Nothing was changed.",
-    ExitCode.DRIFT: "`drift` found some, or there are changes where `--expect-no-changes` was given.",
+    ExitCode.DRIFT: "`drift` has found drift, or `--expect-no-changes` was given and there are changes.",
     ExitCode.REFUSED: "A policy refuses the plan, or a [guard](policies.md#guards) whose plan was not confirmed by its "
     "digest, or the plan can't be carried out as it is. Nothing was changed.",
 }

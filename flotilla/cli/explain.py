@@ -1,4 +1,4 @@
-"""The verb `explain`: every chart value that a stack changes, from what to what, why, and what happens without."""
+"""The verb `explain`: prints each chart value that a stack changes: before, after, why, and what happens without it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _explain(options: argparse.Namespace) -> ExitCode:
         if options.json:
             output.json({"stack": options.stack, "installs": None, "values": [], "hazards": []})
         else:
-            output.console.print(f"stack {options.stack} uses a Karmada that exists; it installs none")
+            output.console.print(f"stack {options.stack} uses an existing Karmada; it installs none")
         return ExitCode.DONE
     version = control_plane.release
     values = explained(control_plane.helm, version)

@@ -50,7 +50,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="URN",
-        help="plan only this resource; * matches; may be repeated",
+        help="plan only this resource; may have *; may be repeated",
     )
     showing = showing_options()
     refreshing = argparse.ArgumentParser(add_help=False)
@@ -63,23 +63,25 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="take over existing objects: all of them, or those of a member, a workload, or one object (`Kind/name`)",
     )
-    sure, looking = sure_options(), preview_options()
+    sure, preview_only = sure_options(), preview_options()
 
-    seeing = [common, stack, engine, showing, refreshing, adopting]
-    preview = verbs.add_parser("preview", parents=seeing, help=HELP["preview"])
-    preview.add_argument("--expect-no-changes", action="store_true", help="exit with 3 where the plan has changes")
+    planning = [common, stack, engine, showing, refreshing, adopting]
+    preview = verbs.add_parser("preview", parents=planning, help=HELP["preview"])
+    preview.add_argument("--expect-no-changes", action="store_true", help="exit with 3 if the plan has changes")
     preview.set_defaults(verb=preview_verb)
-    up = verbs.add_parser("up", parents=[*seeing, sure], help=HELP["up"])
+    up = verbs.add_parser("up", parents=[*planning, sure], help=HELP["up"])
     up.add_argument(
         "--plan",
         metavar="DIGEST",
         help="apply exactly the plan to which `preview` gave this digest, without a question",
     )
     up.set_defaults(verb=up_verb)
-    refresh = verbs.add_parser("refresh", parents=[common, stack, engine, showing, looking], help=HELP["refresh"])
-    refresh.add_argument("--expect-no-changes", action="store_true", help="exit with 3 where something differs")
+    refresh = verbs.add_parser("refresh", parents=[common, stack, engine, showing, preview_only], help=HELP["refresh"])
+    refresh.add_argument("--expect-no-changes", action="store_true", help="exit with 3 if something differs")
     refresh.set_defaults(verb=_refresh)
-    destroy = verbs.add_parser("destroy", parents=[common, stack, engine, showing, looking, sure], help=HELP["destroy"])
+    destroy = verbs.add_parser(
+        "destroy", parents=[common, stack, engine, showing, preview_only, sure], help=HELP["destroy"]
+    )
     destroy.add_argument(
         "--plan",
         metavar="DIGEST",
@@ -89,13 +91,13 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _open(options: argparse.Namespace, output: Output, manifests: ManifestFiles | None = None) -> tuple[Stack, Fleet]:
-    # Every problem of the stack file in one go, before anything is asked or run.
+    # This reports all problems of the stack file at once, before a cluster is asked or a program runs.
     fleet = load_fleet(options, manifests=manifests)
     return open_stack(options.engine, setting_of(options, output)), fleet
 
 
 class _Shown:
-    """A run's result as its verb shows it: what it means for the fleet is worked out once."""
+    """The result of a run as its verb shows it. Its effect on the fleet (`plan`) is computed only once."""
 
     def __init__(
         self,
@@ -113,11 +115,11 @@ class _Shown:
 
     @cached_property
     def plan(self) -> FleetPlan:
-        """What it means for the fleet."""
+        """What the result means for the fleet."""
         return fleet_plan(self._result, version=karmada_version(self._options))
 
     def document(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the result for machines."""
         document = plan_document(
             self.plan,
             self._result,
@@ -128,7 +130,7 @@ class _Shown:
         return {**document, **self._more}
 
     def show(self, title: str) -> None:
-        """Show a plan to people; machines get one document, at the end."""
+        """Print the plan, unless --json was given: then `finish` prints one document at the end."""
         if self._options.json:
             return
         self._output.plan(
@@ -145,10 +147,10 @@ class _Shown:
         )
 
     def finish(self, more: dict[str, Any] | None = None) -> None:
-        """Print the run's document, where machines want one; what failed ends the run.
+        """Print the run's document if --json was given, or raise the run's failures.
 
         Args:
-            more: what else is said of a run that has succeeded.
+            more: additional fields of the document of a run that has succeeded.
 
         Raises:
             CommandError: something failed.
@@ -162,10 +164,17 @@ class _Shown:
 def _refuse(
     options: argparse.Namespace, result: Result, shown: _Shown, *, applying: bool = True, verb: str = "up"
 ) -> None:
-    """Raise where the plan can't be carried out, or policies or guards refuse it; `applying`: it is to be done now.
+    """Raise an error if the plan can't be carried out, or if policies or guards refuse it.
+
+    Args:
+        options: the command's.
+        result: the plan.
+        shown: the plan as the verb shows it.
+        applying: the plan is applied in this run, not only shown.
+        verb: the verb that applies the plan.
 
     Raises:
-        CommandError: with every reason; nothing was changed.
+        CommandError: the plan is refused; the error has all reasons, and nothing was changed.
     """
     document = shown.document()
     refusals = document.get("refusals", [])
@@ -188,7 +197,7 @@ def _refuse(
 
 
 def _with_digest(options: argparse.Namespace, result: Result, *verb: str) -> str:
-    """Return the command that does exactly this plan; `verb` with its own arguments."""
+    """Return the command that applies exactly this plan; `verb` is the verb with its own arguments."""
     refreshing = ["--refresh"] if getattr(options, "refresh", False) else []
     engine = [] if options.engine is EngineName.AUTO else ["--engine", str(options.engine)]
     targets = [part for target in options.target for part in ("--target", target)]
@@ -200,13 +209,13 @@ def _with_digest(options: argparse.Namespace, result: Result, *verb: str) -> str
 
 
 def _confirmed(options: argparse.Namespace, result: Result) -> bool:
-    """Tell whether the digest that was given is the plan's."""
+    """Return whether the digest given with --plan is the digest of this plan."""
     given = getattr(options, "plan", None)
     return given is not None and hmac.compare_digest(given.strip().lower().encode(), result.digest.encode())
 
 
 def preview_verb(options: argparse.Namespace) -> ExitCode:
-    """Show the plan that the options ask for."""
+    """Run the verb `preview`: show the plan that the options ask for."""
     output = Output(as_json=options.json, quiet=True)
     stack, _ = _open(options, output)
     result = stack.preview(targets=tuple(options.target), refresh_first=options.refresh)
@@ -222,29 +231,29 @@ def preview_verb(options: argparse.Namespace) -> ExitCode:
 
 @dataclass(frozen=True)
 class Manner:
-    """How a plan is shown and carried out: as `up` does, unless another verb says otherwise."""
+    """How a verb shows and applies a plan. The defaults are those of `up`."""
 
     verb: str = "up"
     title: str = "Plan"
     notes: Callable[[FleetPlan], list[str]] = lambda _: []
-    """What is said of a plan besides, by what it means for the fleet."""
+    """Returns additional messages for a plan."""
     more: Mapping[str, Any] = field(default_factory=dict)
-    """What documents have besides."""
+    """Additional fields of the document for machines."""
     begin: Callable[[FleetPlan], None] | None = None
-    """Is called before the first change, and puts the stack's own file in the place of the one planned from."""
+    """Is called before the first change. It writes the stack file if the plan was made from a changed copy of it."""
     end: Callable[[], dict[str, Any]] = dict
-    """What is to be added to the document once everything is done."""
-    only_look: bool = False
-    """Change nothing."""
+    """Is called when everything is done, and returns additional fields of the document."""
+    preview_only: bool = False
+    """Show the plan, and change nothing."""
 
 
 def up_verb(options: argparse.Namespace) -> ExitCode:
-    """Show the plan that the options ask for, ask, and carry it out."""
+    """Run the verb `up`: show the plan that the options ask for, ask, and apply it."""
     return carry_out(options, Manner())
 
 
 def carry_out(options: argparse.Namespace, manner: Manner) -> ExitCode:
-    """Show the plan that the options ask for, ask, and carry it out, as the verb does that."""
+    """Show the plan that the options ask for, ask, and apply it, in the manner of a verb."""
     output = Output(as_json=options.json)
     files = ManifestFiles(options.project.resolve())
     stack, fleet = _open(options, output, files)
@@ -259,8 +268,8 @@ def carry_out(options: argparse.Namespace, manner: Manner) -> ExitCode:
     shown.show(manner.title)
     if planned.failures:
         raise plan_failed(output, planned, document)
-    _refuse(options, planned, shown, applying=not manner.only_look, verb=manner.verb)
-    if manner.only_look:
+    _refuse(options, planned, shown, applying=not manner.preview_only, verb=manner.verb)
+    if manner.preview_only:
         shown.finish()
         return ExitCode.DONE
     if options.plan is not None:
@@ -270,7 +279,7 @@ def carry_out(options: argparse.Namespace, manner: Manner) -> ExitCode:
     if manner.begin is not None:
         manner.begin(plan)
         stack, fleet = _open(options, output, files)
-    # What is done is what was shown: the run refuses every step that this plan does not have.
+    # The run refuses every step that the shown plan does not have.
     with output.running():
         result = stack.up(targets=targets, refresh_first=options.refresh, plan=planned)
     output.print_summary(result)
@@ -289,10 +298,10 @@ def carry_out(options: argparse.Namespace, manner: Manner) -> ExitCode:
 
 
 def _compare_digest(options: argparse.Namespace, planned: Result, document: dict[str, Any]) -> None:
-    """Refuse a plan that is not the one whose digest was given.
+    """Refuse a plan whose digest is not the one given with --plan.
 
     Raises:
-        CommandError: it is another one; nothing was changed.
+        CommandError: the digests differ; nothing was changed.
     """
     if _confirmed(options, planned):
         return
@@ -311,7 +320,7 @@ def _refresh(options: argparse.Namespace) -> ExitCode:
     stack, _ = _open(options, output)
     result = stack.refresh(preview_only=options.preview_only)
     shown = _Shown(options, output, stack, result)
-    shown.show("What the clusters hold, against the state")
+    shown.show("What the clusters have, compared with the state")
     shown.finish()
     return ExitCode.DRIFT if options.expect_no_changes and result.changes else ExitCode.DONE
 
@@ -327,9 +336,9 @@ def _destroy(options: argparse.Namespace) -> ExitCode:
         shown.show("To be deleted")
     if not result.failures and result.changes:
         how = _with_digest(options, result, "destroy")
-        # Whoever destroys a stack means that nothing is left.
-        asked = guards_of(options, result, shown.plan, applying=not options.preview_only)
-        guards = [verdict for verdict in asked if verdict.rule is not EMPTIED]
+        # A destroy always leaves workloads without clusters, so the guard against that does not apply to it.
+        verdicts = guards_of(options, result, shown.plan, applying=not options.preview_only)
+        guards = [verdict for verdict in verdicts if verdict.rule is not EMPTIED]
         refuse_violations(guards, shown.document(), how=how, confirmed=_confirmed(options, result))
     if not result.failures and not options.preview_only and result.changes:
         if options.plan is not None:

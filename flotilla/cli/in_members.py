@@ -1,6 +1,8 @@
-"""What members have already of what a plan sends them, as people read it."""
+"""Prints, for people, which objects of a plan the members have already."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from rich.console import Console
 from rich.text import Text
@@ -11,30 +13,37 @@ from flotilla.plan.fleet import FleetPlan
 from flotilla.plan.in_members import Outcome
 from flotilla.untrusted import one_line
 
+NOT_ASKED = "not asked whether it has the new copies already"
 _STYLES = {Outcome.STOPS: "yellow", Outcome.IMPOSSIBLE: "red", Outcome.UNCERTAIN: "yellow"}
 
 
 def print_in_member(console: Console, plan: FleetPlan, workload: str, cluster: str) -> None:
-    """Print what one cluster has of one workload's new copies."""
+    """Print the new copies of one workload that one cluster has already."""
     for one in plan.there:
         if (one.workload, one.cluster) == (workload, cluster):
             console.print(Text(f"      ! {one_line(one.text)}", style=_STYLES.get(one.outcome, "cyan")))
 
 
-def print_in_members(console: Console, plan: FleetPlan) -> None:
-    """Print at which workloads `up` would stop, how it goes on, and which members were not asked."""
+def print_in_members(console: Console, plan: FleetPlan, unknown: Collection[str] = ()) -> None:
+    """Print the workloads that `up` would leave out, the remedy, and the members that were not asked.
+
+    Args:
+        console: where to print.
+        plan: the plan.
+        unknown: clusters that did not answer, which are left out because the plan names them with the reason.
+    """
     stopping = sorted({one.workload for one in plan.there if one.outcome is Outcome.STOPS})
     if stopping:
-        said = f"there already in members: `up` would do nothing of {counted(len(stopping), 'workload')}"
-        console.print(Text(f"\n{said} ({', '.join(stopping)}), and do the rest", style="yellow"))
+        left_out = f"exist already in members: `up` would leave out {counted(len(stopping), 'workload')}"
+        console.print(Text(f"\n{left_out} ({', '.join(stopping)}), and apply the rest", style="yellow"))
         console.print(Text(f"  {REMEDY}", style="yellow"))
     for cluster, reason in sorted(plan.unasked.items()):
-        text = f"{cluster}: not asked whether it has the new copies already: {one_line(reason)}"
-        console.print(Text(text, style="yellow"))
+        if cluster not in unknown:
+            console.print(Text(f"{cluster} was {NOT_ASKED}: {one_line(reason)}", style="yellow"))
 
 
 def print_maintenance(console: Console, plan: FleetPlan) -> None:
-    """Print which members are under maintenance, and what that moves."""
+    """Print the members under maintenance, and which workloads that moves."""
     if plan.maintenance:
         console.print("\nmaintenance")
     for one in plan.maintenance:

@@ -1,4 +1,4 @@
-"""The verb `init`: a project of one's own, and what keeps it up to date."""
+"""The verb `init`: creates a project of the user's own, and upgrades it to a newer Flotilla."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--upgrade",
         action="store_true",
-        help="update the project; files that you changed are shown and stay (default: the project here)",
+        help="upgrade a project (default: the current folder); files that you changed stay, and their differences are "
+        "shown",
     )
     what.add_argument(
-        "--template", action="store_true", help="print the path of the template for `pulumi new`, and end"
+        "--template", action="store_true", help="print the path of the template for `pulumi new`, and exit"
     )
     init.set_defaults(verb=_init)
 
@@ -54,7 +55,7 @@ def _init(options: argparse.Namespace) -> ExitCode:
     try:
         folder = (options.project / (given or ".")).resolve()
     except (OSError, ValueError, RuntimeError):
-        raise UsageError(f"{str(given)[:60]!r} is no folder's name", hint="flotilla init my-fleet") from None
+        raise UsageError(f"{str(given)[:60]!r} is not a folder's name", hint="flotilla init my-fleet") from None
     return _upgrade(options, folder) if options.upgrade else _write(options, folder)
 
 
@@ -78,14 +79,14 @@ def _write(options: argparse.Namespace, folder: Path) -> ExitCode:
 
 
 def _deploy(output: Output, folder: Path) -> ExitCode:
-    """Start a local fleet and deploy its first workload, by the steps that the verbs take."""
+    """Start a local fleet and deploy its first workload, as `sandbox up` and `up` do."""
     from flotilla.cli.output import plan_failed
     from flotilla.deploy.engines import open_stack
     from flotilla.deploy.interface import EngineName, Setting
     from flotilla.sandbox.fleet import Sandbox
 
     Sandbox(folder).up(output.say, members=2)
-    # This engine needs nothing but what is running already; Pulumi's CLI would need the project's own environment.
+    # The embedded engine runs in this process; Pulumi's CLI would need a Python environment of the project.
     stack = open_stack(EngineName.EMBEDDED, Setting(folder, _SANDBOX, output.on_step, output.say))
     result = stack.up()
     if result.failures:
@@ -98,13 +99,13 @@ def _next(folder: str, *, deployed: bool) -> str:
         lines = (
             ("flotilla status", "the fleet, and nginx on both clusters"),
             ("flotilla preview", "what a change of stacks/Pulumi.sandbox.yaml would do; then: flotilla up"),
-            ("flotilla destroy && flotilla sandbox down", "nothing stays"),
+            ("flotilla destroy && flotilla sandbox down", "remove everything"),
         )
     else:
         lines = (
             ("flotilla sandbox up", "a local fleet: Karmada and two clusters, no Docker"),
             ("flotilla preview", "what would change; nothing is changed yet"),
-            ("flotilla up", "make it so"),
+            ("flotilla up", "apply it"),
         )
     width = max(len(command) for command, _ in lines)
     return "\n".join(["", f"cd {folder}", *(f"{command:{width}}  # {text}" for command, text in lines)])
@@ -136,7 +137,7 @@ def _upgrade(options: argparse.Namespace, folder: Path) -> ExitCode:
         confirm(options, f"write {counted(writing, 'file')} and note Flotilla {__version__}", document)
         carry_out(upgrade)
         yours = sum(change.fate is Fate.YOURS for change in upgrade.changes)
-        stay = f"; {counted(yours, 'file')} you have changed: take from the difference above what you want"
+        stay = f"; you have changed {counted(yours, 'file')}: copy what you want from the differences above"
         output.say(f"upgraded {_shown(folder)} from {upgrade.record.version} to {__version__}{stay if yours else ''}")
     if options.json:
         output.json(document)
@@ -147,12 +148,12 @@ _REMARKS = {
     "added": "",
     "updated": "",
     "yours": ": changed by you and by Flotilla; it stays as it is",
-    "kept": ": changed or removed by you; it stays so",
+    "kept": ": changed or removed by you; it stays as it is",
 }
 
 
 def _shown(folder: Path) -> str:
-    """Return a folder as a user would type it here."""
+    """Return a folder's path as a user would type it in the current folder."""
     here = Path.cwd()
     if folder == here:
         return "."

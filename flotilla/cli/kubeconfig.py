@@ -1,4 +1,4 @@
-"""The verb `kubeconfig`: credentials that a stack holds, for kubectl and friends."""
+"""The verb `kubeconfig`: writes the credentials of a stack's cluster, for kubectl and other programs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _kubeconfig(options: argparse.Namespace) -> ExitCode:
     known = declared(snapshot).kubeconfigs
     if options.cluster not in known:
         raise FlotillaError(
-            f"stack {options.stack} holds no credentials of {options.cluster}",
+            f"stack {options.stack} has no credentials of {options.cluster}",
             hint=f"it has {', '.join(sorted(known))}" if known else "run `flotilla up` first",
         )
     name = options.context or f"{options.stack}-{options.cluster}"

@@ -1,6 +1,6 @@
-"""The command line: reads arguments, runs one verb, turns what happened into an exit code.
+"""The entry point of the command: reads arguments, runs one verb and returns an exit code.
 
-With --json every exit prints exactly one document, whatever went wrong; without --debug nothing prints a traceback.
+With --json every run prints exactly one document, whatever went wrong. Tracebacks are printed only with --debug.
 """
 
 from __future__ import annotations
@@ -50,23 +50,26 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _means_json(word: str) -> bool:
-    """Tell whether a word is --json, which argparse takes shortened, too."""
+    """Return whether an argument is --json or a prefix of it that argparse accepts, such as --js."""
     return word.startswith("--j") and _JSON.startswith(word)
 
 
 def _verb_of(given: list[str]) -> str:
-    """Return the verb; empty where none is given. No option before it takes a value."""
+    """Return the first argument that is not an option: the verb. Empty if there is none.
+
+    No option that may stand before the verb takes a value.
+    """
     return next((word for word in given if not word.startswith("-")), "")
 
 
 def _report(error: BaseException, options: argparse.Namespace) -> int:
-    """Print an error: for people on standard error, for machines as the run's one document."""
+    """Print an error to standard error, and with --json or --yaml also as the run's only document."""
     ending = ending_of(error)
     if options.debug and not isinstance(ending, UsageError):
         sys.stderr.write(printable(redacted("".join(traceback.format_exception(error)))))
         _print_notes(error)
     try:
-        _tell(ending)
+        _print_error(ending)
         if options.json or getattr(options, "yaml", False):
             from flotilla.cli.documents import write_document
 
@@ -77,7 +80,7 @@ def _report(error: BaseException, options: argparse.Namespace) -> int:
     return int(ending.code)
 
 
-def _tell(ending: CommandError) -> None:
+def _print_error(ending: CommandError) -> None:
     if isinstance(ending, UsageError) and ending.usage:
         sys.stderr.write(ending.usage)
     for line in ending.lines or (f"error: {ending}",):
@@ -85,22 +88,22 @@ def _tell(ending: CommandError) -> None:
 
 
 def _print_notes(error: BaseException) -> None:
-    """Print what is known of an error whose traceback was not kept."""
+    """Print the notes of an error that has no traceback."""
     if error.__traceback__ is None:
         for note in getattr(error, "__notes__", ()):
             sys.stderr.write(printable(redacted(note)))
 
 
 def _broken_pipe(error: BrokenPipeError, options: argparse.Namespace) -> int:
-    """End without an error where nothing reads the output any more; a broken connection is reported as usual."""
-    if not _nobody_reads():
+    """End without an error if the reader of standard output is gone; report any other broken connection as usual."""
+    if not _reader_is_gone():
         return _report(error, options)
     _silence()
     return ExitCode.DONE
 
 
-def _nobody_reads() -> bool:
-    """Tell whether standard output is a pipe whose other end is closed."""
+def _reader_is_gone() -> bool:
+    """Return whether standard output is a pipe whose other end is closed."""
     try:
         watched = select.poll()
         watched.register(sys.stdout.fileno(), 0)
@@ -115,15 +118,15 @@ def _silence() -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
     except (OSError, ValueError):
-        return  # not a real file: a test's, or closed
+        return  # not a real file: a test has replaced it, or it is closed
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports wrong arguments as the command's other errors are reported, and ends each verb's help with examples."""
+    """A parser that raises `UsageError` for wrong arguments, and that adds examples to the help of each verb."""
 
     def format_help(self) -> str:
-        """Return the help: the verb's description, its arguments, and its examples as they are written."""
-        from flotilla.cli.usage import USAGE  # for the help alone
+        """Return the help: the verb's description, its arguments, and its examples in their own layout."""
+        from flotilla.cli.usage import USAGE  # only the help needs it
 
         usage = USAGE.get(self.prog.partition(" ")[2])
         if usage is None:
@@ -132,12 +135,12 @@ class _Parser(argparse.ArgumentParser):
         return f"{super().format_help()}\n{usage.epilog}"
 
     def error(self, message: str) -> NoReturn:
-        """Raise what is wrong, with the usage of the verb."""
+        """Raise a `UsageError` with the usage of the verb."""
         raise UsageError(message, hint=f"{self.prog} --help", usage=self.format_usage())
 
 
 def _folder(text: str) -> Path:
-    """Read the project's folder.
+    """Return the project's folder from an argument.
 
     Raises:
         ArgumentTypeError: there is no such folder.
@@ -153,20 +156,26 @@ def _folder(text: str) -> Path:
 
 
 def build_parser(given: str | None = None) -> argparse.ArgumentParser:
-    """Return the parser; `given` is the verb of this run, None for all verbs with their arguments."""
+    """Return the command's parser.
+
+    Args:
+        given: the verb of this run. Only its arguments are added to the parser; None adds the arguments of all verbs.
+    """
     parser = _Parser(prog="flotilla", description="pulumi up for a fleet of Kubernetes clusters")
     parser.add_argument("--version", action="version", version=f"flotilla {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("-C", "--project", type=_folder, default=Path(), help="the project's folder (default: here)")
+    common.add_argument(
+        "-C", "--project", type=_folder, default=Path(), help="the project's folder (default: the current one)"
+    )
     common.add_argument(_JSON, action="store_true", help="print one JSON document")
     common.add_argument(
         "--color",
         choices=[str(one) for one in Colour],
         default=str(Colour.AUTO),
-        help="colours: auto (a terminal has them; NO_COLOR, FORCE_COLOR), always, never",
+        help="colours: auto (in a terminal; NO_COLOR and FORCE_COLOR change that), always, never",
     )
-    common.add_argument("--debug", action="store_true", help="print tracebacks of errors")
+    common.add_argument("--debug", action="store_true", help="print the tracebacks of errors")
     add_verbs(verbs, common, given)
     return parser
 

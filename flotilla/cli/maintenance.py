@@ -1,7 +1,7 @@
-"""The verbs `cordon`, `drain` and `uncordon`: a member's maintenance in the stack file, planned, asked for and applied.
+"""The verbs `cordon`, `drain` and `uncordon`: change a member's `maintenance` in the stack file, and apply the change.
 
-The plan is made of the changed text before the file itself is written: whoever says no, or is refused, finds the
-file as it was.
+The plan is made from the changed text before the stack file is written. If the user says no, or the plan is refused,
+the file is unchanged.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     ]
     for verb in _VERBS:
         parser = verbs.add_parser(verb, parents=parents, help=HELP[verb])
-        completed(parser.add_argument("member", metavar="MEMBER", help="the member"), member_names)
+        completed(parser.add_argument("member", metavar="MEMBER", help="the member's name"), member_names)
         parser.add_argument(
             "--plan", metavar="DIGEST", help="apply exactly the plan with this digest, without a question"
         )
@@ -66,12 +66,12 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
             parser.add_argument(
                 "--rebalance",
                 action="store_true",
-                help="also let Karmada divide replicas again (by a WorkloadRebalancer)",
+                help="also make Karmada divide the replicas again (with a WorkloadRebalancer)",
             )
             continue
         parser.add_argument("--reason", type=_reason, default="", help="the reason; plans and views show it")
         parser.add_argument(
-            "--until", type=_day, metavar="YYYY-MM-DD", help="the last day; plans say when it has passed"
+            "--until", type=_day, metavar="YYYY-MM-DD", help="the last day; plans warn when it has passed"
         )
         if verb == "drain":
             parser.add_argument(
@@ -92,7 +92,7 @@ def _reason(text: str) -> str:
     if not text.isprintable() or len(text) > LONGEST_REASON:
         most = counted(LONGEST_REASON, "character")
         raise argparse.ArgumentTypeError(
-            f"{text[:40]!r}: plans show it in one line: give at most {most} that can be printed"
+            f"{text[:40]!r}: plans show it in one line: give at most {most}, all of them printable"
         )
     return text.strip()
 
@@ -111,7 +111,7 @@ def _begin(options: argparse.Namespace) -> ExitCode:
 
 
 def _asked(options: argparse.Namespace, member: Member) -> Maintenance:
-    """Return the maintenance that is asked for: what isn't said of the same mode stays as it is."""
+    """Return the maintenance that the options ask for. Within the same mode, options that are not given stay as is."""
     mode, present = MaintenanceMode(options.mode), member.maintenance
     same = present if present and present.mode is mode else None
     removing = getattr(options, "remove_duplicated", False) or bool(same and same.duplicated is Duplicated.REMOVE)
@@ -126,10 +126,9 @@ def _asked(options: argparse.Namespace, member: Member) -> Maintenance:
 def _uncordon(options: argparse.Namespace) -> ExitCode:
     member = _member(options, load_fleet(options))
     if member.maintenance is None:
-        there = _by_somebody(options, member.name)
         text = f"{member.name} is not under maintenance in the stack file"
-        if there:
-            text += f"; somebody has cordoned its Cluster: `karmadactl uncordon {member.name}` ends that"
+        if _is_cordoned(options, member.name):
+            text += f"; its Cluster was cordoned outside the stack file: `karmadactl uncordon {member.name}` ends that"
         return _nothing(options, text)
     plans: list[FleetPlan] = []
     code = _carry_out(options, member, None, plans.append)
@@ -166,8 +165,8 @@ def _nothing(options: argparse.Namespace, text: str) -> ExitCode:
     return ExitCode.DONE
 
 
-def _by_somebody(options: argparse.Namespace, name: str) -> bool:
-    """Tell whether a Cluster is cordoned, as far as the control plane says so."""
+def _is_cordoned(options: argparse.Namespace, name: str) -> bool:
+    """Return whether a member's Cluster is cordoned; False if the control plane can't be asked."""
     try:
         connection = control_plane_of(setting_of(options), options.engine)
         cluster = connection.find(ObjectRef(CLUSTER_API, "Cluster", name))
@@ -182,20 +181,27 @@ def _carry_out(
     value: dict[str, str] | None,
     planned: Callable[[FleetPlan], None] = lambda _: None,
 ) -> ExitCode:
-    """Show the plan of the changed file; then write the file, and do that plan.
+    """Show the plan of the changed stack file; then write the file and apply the plan.
+
+    Args:
+        options: the command's.
+        member: the member whose maintenance changes.
+        value: the new value of its `maintenance`; None removes the key.
+        planned: is called with the plan before it is applied.
 
     Raises:
-        UsageError: the file can't be changed so, or was changed meanwhile.
+        UsageError: Flotilla can't change the file's text, or somebody else changed it in the meantime.
         ConfigError: the stack would not be valid.
-        CommandError: as `up` ends.
+        CommandError: the errors of `up`.
     """
     file = setting_of(options).stack_file
     before = read_text(file)
     text = with_maintenance(before, member.name, value)
     if text is None:
         raise UsageError(
-            f"{file.name} isn't written so that `maintenance` of {member.name} could be set in it; nothing was changed",
-            hint="write it by yourself (docs/reference/stack-file.md), then run `flotilla up`",
+            f"{file.name} is written in a form in which Flotilla can't set `maintenance` of {member.name}; nothing was "
+            "changed",
+            hint="edit the file yourself (docs/reference/stack-file.md), then run `flotilla up`",
         )
 
     def begin(plan: FleetPlan) -> None:
@@ -221,7 +227,7 @@ def _shown(file: Path) -> str:
 
 
 def _command(options: argparse.Namespace) -> tuple[str, ...]:
-    """Return the verb as it was given, for the command that confirms a plan."""
+    """Return the verb with its arguments as they were given, for the command that confirms a plan."""
     given = [options.mode, options.member]
     given += ["--reason", options.reason] if getattr(options, "reason", "") else []
     given += ["--until", options.until.isoformat()] if getattr(options, "until", None) else []

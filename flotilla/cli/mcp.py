@@ -28,7 +28,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     mcp.add_argument(
         "--http", action="store_true", help="serve over streamable HTTP instead of standard input and output"
     )
-    mcp.add_argument("--host", default=_LOOPBACK, help=f"with --http: the address (default {_LOOPBACK})")
+    mcp.add_argument("--host", default=_LOOPBACK, help=f"with --http: the address to listen on (default {_LOOPBACK})")
     mcp.add_argument(
         "--port",
         type=whole_number(0, 65535),
@@ -47,12 +47,12 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     mcp.add_argument(
         "--allow-guarded",
         action="store_true",
-        help="with --allow-changes: agents may confirm a plan that only guards refuse",
+        help="with --allow-changes: agents may confirm a plan that only guards refuse, by its digest",
     )
     mcp.add_argument(
         "--audit", type=Path, metavar="FILE", help="the file of the audit log (default .flotilla/audit.jsonl)"
     )
-    mcp.add_argument("--schemas", action="store_true", help="print the tools as JSON-schema functions, and end")
+    mcp.add_argument("--schemas", action="store_true", help="print the tools as functions with JSON Schemas, and exit")
     mcp.set_defaults(verb=_mcp)
 
 
@@ -83,7 +83,7 @@ def _mcp(options: argparse.Namespace) -> ExitCode:
 
 
 def _token(options: argparse.Namespace) -> str:
-    """Return the token; a generated one is printed on standard error, once."""
+    """Return the token; if it is a new one, print it once to standard error."""
     if options.token_file is not None:
         try:
             token = str(options.token_file.read_text()).strip()
@@ -97,12 +97,12 @@ def _token(options: argparse.Namespace) -> str:
         raise FlotillaError(
             f"the token has {counted(len(token), 'character')}; it must have at least {_SHORTEST_TOKEN}, or it can be "
             "guessed",
-            hint="make one: openssl rand -hex 32",
+            hint="create one: openssl rand -hex 32",
         )
     if not token:
         if options.host != _LOOPBACK:
             raise FlotillaError(
-                f"--host {options.host} is not loopback, and there is no token that clients could know",
+                f"--host {options.host} is not the loopback address, so clients need a token, and none is set",
                 hint=f"give --token-file or {_TOKEN}",
             )
         token = secrets.token_urlsafe(32)

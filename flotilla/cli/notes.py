@@ -1,4 +1,4 @@
-"""The notes of charts (NOTES.txt), as verbs show them."""
+"""Reads and prints the notes of charts (NOTES.txt)."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from flotilla.stack.workloads import Workload
 
 Notes = Mapping[str, str]
-"""By workload."""
-_UNTOUCHED = ("stays", "gone")
+"""The notes of charts by workload."""
+_UNCHANGED = ("stays", "gone")
 
 
 def notes_of_changes(plan: FleetPlan, fleet: Fleet, files: ManifestFiles) -> Notes:
     """Return the notes of the charts whose workloads are new or have changed.
 
     Args:
-        plan: what was done.
-        fleet: the stack's.
-        files: where its charts are rendered.
+        plan: the plan of the run.
+        fleet: the stack's fleet.
+        files: reads and renders the charts.
     """
     from flotilla.workloads.notices import chart_notes
 
-    changed = {workload.name for workload in plan.workloads if workload.verb not in _UNTOUCHED}
+    changed = {workload.name for workload in plan.workloads if workload.verb not in _UNCHANGED}
     return chart_notes([workload for workload in fleet.workloads if workload.name in changed], files)
 
 
@@ -41,15 +41,18 @@ def notes_asked(options: argparse.Namespace, names: frozenset[str]) -> Notes:
     """Return the notes of a stack's charts.
 
     Args:
-        options: those of the verb.
-        names: of workloads, or of objects; empty for all.
+        options: the verb's options.
+        names: names of workloads or objects; empty for all.
 
     Raises:
-        UsageError: the fleet is that of a kubeconfig, which has no charts.
-        FlotillaError: the stack file isn't valid.
+        UsageError: the options name a kubeconfig instead of a stack, so there are no charts.
+        FlotillaError: the stack file is not valid.
     """
     if options.kubeconfig or options.context:
-        raise UsageError("--notes is about the stack's charts, and --kubeconfig and --context name no stack")
+        raise UsageError(
+            "--notes shows the notes of a stack's charts, but --kubeconfig and --context name no stack",
+            hint="leave out --kubeconfig and --context, or --notes",
+        )
     from flotilla.stack.files import ManifestFiles
     from flotilla.workloads.notices import chart_notes
 

@@ -1,4 +1,4 @@
-"""What the command prints: tables and plans for people, JSON for machines, progress for those who wait."""
+"""What the command prints: tables and plans for people, JSON for machines, and the progress of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flotilla.cli.differences import head, print_changes, print_objects
 from flotilla.cli.documents import write_document
 from flotilla.cli.ending import CommandError, Kind
 from flotilla.cli.exit_codes import ExitCode
-from flotilla.cli.in_members import print_in_member, print_in_members, print_maintenance
+from flotilla.cli.in_members import NOT_ASKED, print_in_member, print_in_members, print_maintenance
 from flotilla.cli.progress import Progress, place_of
 from flotilla.cli.terminal import moves
 from flotilla.counts import counted
@@ -44,7 +44,7 @@ _SYMBOLS = {
     "stays": (" ", "dim"),
 }
 _KEPT = ("=", "cyan")
-"""A copy that leaves the workload and stays in its cluster."""
+"""A copy that is no longer part of the workload but stays in its cluster."""
 _OPERATIONS = {
     Op.CREATE: ("+", "green"),
     Op.CREATE_REPLACEMENT: ("++", "green"),
@@ -55,21 +55,29 @@ _OPERATIONS = {
     Op.IMPORT: ("=", "cyan"),
     Op.ADOPT: ("=", "cyan"),
 }
-# A step that takes longer than this is worth a line while it is under way.
 _SLOW_SECONDS = 1.0
+"""The line of a step has its duration if the step took longer than this."""
+_HINT = "\n  hint: "
+"""Stands between the message and the hint in the text of a `FlotillaError`."""
 
 
 class Output:
-    """Writes to standard output, progress to standard error: what is piped is what was asked for."""
+    """Writes results to standard output and progress to standard error, so that a pipe gets only the results."""
 
     def __init__(self, *, as_json: bool, quiet: bool = False) -> None:
-        """Choose the form."""
+        """Choose the form.
+
+        Args:
+            as_json: print one JSON document, no text for people.
+            quiet: print no progress.
+        """
         self.as_json = as_json
         self.console = printer()
         self.progress_console = progress_printer()
         self._quiet = quiet
         self._progress = Progress(self.progress_console, live=not (quiet or as_json) and moves(sys.stderr))
-        self._told: set[str] = set()
+        self._printed: set[str] = set()
+        """The failures that `on_step` has printed."""
         self._failed: Counter[str] = Counter()
 
     def json(self, document: dict[str, Any]) -> None:
@@ -82,14 +90,14 @@ class Output:
             self.progress_console.print(line, style="dim", markup=False)
 
     def on_step(self, event: StepEvent) -> None:
-        """Print a step's end: what changed, how long it took, why it failed; and what a step waits for."""
+        """Print the end of a step: its change, its duration, or why it failed; and what a step waits for."""
         step = event.step
-        self._progress.heard(event)
+        self._progress.record(event)
         if event.phase is Phase.FAILED:
-            reason = f": {one_line(event.error)}" if event.error else ""
+            reason = f": {one_line(event.error.replace(_HINT, '; hint: '))}" if event.error else ""
             self.progress_console.print(Text(f"  failed {step.op} {step.name}{reason}", style="red"))
             if event.error:
-                self._told.add(f"{step.op} {step.type} {step.name}: {event.error}")
+                self._printed.add(f"{step.op} {step.type} {step.name}: {event.error}")
             self._failed[place_of(step) or "the stack itself"] += 1
         elif event.phase is Phase.WAITING and not (self._quiet or self.as_json or self._progress.live):
             self.progress_console.print(Text(f"  … {one_line(event.said)}", style="dim"))
@@ -99,11 +107,11 @@ class Output:
             self.progress_console.print(Text(f"  {symbol} {step.name}{took}", style=style))
 
     def running(self) -> AbstractContextManager[None]:
-        """Show what is under way as long as a run lasts."""
+        """Show the steps under way until the context ends."""
         return self._progress.shown()
 
     def print_summary(self, result: Result) -> None:
-        """Print to people what a run has done, and how long it took."""
+        """Print what a run has done, and how long it took; nothing if quiet or with --json."""
         if not (self._quiet or self.as_json):
             first, *more = self._progress.summary(result)
             self.progress_console.print(Text(first, style="bold"))
@@ -111,15 +119,26 @@ class Output:
                 self.progress_console.print(Text(one_line(line), style="dim"))
 
     def failure_lines(self, result: Result) -> tuple[str, ...]:
-        """Return what is to be said of failures at the end: those that nobody has seen yet, then a count by cluster.
+        """Return the last lines of a run with failures: those that are not printed yet, then a count by cluster.
 
-        What failed in a run was printed when it failed.
+        `on_step` prints the failure of a step at once.
         """
-        lines = [f"error: {failure}" for failure in result.failures if failure not in self._told]
+        lines = [
+            f"error: {self._without_known_reason(failure, result)}"
+            for failure in result.failures
+            if failure not in self._printed
+        ]
         if self._failed:
             counts = ", ".join(f"{name} {count}" for name, count in sorted(self._failed.items()))
             lines.append(f"error: {sum(self._failed.values())} failed ({counts}); the reasons are above")
         return tuple(lines)
+
+    def _without_known_reason(self, failure: str, result: Result) -> str:
+        """Return the failure of a cluster that does not answer, without its reason if a failed step has shown that."""
+        for cluster, reason in result.unknown.items():
+            if failure.startswith(reason) and any(reason in printed for printed in self._printed):
+                return f"{cluster} did not answer{failure.removeprefix(reason)}"
+        return failure
 
     # -- plans ------------------------------------------------------------------------------------
 
@@ -140,16 +159,16 @@ class Output:
         """Print a plan for people.
 
         Args:
-            plan: what it means for the fleet.
-            result: its steps.
-            stack: whose it is.
-            engine: what made it.
-            detail: every resource and property.
-            rendered: what each cluster gets.
-            title: what it is.
-            digest: with the digest that stands for it as the last line.
-            diff: whole objects, as they are and as they become.
-            source: the stack's file, to which the title leads in terminals that know links.
+            plan: what the plan means for the fleet.
+            result: the plan's steps.
+            stack: the stack's name.
+            engine: the engine that made the plan.
+            detail: print every resource and property.
+            rendered: print the objects that each cluster gets.
+            title: the first words of the output.
+            digest: print the plan's digest as the last line.
+            diff: print whole objects, before and after the change.
+            source: the stack file; in terminals that show links, the title is a link to it.
         """
         self.console.print(linked(Text(f"{title} for stack {stack} ({engine} engine)", style="bold"), source))
         if plan.blast_radius.text:
@@ -166,9 +185,10 @@ class Output:
         if rendered:
             self._rendered(plan)
         print_there(self.console, result, stack)
-        print_in_members(self.console, plan)
+        print_in_members(self.console, plan, result.unknown)
         for cluster, reason in sorted(result.unknown.items()):
-            self.console.print(Text(f"{cluster}: unknown: {reason}", style="yellow"))
+            copies = f"; {NOT_ASKED}" if cluster in plan.unasked else ""
+            self.console.print(Text(f"{cluster}: unknown: {reason}{copies}", style="yellow"))
         for message in result.messages:
             self.console.print(Text(message, style="yellow"))
         self.console.print(Text(summary(result), style="bold"))
@@ -264,13 +284,13 @@ def _order(after: tuple[str, ...]) -> str:
 
 
 def _kept(clusters: tuple[str, ...]) -> str:
-    """Say where copies stay: `stays on member1 and member2`."""
+    """Return the text that names the clusters where copies stay: `stays on member1 and member2`."""
     *most, last = clusters or ("",)
     return f"stays on {', '.join(most)} and {last}" if most else f"stays on {last}" if last else ""
 
 
 def _as_written(obj: dict[str, Any]) -> dict[str, Any]:
-    """Put the keys of an object in the order in which people write them."""
+    """Return an object with its keys in the usual order of manifests."""
     first = [key for key in ("apiVersion", "kind", "metadata") if key in obj]
     return {key: obj[key] for key in [*first, *(key for key in obj if key not in first)]}
 
@@ -278,7 +298,10 @@ def _as_written(obj: dict[str, Any]) -> dict[str, Any]:
 def plan_document(
     plan: FleetPlan, result: Result, *, stack: str, engine: EngineName, rendered: bool = False
 ) -> dict[str, Any]:
-    """Return a plan for machines: the same from both engines, their name aside. Steps stand in order of URN."""
+    """Return a plan for machines, with its steps sorted by URN.
+
+    Except for `engine`, both engines give the same document for the same plan.
+    """
     steps = sorted(result.steps, key=lambda step: (step.urn, step.op))
     document = {
         "stack": stack,
@@ -297,7 +320,7 @@ def plan_document(
 
 
 def plan_failed(output: Output, result: Result, document: dict[str, Any]) -> CommandError:
-    """Return the end of a run whose plan could not be made."""
+    """Return the error that ends a run or a preview with failures."""
     count = len(result.failures)
     return CommandError(
         f"{counted(count, 'thing')} failed: {result.failures[0]}",
@@ -309,7 +332,7 @@ def plan_failed(output: Output, result: Result, document: dict[str, Any]) -> Com
 
 
 def summary(result: Result) -> str:
-    """Say how much changes, in one line."""
+    """Return how much a plan changes, in one line."""
     counted = Counter(step.op for step in result.steps)
     parts = [
         f"{counted[op]} to {op.replace('-', ' ')}"

@@ -1,4 +1,4 @@
-"""The verb `policy`, and what `preview` and `up` say of policies."""
+"""The verb `policy`, and the policy checks of `preview` and `up`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STYLES = {Status.FAIL: "red", Status.EXEMPT: "yellow", Status.UNDECIDED: "yello
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command's parser."""
     policy = verbs.add_parser("policy", parents=[common, stack_options(), engine_options()], help=HELP["policy"])
-    policy.add_argument("--all", action="store_true", help="also show what passes")
+    policy.add_argument("--all", action="store_true", help="also show the policies that pass")
     policy.set_defaults(verb=_policy)
 
 
@@ -49,7 +49,7 @@ def _policy(options: argparse.Namespace) -> ExitCode:
 def verdicts_of(
     options: argparse.Namespace, result: Result, plan: FleetPlan | None = None, *, applying: bool = False
 ) -> list[Verdict]:
-    """Judge a plan by the project's pack, the guards and the stack's settings; the arguments are those of `judge`."""
+    """Return the verdicts of the project's policy pack and of the guards on a plan; the arguments are `judge`'s."""
     setting = setting_of(options)
     return judge(result, setting.project, setting.stack_file, plan, applying=applying)
 
@@ -57,7 +57,7 @@ def verdicts_of(
 def guards_of(
     options: argparse.Namespace, result: Result, plan: FleetPlan | None = None, *, applying: bool
 ) -> list[Verdict]:
-    """Ask the guards alone about a plan; none where the stack's file is gone."""
+    """Return the verdicts of the guards on a plan; none if the stack file no longer exists."""
     setting = setting_of(options)
     if not setting.stack_file.exists():
         return []
@@ -67,16 +67,16 @@ def guards_of(
 def refuse_violations(
     verdicts: list[Verdict], document: dict[str, Any], *, how: str = "", confirmed: bool = False
 ) -> None:
-    """Write advice to standard error, a line each, and end where a mandatory policy is violated.
+    """Write each advice to standard error, and raise an error if a mandatory policy is violated.
 
     Args:
-        verdicts: of the plan.
-        document: what --json prints of it.
-        how: the command that carries the plan out although a guard refuses it; empty where there is none.
-        confirmed: a person has given the plan's digest, so that guards only advise.
+        verdicts: the verdicts on the plan.
+        document: the plan's document for --json.
+        how: the command that applies the plan although a guard refuses it; empty if there is none.
+        confirmed: the user has given the plan's digest, so guards only advise.
 
     Raises:
-        CommandError: the plan may not be carried out.
+        CommandError: the plan may not be applied.
     """
     for verdict in verdicts:
         if verdict.status is Status.FAIL and not verdict.stops(confirmed=confirmed):

@@ -1,6 +1,6 @@
-"""What a run is doing now, by cluster and workload: lines at the end of a terminal that are written over.
+"""Shows the steps that a run is doing now, by cluster and workload: lines at the end of a terminal, updated in place.
 
-Where lines can't be written over, in a pipe or a log, each step gets one line of its own instead (`output.py`).
+Where lines can't be overwritten, in a pipe or a log, `output.py` prints one line for each step instead.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ from flotilla.state.urns import is_default_provider, own_type, provider_of
 from flotilla.untrusted import one_line
 
 _ROWS = 12
-"""How many things under way are shown at once."""
+"""How many steps are shown at once."""
 _SLOWEST = 3
 _SLOW_SECONDS = 1.0
-_A_SECOND = 4
-"""Refreshes."""
+_REFRESHES_PER_SECOND = 4
 _DOING = {
     Op.CREATE: "creating",
     Op.CREATE_REPLACEMENT: "creating its replacement",
@@ -50,18 +49,18 @@ _DONE = {
 
 @dataclass(frozen=True)
 class Running:
-    """One thing under way."""
+    """A step that is under way."""
 
     place: str
-    """The cluster; empty for what is about several or none."""
+    """The cluster; empty for a step of several clusters or of none."""
     name: str
     doing: str
     since: float
-    """Seconds of the monotonic clock."""
+    """When it began, in seconds of the monotonic clock."""
     waits_for: str = ""
 
     def row(self, now: float, width: int) -> str:
-        """Return it as one line."""
+        """Return the step as one line of at most `width` characters; `now` is a time of the monotonic clock."""
         where = f"{self.place}: " if self.place else ""
         what = f"waits for {self.waits_for}" if self.waits_for else self.doing
         text = one_line(f"  {where}{self.name}  {max(now - self.since, 0):.0f} s  {what}")
@@ -69,7 +68,7 @@ class Running:
 
 
 def place_of(step: Step) -> str:
-    """Return the cluster that a step is in; empty where it is in none."""
+    """Return the cluster that a step changes; empty if it changes none."""
     provider = step.provider.rpartition("::")[0]
     if not provider or is_default_provider(provider, own_type(provider)):
         return ""
@@ -77,10 +76,15 @@ def place_of(step: Step) -> str:
 
 
 class Progress:
-    """The things under way. Events come from many threads."""
+    """The steps under way. Events come from many threads."""
 
     def __init__(self, console: Console, *, live: bool) -> None:
-        """Take where it is shown; `live`: the console can write over its lines."""
+        """Start without steps.
+
+        Args:
+            console: where the steps are shown.
+            live: the console's lines can be overwritten, so steps are shown while they run.
+        """
         self.live = live
         self.seconds = 0.0
         """How long the run took."""
@@ -91,14 +95,14 @@ class Progress:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show it as long as the run lasts."""
+        """Show the steps until the context ends."""
         began = time.monotonic()
         try:
             if self.live:
                 display = Live(
                     console=self._console,
                     get_renderable=self._text,
-                    refresh_per_second=_A_SECOND,
+                    refresh_per_second=_REFRESHES_PER_SECOND,
                     transient=True,
                     redirect_stdout=False,
                 )
@@ -109,10 +113,10 @@ class Progress:
         finally:
             self.seconds = time.monotonic() - began
 
-    def heard(self, event: StepEvent) -> None:
-        """Take what happened to a step."""
+    def record(self, event: StepEvent) -> None:
+        """Record an event of a step."""
         step, now = event.step, time.monotonic()
-        key = step.urn or event.said.partition(": ")[0]  # Pulumi's CLI doesn't say which resource it is about
+        key = step.urn or event.said.partition(": ")[0]  # events from Pulumi's CLI have no URN
         with self._lock:
             if event.phase is Phase.BEGIN and step.op in _DOING:
                 self._running[key] = Running(place_of(step), step.name, _DOING[step.op], now)
@@ -130,7 +134,7 @@ class Progress:
                     self._took.append((event.seconds, f"{step.name} in {place}" if place else step.name))
 
     def rows(self, now: float, width: int) -> list[str]:
-        """Return what is under way, by cluster and name, those that wait first."""
+        """Return the lines of the steps under way, sorted by cluster and name; steps that wait come first."""
         with self._lock:
             running = sorted(self._running.values(), key=lambda one: (not one.waits_for, one.place, one.name))
         rows = [one.row(now, width) for one in running[:_ROWS]]
@@ -140,7 +144,7 @@ class Progress:
         return Text("\n".join(self.rows(time.monotonic(), self._console.width)), style="dim")
 
     def summary(self, result: Result) -> Iterable[str]:
-        """Yield what was done, in how many seconds, and what took longest."""
+        """Yield a line with the counts and the duration of the run, then a line with its slowest steps."""
         counts = {_DONE[op]: result.counts().get(str(op), 0) for op in _DONE}
         parts = [f"{number} {word}" for word, number in counts.items() if number]
         parts += [f"{len(result.failures)} failed"] if result.failures else []
@@ -152,8 +156,8 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people say it: 0.4 s, 12 s, 3 min 5 s."""
-    if seconds < 10:  # noqa: PLR2004 - below it, tenths are worth something
+    """Return a duration in readable form: 0.4 s, 12 s, 3 min 5 s."""
+    if seconds < 10:  # noqa: PLR2004 - tenths matter only below ten seconds
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,4 +1,4 @@
-"""The verb `release`: gives workloads and members back, and lets all that they run run on."""
+"""The verb `release`: stops managing workloads or members, and leaves everything in the members running."""
 
 from __future__ import annotations
 
@@ -58,27 +58,27 @@ def _release(options: argparse.Namespace) -> ExitCode:
         return ExitCode.DONE
     for line in said:
         output.console.print(Text(line, style="yellow"))
-    output.console.print(Text(f"{names}: released; take {_them(plan)} out of the stack file", style="bold"))
+    output.console.print(Text(f"{names}: released; remove {_pronoun(plan)} from the stack file", style="bold"))
     if plan.workloads:
         output.console.print(
-            "`up` with the entry still there would send it again: where copies run, it stops (`conflictResolution: "
-            "Abort`), or takes them over again (`Overwrite`)"
+            "if the entry stays there, the next `up` sends it again: where copies run, `up` stops "
+            "(`conflictResolution: Abort`) or takes them over again (`Overwrite`)"
         )
     return ExitCode.DONE
 
 
-def _them(plan: Release) -> str:
+def _pronoun(plan: Release) -> str:
     return "it" if len(plan.workloads) + len(plan.members) == 1 else "them"
 
 
 def _print(output: Output, plan: Release) -> None:
     say = output.console.print
-    say(Text("released", style="bold"))
+    say(Text("to be released", style="bold"))
     for kind, parts in (("workload", plan.workloads), ("member", plan.members)):
         for one in parts:
             say(Text(f"  {kind} {one.name}", style="cyan"))
     for member, refs in plan.staying.items():
-        say(f"\nstays on {member}, without Karmada's marks")
+        say(f"\nstays on {member}, without Karmada's labels and annotations")
         print_objects(output.console, refs, "= ", "cyan")
     say("\nremoved from the control plane")
     print_objects(output.console, plan.removed, "- ", "red")

@@ -1,4 +1,4 @@
-"""The verbs `graph` and `report`: the fleet, a plan or drift as a picture or as one HTML file."""
+"""The verbs `graph` and `report`: the fleet or a plan as a picture; the fleet, a plan or drift as one HTML file."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _FORMATS = {"svg": svg, "mermaid": mermaid, "dot": dot}
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verbs to the command's parser."""
     to = argparse.ArgumentParser(add_help=False)
-    to.add_argument("-o", "--output", type=Path, metavar="FILE", help="write a file instead of standard output")
+    to.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to a file, not to standard output")
 
     graph = verbs.add_parser("graph", parents=[common, *access_options(), to], help=HELP["graph"])
     graph.add_argument(
         "--of",
         choices=("fleet", "plan"),
         default="fleet",
-        help="draw what runs, or what `up` would make (default: fleet)",
+        help="draw the running fleet, or what `up` would make of it (default: fleet)",
     )
     graph.add_argument("--format", choices=sorted(_FORMATS), default="svg", help="the format (default: svg)")
     graph.set_defaults(verb=_graph)
@@ -102,7 +102,7 @@ def _drift_page(options: argparse.Namespace) -> Report:
     try:
         status = _status(options)
     except ClusterError:
-        status = None  # the findings say so already
+        status = None  # the findings have this error already
     return drift_report(found, stack=options.stack, status=status)
 
 
@@ -111,10 +111,10 @@ def _status(options: argparse.Namespace) -> FleetStatus:
 
 
 def _plan(options: argparse.Namespace) -> tuple[Result, FleetPlan, str]:
-    """Preview.
+    """Return the result of a preview, its plan, and the engine's name.
 
     Raises:
-        CommandError: it failed.
+        CommandError: the preview failed.
     """
     load_fleet(options)
     stack = open_stack(options.engine, setting_of(options))
@@ -131,7 +131,7 @@ def _name(options: argparse.Namespace) -> str:
 
 
 def _write(options: argparse.Namespace, text: str, form: str) -> ExitCode:
-    """Write a picture or a page; with --json the document holds it, or says where it is."""
+    """Write a picture or a page. With --json the document contains it, or the name of its file."""
     if options.output is None and options.json:
         write_document({"of": options.of, "format": form, "text": text})
     elif options.output is None:

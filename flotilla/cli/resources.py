@@ -1,4 +1,4 @@
-"""The verbs `get`, `events` and `logs`: any object of any member, in one table with a CLUSTER column."""
+"""The verbs `get`, `events` and `logs`: objects, events and logs of all members, each with its cluster."""
 
 from __future__ import annotations
 
@@ -57,18 +57,24 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
 
     events_verb = verbs.add_parser("events", parents=[*parents, view_options()], help=HELP["events"])
     events_verb.add_argument(
-        "name", nargs="?", default="", help="list only events about objects whose name begins with this"
+        "name", nargs="?", default="", help="list only events about objects whose name starts with this"
     )
     events_verb.add_argument("-n", "--namespace", default="", help="list only this namespace (default: all)")
     events_verb.add_argument("--warnings", action="store_true", help="leave out normal events")
     events_verb.add_argument(
-        "--last", type=whole_number(0, 1_000_000), default=50, metavar="N", help="list so many events (default 50)"
+        "--last",
+        type=whole_number(0, 1_000_000),
+        default=50,
+        metavar="N",
+        help="list the newest N events; 0 for all (default 50)",
     )
     events_verb.set_defaults(verb=_events)
 
     logs = verbs.add_parser("logs", parents=parents, help=HELP["logs"])
     completed(
-        logs.add_argument("workload", help="the workload, such as nginx, or a kind and name: pod/nginx-0"),
+        logs.add_argument(
+            "workload", help="the name of a Deployment, such as nginx, or a kind and a name: pod/nginx-0"
+        ),
         workload_names,
     )
     logs.add_argument("-n", "--namespace", default="default", help="the namespace (default: default)")
@@ -79,17 +85,20 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         type=whole_number(-1, 10_000_000),
         default=20,
         metavar="N",
-        help="print so many lines of each container; -1 for all (default 20)",
+        help="print the last N lines of each container; -1 for all (default 20)",
     )
     logs.add_argument(
-        "--since", type=whole_number(1, 10_000_000), metavar="SECONDS", help="print only lines that are not older"
+        "--since",
+        type=whole_number(1, 10_000_000),
+        metavar="SECONDS",
+        help="print only lines that are not older than this",
     )
-    logs.add_argument("--previous", action="store_true", help="print the log of the container that ran before")
+    logs.add_argument("--previous", action="store_true", help="print the log of the container before its last restart")
     logs.set_defaults(verb=_logs)
 
 
 def _names(options: argparse.Namespace, access: FleetAccess) -> list[str]:
-    """Return the members to be asked; without Karmada those that the stack holds credentials of."""
+    """Return the members to ask. If Karmada does not answer, these are the members whose credentials the stack has."""
     try:
         members = members_of(access.control_plane, labels=options.cluster_labels)
     except ClusterError as error:
@@ -100,13 +109,13 @@ def _names(options: argparse.Namespace, access: FleetAccess) -> list[str]:
     return [member.name for member in chosen(members, options.cluster)]
 
 
-def _tell_unknown(answers: Answers[Any]) -> None:
+def _warn_of_unknown(answers: Answers[Any]) -> None:
     for name, reason in answers.unknown.items():
         complain(f"{name} is not shown: {reason}", kind="warning")
 
 
-def _all_failed(answers: Answers[Any]) -> None:
-    """Raise where no member answered: an empty table would say that there is nothing."""
+def _refuse_no_answer(answers: Answers[Any]) -> None:
+    """Raise an error if no member answered: an empty table would mean that there are no objects."""
     if answers.unknown and not answers.found:
         first = next(iter(answers.unknown.values()))
         raise FlotillaError(f"none of {counted(len(answers.unknown), 'member')} answered: {first}")
@@ -130,8 +139,8 @@ def _look(options: argparse.Namespace, access: FleetAccess, how: Any, scope: Sco
         lambda member: how(member, options.kind, scope, options.name),
         seconds=options.timeout,
     )
-    _all_failed(answers)
-    _tell_unknown(answers)
+    _refuse_no_answer(answers)
+    _warn_of_unknown(answers)
     return answers
 
 
@@ -141,7 +150,7 @@ def _objects_document(answers: Answers[list[Object]]) -> dict[str, Any]:
 
 
 def _no_paint(console: Console, seen: object) -> None:
-    """Nothing: machines get a document."""
+    """Print nothing: with --json and --yaml, `show` writes a document instead."""
 
 
 def _paint_rows(options: argparse.Namespace, console: Console, answers: Answers[Rows]) -> None:
@@ -149,8 +158,8 @@ def _paint_rows(options: argparse.Namespace, console: Console, answers: Answers[
     lines = []
     for name, found in answers.found.items():
         for cells in found.cells:
-            held = dict(zip(found.columns, cells, strict=True))
-            lines.append((name, *(held.get(heading, "") for heading in headings)))
+            values = dict(zip(found.columns, cells, strict=True))
+            lines.append((name, *(values.get(heading, "") for heading in headings)))
         if found.cut:
             complain(f"{name} has more objects than are shown; narrow the search with -n, -l or a name", kind="warning")
     if not lines:
@@ -168,8 +177,8 @@ def _events(options: argparse.Namespace) -> ExitCode:
     def look() -> tuple[list[FleetEvent], dict[str, str]]:
         ask = partial(events, namespace=options.namespace, warnings=options.warnings, about=options.name)
         answers = ask_members(access, _names(options, access), ask, seconds=options.timeout)
-        _all_failed(answers)
-        _tell_unknown(answers)
+        _refuse_no_answer(answers)
+        _warn_of_unknown(answers)
         found = sorted((one for seen_there in answers.found.values() for one in seen_there), key=lambda one: one.time)
         return found[-options.last :] if options.last > 0 else found, answers.unknown
 
@@ -212,9 +221,9 @@ def _logs(options: argparse.Namespace) -> ExitCode:
         return sources(member, ref, wish)
 
     answers = ask_members(access, _names(options, access), find, seconds=options.timeout)
-    _all_failed(answers)
-    _tell_unknown(answers)
-    found = [(cluster, source) for cluster, held in answers.found.items() for source in held]
+    _refuse_no_answer(answers)
+    _warn_of_unknown(answers)
+    found = [(cluster, source) for cluster, in_member in answers.found.items() for source in in_member]
     if not found:
         raise FlotillaError(
             f"no pods of {options.workload} in namespace {options.namespace} of "
@@ -237,7 +246,7 @@ def _print_logs(
     entries = []
     silent = dict(unknown)
     for cluster, source in found:
-        if cluster in silent:  # it has ceased to answer: its other containers would only wait as long again
+        if cluster in silent:  # it stopped answering: each further request would only wait for the timeout again
             failed += 1
             continue
         try:
@@ -258,7 +267,7 @@ def _print_logs(
 
 
 def _follow(access: FleetAccess, found: list[tuple[str, LogSource]], wish: LogWish) -> ExitCode:
-    """Print lines as they come, of all containers at once, each whole."""
+    """Print the new lines of all containers as they arrive; a lock keeps each line whole."""
     lock = threading.Lock()
 
     def pump(cluster: str, source: LogSource) -> None:

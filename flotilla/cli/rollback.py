@@ -1,4 +1,4 @@
-"""The verbs `rollback` and `history`: the stack's earlier updates, and the way back to one."""
+"""The verbs `rollback` and `history`: list the stack's earlier updates, and go back to one of them."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         "--to",
         type=whole_number(1, _MOST),
         metavar="UPDATE",
-        help="the update's number in `flotilla history` (default: the newest one before the current one that ended "
-        "well and declared something else)",
+        help="the update's number in `flotilla history` (default: the newest update before the current one that "
+        "succeeded and declared something else)",
     )
     rollback.add_argument("--refresh", action="store_true", help="read the clusters' objects before planning")
     rollback.add_argument(
@@ -85,7 +85,7 @@ def _back(options: argparse.Namespace, setting: Setting, found: Earlier) -> Exit
         notes=lambda plan: [*_leaving(plan, update), *(f"not rolled back: {note}" for note in found.notes)],
         more={"rollback": {"to": update.number, "time": update.time, "notRolledBack": list(found.notes)}},
         end=end,
-        only_look=options.preview_only,
+        preview_only=options.preview_only,
     )
     try:
         code = carry_out(options, manner)
@@ -97,14 +97,14 @@ def _back(options: argparse.Namespace, setting: Setting, found: Earlier) -> Exit
 
 
 def _leaving(plan: FleetPlan, update: Update) -> list[str]:
-    """Say which members leave: people expect a rollback to bring something back, not to take a cluster away."""
+    """Return a note of the members that leave, because users don't expect a rollback to remove a member."""
     leaving = ", ".join(cluster.name for cluster in plan.clusters if cluster.verb == "leaves")
-    return [f"update {update.number} does not declare {leaving}, so that it leaves"] if leaving else []
+    return [f"leaves the fleet, because update {update.number} does not declare it: {leaving}"] if leaving else []
 
 
 def _still_declared(setting: Setting) -> str:
-    """Say what the stack file still declares otherwise, by planning it; empty where it agrees with the rollback."""
-    change = "change it, or the next `flotilla up` goes forward again"
+    """Return a note of what the stack file still declares after a rollback; empty if a plan of it has no changes."""
+    change = "change the file, or the next `flotilla up` applies it again"
     try:
         planned = embedded_stack(setting).preview()
     except FlotillaError as error:

@@ -1,4 +1,4 @@
-"""The verbs on changes in waves: `rollout status`, `pause`, `resume`, `abort` and `approve`."""
+"""The verbs for changes in waves: `rollout status`, `pause`, `resume`, `abort` and `approve`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     completed(status.add_argument("workload", nargs="?", default="", help="show only this workload"), workload_names)
     status.set_defaults(verb=_status)
     for name, act, text in (
-        ("pause", _pause, "begin no further wave of a change"),
+        ("pause", _pause, "start no further wave of a change"),
         ("resume", _resume, "end a pause"),
         ("abort", _abort, "stop a change, and take it back in the clusters that have it"),
         ("approve", _approve, "approve the wave that waits for a person"),
@@ -97,7 +97,7 @@ def _paint(console: Console, found: list[RolloutStatus], others: int, *, everyth
             command = f"flotilla rollout approve {one.record.workload}"
             console.print(Text(f"{one.record.workload} waits for a person: `{command}`", style="yellow"))
     if others:
-        console.print(Text(f"{counted(others, 'change')} more of workloads that this stack doesn't have", style="dim"))
+        console.print(Text(f"{counted(others, 'change')} more of workloads that are not in this stack", style="dim"))
 
 
 def _row(one: RolloutStatus) -> tuple[str | Text, ...]:
@@ -113,13 +113,13 @@ def _row(one: RolloutStatus) -> tuple[str | Text, ...]:
     )
 
 
-# -- what a person asks for -----------------------------------------------------------------------
+# -- pause, resume, abort, approve ----------------------------------------------------------------
 
 
 def _pause(options: argparse.Namespace) -> ExitCode:
     def ask(connection: Connection, one: RolloutStatus) -> tuple[Record, str]:
         found = controls.pause(connection, one.where, one.record, _who())
-        return found, f"no further wave begins ({found.paused})"
+        return found, f"no further wave starts ({found.paused})"
 
     return _asked(options, "pause", ask)
 
@@ -136,7 +136,7 @@ def _abort(options: argparse.Namespace) -> ExitCode:
     def ask(connection: Connection, one: RolloutStatus) -> tuple[Record, str]:
         found = controls.abort(connection, one.where, one.record, _who())
         reached = f"is taken back in {', '.join(sorted(found.reached))}, and " if found.reached else ""
-        return found, f"{reached}goes no further ({found.aborted})"
+        return found, f"{reached}starts no further wave ({found.aborted})"
 
     return _asked(options, "abort", ask)
 
@@ -154,7 +154,7 @@ def _approve(options: argparse.Namespace) -> ExitCode:
         except controls.NoSuchWave as error:
             raise UsageError(error.message, hint="`flotilla rollout status --json` lists the waves") from None
         when, _, wave = given.partition("-")
-        return found, f"wave {wave} is approved ({'to begin' if when == 'before' else 'as done'})"
+        return found, f"wave {wave} is approved ({'to start' if when == 'before' else 'as done'})"
 
     return _asked(options, "approve", ask)
 
@@ -162,7 +162,7 @@ def _approve(options: argparse.Namespace) -> ExitCode:
 def _asked(
     options: argparse.Namespace, what: str, ask: Callable[[Connection, RolloutStatus], tuple[Record, str]]
 ) -> ExitCode:
-    """Ask for something, and say what comes of it and which run does it."""
+    """Record a person's request in the rollout; print its effect and which run carries it out."""
     connection = open_access(options).control_plane
     one = _the_one(options, connection)
     record, outcome = ask(connection, one)
@@ -176,10 +176,12 @@ def _asked(
 
 
 def _of(options: argparse.Namespace, connection: Connection) -> tuple[list[RolloutStatus], int]:
-    """Return the changes of the stack's workloads, and how many others there are; all where no stack is meant.
+    """Return the changes of the stack's workloads, and the number of other changes.
+
+    With a kubeconfig there is no stack: then all changes are returned.
 
     Raises:
-        UsageError: the stack has no workload of the name that is given.
+        UsageError: the stack has no workload of the given name.
     """
     if options.kubeconfig or options.context:
         return rollouts_in(connection), 0
@@ -195,11 +197,11 @@ def _of(options: argparse.Namespace, connection: Connection) -> tuple[list[Rollo
 
 
 def _the_one(options: argparse.Namespace, connection: Connection) -> RolloutStatus:
-    """Return the change of the workload that is named.
+    """Return the change of the workload that the options name.
 
     Raises:
-        FlotillaError: none is under way, or several workloads have that name.
-        UsageError: the stack has no such workload.
+        FlotillaError: no change of it is under way.
+        UsageError: the stack has no such workload, or several workloads have that name.
     """
     found = [one for one in _of(options, connection)[0] if one.record.workload == options.workload]
     if not found:
@@ -211,12 +213,12 @@ def _the_one(options: argparse.Namespace, connection: Connection) -> RolloutStat
         places = ", ".join(one.namespace for one in found)
         raise UsageError(
             f"several workloads are called {options.workload}, in the namespaces {places}; nothing was changed",
-            hint="name the stack (-s) in place of the kubeconfig",
+            hint="name the stack (-s) instead of the kubeconfig",
         )
     return found[0]
 
 
 def _who() -> str:
-    """Return who asks, and when: as locks name people."""
+    """Return the user, the host and the time of a request, in the form that locks have."""
     now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return f"{user_name()}@{socket.gethostname()} at {now}"

@@ -1,4 +1,4 @@
-"""The verbs on the sandbox: up, status, down."""
+"""The verbs for the sandbox: `sandbox up`, `prepare`, `status` and `down`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_MEMBERS = 50
 
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
-    """Add `sandbox` with its own verbs."""
+    """Add the verb `sandbox` with its own verbs to the command's parser."""
     sandbox = verbs.add_parser("sandbox", help=HELP["sandbox"])
     inner = sandbox.add_subparsers(title="verbs", metavar="VERB", required=True)
     up = inner.add_parser("up", parents=[common], help="start the local fleet, or repair it")
@@ -31,7 +31,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     up.add_argument("--karmada-bin", type=Path, help="the folder of Karmada's programs (default: KARMADA_BIN)")
     up.add_argument(
-        "--stand-in", action="store_true", help="run the stand-in for Karmada, even where Karmada's programs are found"
+        "--stand-in", action="store_true", help="run the stand-in for Karmada, even if Karmada's programs are found"
     )
     up.set_defaults(verb=_up)
     prepare = inner.add_parser("prepare", parents=[common], help="download or build the programs, once")
@@ -77,7 +77,7 @@ def _down(options: argparse.Namespace) -> ExitCode:
     project = options.project.resolve()
     was_there = Sandbox(project).down(output.say)
     remove_stack(Setting(project, STACK))
-    output.say("the sandbox is gone" if was_there else "there was no sandbox here")
+    output.say("the sandbox is removed" if was_there else "there was no sandbox here")
     if options.json:
         output.json({"removed": was_there})
     return ExitCode.DONE

@@ -1,4 +1,4 @@
-"""Which stack a command is about, and its fleet."""
+"""Which stack the options of a command mean, and the fleet in its stack file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def load_fleet(options: argparse.Namespace, *, files: bool = True, manifests: ManifestFiles | None = None) -> Fleet:
-    """Read the stack's file, with every problem of it in one go; the arguments are those of `fleet_of`."""
+    """Return the fleet in the stack file; an error has all problems of the file. The arguments are `fleet_of`'s."""
     from flotilla.deploy.stack_file import fleet_of
 
     return fleet_of(setting_of(options), files=files, manifests=manifests)
 
 
 def karmada_version(options: argparse.Namespace) -> str | None:
-    """Return Karmada's version as the stack's file names it; None where it names none, or can't be read any more."""
+    """Return the version of Karmada in the stack file; None if the file has none, or can't be read any more."""
     from flotilla.stack.load import karmada_version as stack_file_version
 
     setting = setting_of(options)
@@ -36,19 +36,23 @@ def karmada_version(options: argparse.Namespace) -> str | None:
 
 
 def setting_of(options: argparse.Namespace, output: Output | None = None) -> Setting:
-    """Return where the stack is that the options name; `output` shows the steps and messages of a run.
+    """Return the setting of the stack that the options name.
 
-    A rollback has set `back` among the options: the stack as an earlier update declared it.
+    A rollback sets `back` among the options: the setting of the stack as an earlier update declared it.
+
+    Args:
+        options: the command's.
+        output: prints the steps and messages of a run; None prints nothing.
     """
     project, stack = options.project.resolve(), options.stack
     adopt, changed = adoption_of(options), getattr(options, "config_file", None)
     back: Setting | None = getattr(options, "back", None)
-    where = back or Setting(project, stack, config_file=changed, adopt=adopt)
-    return where if output is None else replace(where, listener=output.on_step, report=output.say)
+    setting = back or Setting(project, stack, config_file=changed, adopt=adopt)
+    return setting if output is None else replace(setting, listener=output.on_step, report=output.say)
 
 
 def adoption_of(options: argparse.Namespace) -> Adoption:
-    """Return what `--adopt` names: nothing without it, everything where it names nothing."""
+    """Return what `--adopt` names: nothing if the option is missing, everything if it has no names."""
     given = getattr(options, "adopt", None)
     if given is None:
         return NOTHING

@@ -1,4 +1,4 @@
-"""The verb `simulate`: what becomes of workloads if something happens to the fleet. It changes nothing."""
+"""The verb `simulate`: predicts what happens to workloads if the fleet changes. It changes nothing."""
 
 from __future__ import annotations
 
@@ -54,22 +54,26 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     def several(name: str, metavar: str, text: str) -> None:
         simulate.add_argument(name, action="append", default=[], metavar=metavar, help=f"{text}; may be repeated")
 
-    several("--without", "MEMBER", "lose this cluster, or all clusters of region=NAME or zone=NAME")
-    several("--cordon", "MEMBER", "cordon this cluster")
-    several("--taint", "MEMBER=KEY=VALUE:EFFECT", "taint a cluster")
-    several("--replicas", "NAME=COUNT", "give a workload another number of replicas")
-    several("--member", "FILE", "add a cluster: a file with a Cluster, or with a member as in a stack file")
-    simulate.add_argument("--karmada", default="", metavar="VERSION", help="use another version of Karmada")
-    simulate.add_argument("--each", action="store_true", help="lose every cluster, region and zone, each alone")
+    several("--without", "MEMBER", "assume the loss of this cluster, or of all clusters in region=NAME or zone=NAME")
+    several("--cordon", "MEMBER", "assume that this cluster is cordoned")
+    several("--taint", "MEMBER=KEY=VALUE:EFFECT", "assume that a cluster has this taint")
+    several("--replicas", "NAME=COUNT", "assume another number of replicas for a workload")
+    several(
+        "--member", "FILE", "assume that a cluster joins: a file with a Cluster, or with a member as in a stack file"
+    )
+    simulate.add_argument("--karmada", default="", metavar="VERSION", help="assume another version of Karmada")
+    simulate.add_argument(
+        "--each", action="store_true", help="assume the loss of each cluster, region and zone in turn"
+    )
     simulate.add_argument(
         "--failover",
         choices=("on", "off"),
-        help="whether this Karmada takes workloads away from failed clusters (default: what the stack says)",
+        help="whether Karmada moves workloads away from failed clusters (default: as in the stack)",
     )
     simulate.add_argument(
-        "--require-survival", action="store_true", help="exit with 1 where a workload is lost, or may be"
+        "--require-survival", action="store_true", help="exit with 1 if a workload is lost, or may be lost"
     )
-    simulate.add_argument("--all", action="store_true", help="also show what stays the same")
+    simulate.add_argument("--all", action="store_true", help="also show the workloads that stay the same")
     simulate.set_defaults(verb=_simulate)
 
 
@@ -110,24 +114,24 @@ def _asked(options: argparse.Namespace) -> Assumptions:
 
 
 def _members(file: str) -> list[Object]:
-    """Read the clusters in a file.
+    """Return the clusters in a file.
 
     Raises:
-        UsageError: it can't be read, or holds none.
+        UsageError: the file can't be read, or has no cluster.
     """
     try:
         found = [one for one in yaml.load_all(read_text(located(file, Path.cwd()))) if one is not None]
     except (FlotillaError, ValueError) as error:
         raise UsageError(f"--member {file}: {getattr(error, 'message', error)}") from None
-    # `kubectl get clusters -o yaml` prints a list.
+    # `kubectl get clusters -o yaml` prints a List object.
     found = [one for listed in found for one in _items(listed)]
     if not found:
-        raise UsageError(f"--member {file}: it is empty, and no member joins", hint="write a Cluster into it")
+        raise UsageError(f"--member {file}: the file is empty, so no member joins", hint="write a Cluster into it")
     return found
 
 
 def _items(document: Any) -> list[Any]:
-    """Return what a list of Kubernetes' API holds; what is none, by itself."""
+    """Return the items of a Kubernetes List; a list with the document itself if it is not a List."""
     items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else None
     return items if isinstance(items, list) else [document]
 
@@ -177,11 +181,11 @@ def _print_outcomes(say: Callable[..., None], listed: tuple[Outcome, ...], *, ev
 
 
 def _print_otherwise(say: Callable[..., None], listed: tuple[ChangedDecision, ...]) -> None:
-    say("What is scheduled stays so at the upgrade. At its next schedule:", "bold")
+    say("The upgrade itself moves nothing. When Karmada schedules next:", "bold")
     for one in listed:
         say(f"  {one.workload}: {one.template}: {changed_decision_text(one)}", "yellow")
     if not listed:
-        say("  nothing is decided otherwise, as far as today's version is known")
+        say("  every decision stays the same, as far as today's version is known")
 
 
 def _print_losses(console: Console, say: Callable[..., None], listed: tuple[Loss, ...]) -> None:

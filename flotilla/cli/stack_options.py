@@ -1,4 +1,4 @@
-"""Options and questions that verbs on a stack share."""
+"""Options and the confirmation question that several verbs share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_STACK = "sandbox"
 
 
 def stack_options() -> argparse.ArgumentParser:
-    """Return the option that names the stack."""
+    """Return a parser with the option that names the stack."""
     parser = argparse.ArgumentParser(add_help=False)
     stack = parser.add_argument(
         "-s",
@@ -35,27 +35,28 @@ def stack_options() -> argparse.ArgumentParser:
 
 
 def engine_options() -> argparse.ArgumentParser:
-    """Return the option that chooses the engine."""
+    """Return a parser with the option that chooses the engine."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument(
         "--engine",
         type=_engine_name,
         choices=list(EngineName),
         default=os.environ.get("FLOTILLA_ENGINE") or "auto",
-        help="pulumi (the installed CLI), embedded, or auto (default: FLOTILLA_ENGINE, else auto)",
+        help="pulumi (the installed CLI), embedded, or auto: pulumi if it is installed, else embedded "
+        "(default: FLOTILLA_ENGINE, else auto)",
     )
     return parser
 
 
 def sure_options() -> argparse.ArgumentParser:
-    """Return the option that answers the question before a change."""
+    """Return a parser with the option that answers the question before a change."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("-y", "--yes", action="store_true", help="apply without a question")
     return parser
 
 
 def showing_options() -> argparse.ArgumentParser:
-    """Return the options that say how much of a plan is shown."""
+    """Return a parser with the options that choose how much of a plan is shown."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument(
         "--detail", action="store_true", help="show every resource and property, as Pulumi reports them"
@@ -66,17 +67,17 @@ def showing_options() -> argparse.ArgumentParser:
 
 
 def preview_options() -> argparse.ArgumentParser:
-    """Return the option of a verb that changes something, by which it only says what it would do."""
+    """Return a parser with the option to show a verb's changes without making them."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--preview-only", action="store_true", help="show the plan, change nothing")
     return parser
 
 
 def _stack_name(text: str) -> str:
-    """Read a stack's name, from --stack or FLOTILLA_STACK.
+    """Return a stack's name, from --stack or FLOTILLA_STACK.
 
     Raises:
-        ArgumentTypeError: no stack can be called so.
+        ArgumentTypeError: the text is not a valid name of a stack.
     """
     if not is_stack_name(text):
         raise argparse.ArgumentTypeError(
@@ -86,10 +87,10 @@ def _stack_name(text: str) -> str:
 
 
 def _engine_name(text: str) -> EngineName:
-    """Read an engine, from --engine or FLOTILLA_ENGINE.
+    """Return an engine, from --engine or FLOTILLA_ENGINE.
 
     Raises:
-        ArgumentTypeError: there is none of that name.
+        ArgumentTypeError: there is no engine of that name.
     """
     try:
         return EngineName(text)
@@ -101,10 +102,10 @@ def _engine_name(text: str) -> EngineName:
 
 
 def seconds(text: str) -> float:
-    """Read a number of seconds.
+    """Return a number of seconds from an argument.
 
     Raises:
-        ArgumentTypeError: it isn't a number above zero, or none that a clock knows.
+        ArgumentTypeError: the text is not a number above zero, or the number is too large for a clock.
     """
     try:
         value = float(text)
@@ -116,7 +117,7 @@ def seconds(text: str) -> float:
 
 
 def whole_number(least: int, most: int) -> Callable[[str], int]:
-    """Return how a whole number within bounds is read; what is none is an ArgumentTypeError."""
+    """Return a function that reads a whole number within bounds, and raises ArgumentTypeError for any other text."""
 
     def read(text: str) -> int:
         if not re.fullmatch(r"-?\d{1,18}", text) or not least <= int(text) <= most:
@@ -127,17 +128,17 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
 
 
 def confirm(options: argparse.Namespace, what: str, document: dict[str, Any] | None = None) -> None:
-    """Ask, where somebody can answer; without a terminal, and for machines, only --yes counts.
+    """Ask the user to confirm a change. Without a terminal and with --json nothing is asked: --yes is needed there.
 
-    The question goes to standard error: standard output is for what was asked for.
+    The question goes to standard error, because standard output is for the result.
 
     Args:
-        options: `yes` and `json`.
-        what: the question, as an infinitive.
-        document: what --json prints where the answer isn't yes, such as the plan.
+        options: the command's; `yes` and `json` are read.
+        what: the change, as an infinitive.
+        document: the document that --json prints if the change is not confirmed, such as the plan.
 
     Raises:
-        CommandError: nobody can answer, or the answer is no.
+        CommandError: the user can't be asked, or the answer is not yes.
     """
     if options.yes:
         return

@@ -1,4 +1,4 @@
-"""The verbs on a stack's state: `state show`, `state restore`, `state unlock`."""
+"""The verbs for a stack's state: `state show`, `state restore`, `state unlock`."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         "show", parents=[common, stack_options()], help="show where the state, its backups and its locks are"
     )
     show.set_defaults(verb=_show)
-    put_back = kinds.add_parser(
+    restoring = kinds.add_parser(
         "restore", parents=[common, stack_options(), sure], help="replace the state by a backup"
     )
-    put_back.add_argument(
+    restoring.add_argument(
         "--backup", type=Path, metavar="FILE", help="the backup (default: the newest one that can be read)"
     )
-    put_back.set_defaults(verb=_restore)
+    restoring.set_defaults(verb=_restore)
     unlock = kinds.add_parser("unlock", parents=[common, stack_options(), sure], help="remove a stack's lock")
     unlock.add_argument(
         "--force", action="store_true", help="also remove the lock of a process that still runs on this host"
@@ -61,7 +61,7 @@ def _show(options: argparse.Namespace) -> ExitCode:
         console = printer()
         console.print(Text(f"state of stack {options.stack}", style="bold"))
         _print_copy(console, found.state)
-        console.print("\nbackups, the newest first" if found.copies else "\nno backups")
+        console.print("\nbackups, newest first" if found.copies else "\nno backups")
         for copy in found.copies:
             _print_copy(console, copy)
         console.print("\nlocks" if found.locks else "\nnot locked")
@@ -77,7 +77,7 @@ def _restore(options: argparse.Namespace) -> ExitCode:
     wanted = not plan.same
     document = {"stack": options.stack, **plan.to_json(), "restored": False, "kept": None}
     if wanted:
-        confirm(options, "put this backup in the state's place", document)
+        confirm(options, "replace the state by this backup", document)
     kept = restore(setting, plan) if wanted else None
     if options.json:
         Output(as_json=True).json({**document, "restored": wanted, "kept": str(kept) if kept else None})
@@ -109,7 +109,9 @@ def _unlock(options: argparse.Namespace) -> ExitCode:
     if options.json:
         Output(as_json=True).json({**document, "unlocked": wanted})
     elif wanted:
-        console.print(f"unlocked; the next run of stack {options.stack} looks at what the last one had begun")
+        console.print(
+            f"unlocked; the next run of stack {options.stack} checks the operations that the last run did not finish"
+        )
     return ExitCode.DONE
 
 
@@ -117,9 +119,9 @@ def _print_copy(console: Console, copy: Copy) -> None:
     if not copy.exists:
         console.print(Text(f"  {copy.file}: {copy.problem or 'there is none'}", style="yellow"))
     elif copy.problem:
-        console.print(Text(f"  {copy.file} ({time_of(copy.file)}): can't be used, it {copy.problem}", style="red"))
+        console.print(Text(f"  {copy.file} ({time_of(copy.file)}): not usable, it {copy.problem}", style="red"))
     else:
-        pending = f", {counted(copy.pending, 'operation')} had begun" if copy.pending else ""
+        pending = f", {counted(copy.pending, 'operation')} not finished" if copy.pending else ""
         console.print(Text(f"  {copy.file} ({time_of(copy.file)}): {counted(copy.resources, 'resource')}{pending}"))
 
 
@@ -130,9 +132,9 @@ def _print_locks(console: Console, locks: list[Lock]) -> None:
 
 
 _HOLDERS = {
-    "live": "it runs on this host",
-    "gone": "it is gone; the next run takes the lock over by itself",
-    "unknown": "whether it still runs can't be seen from here",
+    "live": "the process runs on this host",
+    "gone": "the process has ended; the next run takes over the lock by itself",
+    "unknown": "this host can't see whether the process still runs",
 }
 
 
@@ -154,5 +156,5 @@ def _print_plan(console: Console, plan: Restoration) -> None:
         console.print(Text(f"  ~ and {len(plan.changed) - _LISTED} more", style="yellow"))
     console.print(
         f"in the state: {len(plan.added)} to add, {len(plan.removed)} to remove, {len(plan.changed)} to change; "
-        "nothing in any cluster is touched"
+        "no cluster is changed"
     )

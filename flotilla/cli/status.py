@@ -1,4 +1,4 @@
-"""The verbs `status`, `clusters` and `workloads`: the fleet at a glance, and closer."""
+"""The verbs `status`, `clusters` and `workloads`: an overview of the fleet, its members, and its workloads."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from flotilla.observe.fleet import FleetStatus
     from flotilla.observe.workloads import CopyStatus
 
-_WELL = ("healthy", "unhealthy")
+_HEALTH = ("healthy", "unhealthy")
 
 
 def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verbs to the command's parser."""
     parents = [common, *access_options(), cluster_options(), view_options()]
     health = argparse.ArgumentParser(add_help=False)
-    health.add_argument("--health", choices=_WELL, help="list only healthy rows, or only unhealthy ones")
+    health.add_argument("--health", choices=_HEALTH, help="list only healthy rows, or only unhealthy ones")
 
     status = verbs.add_parser("status", parents=[*parents, health], help=HELP["status"])
     status.set_defaults(verb=_status)
@@ -57,7 +57,7 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _status(options: argparse.Namespace) -> ExitCode:
-    from flotilla.observe.fleet import FleetStatus, fleet_status  # loads models, which `clusters` does not need
+    from flotilla.observe.fleet import FleetStatus, fleet_status  # it loads models that `clusters` does not need
 
     access = open_access(options)
 
@@ -136,7 +136,7 @@ def _workloads(options: argparse.Namespace) -> ExitCode:
 
 
 def _selected(options: argparse.Namespace, access: FleetAccess, members: Sequence[MemberStatus]) -> list[MemberStatus]:
-    """Return the members that --cluster and --cluster-labels mean; the server itself judges labels."""
+    """Return the members that --cluster and --cluster-labels select; the API server matches the labels."""
     found = chosen(members, options.cluster)
     if not options.cluster_labels:
         return found

@@ -1,4 +1,4 @@
-"""What `status`, `clusters` and `workloads` show to people."""
+"""Prints what `status`, `clusters` and `workloads` show to people."""
 
 from __future__ import annotations
 
@@ -25,7 +25,14 @@ _GIB = 2**30
 def paint_status(
     console: Console, seen: FleetStatus, shown: FleetStatus | None = None, *, everything: bool = False
 ) -> None:
-    """Print the summary of what was seen, then the members and workloads of it that are to be shown: all by default."""
+    """Print the summary of a fleet, then its members and workloads.
+
+    Args:
+        console: where to print.
+        seen: the fleet's status; the summary is about all of it.
+        shown: the part of it whose members and workloads are printed; None prints all.
+        everything: print all rows on a terminal, too.
+    """
     shown = shown or seen
     console.print(_summary(seen))
     for name, reason in seen.unanswered.items():
@@ -63,7 +70,7 @@ def _summary(seen: FleetStatus) -> Text:
 def paint_clusters(
     console: Console, members: Sequence[MemberStatus], shown: Sequence[MemberStatus], *, everything: bool = False
 ) -> None:
-    """Print how many members are ready, then those of them that are to be shown."""
+    """Print how many of `members` are ready, then a table of the members in `shown`."""
     ready = sum(member.ready for member in members)
     style = "bold green" if ready == len(members) else "bold red"
     console.print(Text(f"{ready} of {counted(len(members), 'member')} ready\n", style=style))
@@ -105,13 +112,14 @@ def _nodes(member: MemberStatus) -> str:
 
 @dataclass(frozen=True)
 class Copies:
-    """Copies, with what their members say of those that aren't healthy."""
+    """Copies of workloads, with the reasons why some are not healthy."""
 
     copies: list[CopyStatus]
-    """Those that are to be shown."""
+    """The copies to show."""
     healthy: int
+    """The number of healthy copies among `total`."""
     total: int
-    """Of all that were chosen, shown or not."""
+    """The number of copies that the options select, including those that are not shown."""
     why: dict[CopyStatus, list[str]] = field(default_factory=dict)
     notes: Notes = field(default_factory=dict)
 
@@ -120,13 +128,13 @@ class Copies:
         return [text for text in (copy.reason, *self.why.get(copy, [])) if text]
 
     def to_json(self) -> dict[str, Any]:
-        """Return them for machines."""
+        """Return the copies for machines."""
         copies = [{**asdict(copy), "why": self.reasons(copy)} for copy in self.copies]
         return {"workloads": copies, **({"chartNotes": notes_document(self.notes)} if self.notes else {})}
 
 
 def paint_copies(console: Console, seen: Copies, everything: bool) -> None:
-    """Print how many copies are healthy, then those that are to be shown, with what ails them."""
+    """Print how many copies are healthy, then a table of the copies to show, with the reasons."""
     style = "bold green" if seen.healthy == seen.total else "bold red"
     console.print(Text(f"{seen.healthy} of {counted(seen.total, 'copy', 'copies')} healthy\n", style=style))
     rows = [_copy_row(copy, seen.reasons(copy)) for copy in seen.copies]

@@ -1,4 +1,4 @@
-"""Tables for people: one look for all of them, cut on a terminal, whole in a pipe."""
+"""Tables for people, all in the same form: long ones are cut on a terminal, and complete in a pipe."""
 
 from __future__ import annotations
 
@@ -22,22 +22,29 @@ _DAY = 86400
 def print_table(
     console: Console, headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, everything: bool = False
 ) -> None:
-    """Print a table without its empty columns; on a terminal its first `_SHOWN` rows, and how many more there are."""
+    """Print a table without its empty columns. On a terminal only the first `_SHOWN` rows and the number of the rest.
+
+    Args:
+        console: where to print.
+        headings: the names of the columns.
+        rows: the rows, the worst first.
+        everything: print all rows on a terminal, too.
+    """
     every = list(rows)
-    whole = everything or not console.is_terminal or len(every) <= _SHOWN
+    complete = everything or not console.is_terminal or len(every) <= _SHOWN
     filled = [index for index in range(len(headings)) if not every or any(str(row[index]) for row in every)]
-    shown = [[row[index] for index in filled] for row in (every if whole else every[:_SHOWN])]
+    shown = [[row[index] for index in filled] for row in (every if complete else every[:_SHOWN])]
     names = [headings[index] for index in filled]
     if console.is_terminal or console.color_system:
         _print_fitted(console, names, shown)
     else:
         console.file.write("".join(f"{line}\n" for line in _lines(names, shown)))
-    if not whole:
+    if not complete:
         console.print(Text(f"… and {len(every) - _SHOWN} more, in better health; --all shows them", style="dim"))
 
 
 def _print_fitted(console: Console, headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-    """Print a table with its colours, its columns folded to the width that there is."""
+    """Print a table with colours. Long cells are folded, so that the table fits the console's width."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -49,7 +56,7 @@ def _print_fitted(console: Console, headings: Sequence[str], rows: Iterable[Sequ
 
 
 def _lines(headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
-    """Yield a line for each row, none of them folded: what fits columns to a terminal is slow for a large fleet."""
+    """Yield one line for each row, without folding. rich's tables are too slow for large fleets."""
     texts = [list(headings), *([one_line(str(cell)) for cell in row] for row in rows)]
     widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
     for row in texts:
@@ -58,7 +65,14 @@ def _lines(headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[
 
 
 def print_objects(console: Console, objects: Sequence[object], mark: str, style: str) -> None:
-    """Print the first objects of a plan, a line each with what becomes of them, and how many more there are."""
+    """Print the first `_OBJECTS` objects of a plan, one line each, and the number of the rest.
+
+    Args:
+        console: where to print.
+        objects: the objects.
+        mark: the sign before each object, such as `- ` for those that are deleted.
+        style: the colour.
+    """
     for one in objects[:_OBJECTS]:
         console.print(Text(f"  {mark}{one}", style=style))
     if len(objects) > _OBJECTS:
@@ -66,12 +80,12 @@ def print_objects(console: Console, objects: Sequence[object], mark: str, style:
 
 
 def _cell(cell: Cell) -> Text:
-    """Return a cell as text: no markup is read in it, and it stays one line."""
+    """Return a cell as a text of one line, in which rich reads no markup."""
     return Text(one_line(str(cell)), style=cell.style if isinstance(cell, Text) else "")
 
 
 def age(time: str, *, now: dt.datetime | None = None) -> str:
-    """Return how long ago a time (RFC 3339) was, as kubectl does: 12s, 5m, 3h, 8d; empty for no time."""
+    """Return how long ago a time (RFC 3339) was, in kubectl's form: 12s, 5m, 3h, 8d; empty if there is no time."""
     if not time:
         return ""
     seconds = int(((now or dt.datetime.now(dt.UTC)) - dt.datetime.fromisoformat(time)).total_seconds())
@@ -82,10 +96,10 @@ def age(time: str, *, now: dt.datetime | None = None) -> str:
 
 
 def verdict(good: bool, yes: str, no: str) -> Text:
-    """Return a word in green or red."""
+    """Return `yes` in green if `good`, else `no` in red."""
     return Text(yes if good else no, style="green" if good else "red")
 
 
 def labels_text(labels: dict[str, str]) -> str:
-    """Return labels as kubectl writes them."""
+    """Return labels in kubectl's form: `app=web,tier=front`."""
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))

@@ -1,6 +1,6 @@
-"""What a terminal can show, and what its user wants of it: colours, links, characters.
+"""What a terminal can show and what the user wants it to show: colours, links, characters.
 
-Nothing heavy is imported here: every run of the command asks.
+Every run of the command imports this module, so it imports nothing that takes long to load.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TextIO
 
 
 class Colour(StrEnum):
-    """What `--color` takes."""
+    """The values of `--color`."""
 
     AUTO = "auto"
     ALWAYS = "always"
@@ -21,10 +21,10 @@ class Colour(StrEnum):
 
 
 _PLAIN = {"→": "->", "…": "...", "✓": "ok", "✗": "x", "·": "*", "—": "-"}
-"""What stands for the command's own characters where the output's encoding lacks them."""
+"""Replacements for the command's own characters, used if the output's encoding lacks them."""
 _ERRORS = "flotilla-plain"
 _LINKING_PROGRAMS = frozenset({"Hyper", "iTerm.app", "WezTerm", "ghostty", "rio", "vscode", "zed"})
-"""Values of TERM_PROGRAM."""
+"""Values of TERM_PROGRAM whose terminals show links."""
 _LINKING_TERMS = ("alacritty", "contour", "foot", "xterm-ghostty", "xterm-kitty", "wezterm")
 _LINKING_MARKS = ("DOMTERM", "KITTY_WINDOW_ID", "KONSOLE_VERSION", "WT_SESSION")
 _VTE_WITH_LINKS = 5000
@@ -34,15 +34,15 @@ _wanted = {"colour": Colour.AUTO}
 
 
 def want(colour: Colour) -> None:
-    """Take what `--color` says, for the whole run."""
+    """Set the value of `--color` for the whole run."""
     _wanted["colour"] = colour
 
 
 def coloured(stream: TextIO) -> bool:
-    """Tell whether what is written to a stream may have colours.
+    """Return whether the text written to a stream may have colours.
 
-    `--color` counts before the environment; NO_COLOR (no-color.org) before FORCE_COLOR (force-color.org),
-    CLICOLOR_FORCE and CLICOLOR (bixense.com/clicolors). Otherwise a terminal gets colours, unless it is a dumb one.
+    `--color` has precedence over the environment, and NO_COLOR (no-color.org) over FORCE_COLOR (force-color.org),
+    CLICOLOR_FORCE and CLICOLOR (bixense.com/clicolors). By default a terminal gets colours, unless TERM is `dumb`.
     """
     if _wanted["colour"] is not Colour.AUTO:
         return _wanted["colour"] is Colour.ALWAYS
@@ -55,12 +55,12 @@ def coloured(stream: TextIO) -> bool:
 
 
 def moves(stream: TextIO) -> bool:
-    """Tell whether a stream is a terminal whose lines can be written over."""
+    """Return whether a stream is a terminal whose lines can be overwritten."""
     return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 def links(stream: TextIO) -> bool:
-    """Tell whether a stream is a terminal that is known to show links (OSC 8); FORCE_HYPERLINK says so of others."""
+    """Return whether a stream is a terminal that shows links (OSC 8). FORCE_HYPERLINK decides where it is set."""
     environment = os.environ
     if not moves(stream):
         return False
@@ -78,12 +78,12 @@ def links(stream: TextIO) -> bool:
 
 
 def writes_every_character(stream: TextIO) -> bool:
-    """Tell whether a stream's encoding has all characters."""
+    """Return whether a stream's encoding has all Unicode characters."""
     return (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "").startswith("utf")
 
 
 def prepare(*streams: TextIO) -> None:
-    """Let streams of another encoding than UTF-8 take any text: what they lack is written in ASCII."""
+    """Make streams with another encoding than UTF-8 accept any text: characters they lack are replaced by ASCII."""
     codecs.register_error(_ERRORS, _in_ascii)
     for stream in streams or (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)

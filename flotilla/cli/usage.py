@@ -1,4 +1,4 @@
-"""What each verb does, with examples: the end of `flotilla VERB --help`, and docs/reference/commands.md.
+"""The description and the examples of each verb, for `flotilla VERB --help` and docs/reference/commands.md.
 
 A test parses every example with the command's own parser.
 """
@@ -15,13 +15,13 @@ class Usage:
     text: str
     """What the verb does, in a few sentences."""
     examples: tuple[tuple[str, str], ...]
-    """Each a command and what it does."""
+    """Pairs of a command and what it does."""
     exits: tuple[tuple[int, str], ...] = ()
-    """The exit codes that mean something particular for this verb."""
+    """The exit codes that have a special meaning for this verb."""
 
     @property
     def epilog(self) -> str:
-        """The examples as the help shows them."""
+        """The examples in the form of the help."""
         lines = [f"  {command}\n      {text}" for command, text in self.examples]
         return "\n".join(["Examples:", *lines]) + "\n"
 
@@ -32,7 +32,7 @@ _UNHEALTHY_IS_DONE = (0, "the view was printed, whatever the health of the fleet
 
 USAGE = {
     "init": Usage(
-        "Write a new project into a folder, or update the files of a project that an earlier version wrote.",
+        "Write a new project into a folder, or upgrade the files of a project that an earlier version wrote.",
         (
             ("flotilla init my-fleet --sandbox", "write a project, start a local fleet and deploy to it"),
             ("flotilla init my-fleet --name shop", "write a project for your own clusters"),
@@ -45,7 +45,7 @@ USAGE = {
             ("flotilla preview -s prod", "plan the stack `prod`"),
             ("flotilla preview -s prod --rendered", "also print the objects that each cluster will get"),
             ("flotilla preview -s prod --json", "print the plan as JSON, with its digest"),
-            ("flotilla preview -s prod --expect-no-changes", "exit with 3 where `up` would change something"),
+            ("flotilla preview -s prod --expect-no-changes", "exit with 3 if `up` would change something"),
         ),
         (
             (3, "`--expect-no-changes` was given, and the plan has changes"),
@@ -66,12 +66,12 @@ USAGE = {
         "Read the stack's objects from the clusters into the state. No cluster is changed.",
         (
             ("flotilla refresh -s prod", "update the state"),
-            ("flotilla refresh -s prod --preview-only --expect-no-changes", "exit with 3 where a cluster differs"),
+            ("flotilla refresh -s prod --preview-only --expect-no-changes", "exit with 3 if a cluster differs"),
         ),
         ((3, "`--expect-no-changes` was given, and something differs"),),
     ),
     "destroy": Usage(
-        "Plan, ask, and delete everything that the stack declares.",
+        "Plan, ask, and delete everything that the stack has deployed.",
         (
             ("flotilla destroy -s dev", "show what would be deleted, ask, and delete it"),
             ("flotilla destroy -s dev --preview-only", "show what would be deleted"),
@@ -84,7 +84,7 @@ USAGE = {
         ((2, "the stack file has problems"),),
     ),
     "env": Usage(
-        "Print the environment that plain `pulumi` needs in this project, as shell exports.",
+        "Print the environment variables that Pulumi's own CLI needs in this project, as `export` commands.",
         (("flotilla env -s prod", 'print the exports; in a shell: eval "$(flotilla env -s prod)"'),),
     ),
     "rollback": Usage(
@@ -141,7 +141,7 @@ USAGE = {
         (_UNHEALTHY_IS_DONE,),
     ),
     "rollout": Usage(
-        "Show and control changes that go from wave to wave.",
+        "Show and control changes that reach their clusters in waves.",
         (("flotilla rollout status -s prod", "list the changes that are under way"),),
     ),
     "rollout status": Usage(
@@ -149,17 +149,17 @@ USAGE = {
         (("flotilla rollout status web -s prod", "show the change of one workload"),),
     ),
     "rollout pause": Usage(
-        "Begin no further wave of a workload's change. The wave that has begun goes on.",
+        "Start no further wave of a workload's change. A wave that has started continues.",
         (("flotilla rollout pause web -s prod", "pause the change of `web`"),),
         ((1, "no change of the workload is under way"),),
     ),
     "rollout resume": Usage(
-        "End a pause: the next wave begins when its gate passes.",
+        "End a pause: the next wave starts when the gate before it has passed.",
         (("flotilla rollout resume web -s prod", "end the pause of `web`"),),
         ((1, "no change of the workload is under way"),),
     ),
     "rollout abort": Usage(
-        "Stop a workload's change, and give the clusters that have it their former state.",
+        "Stop a workload's change, and restore the former state in the clusters that have the change.",
         (("flotilla rollout abort web -s prod", "take back the change of `web`"),),
         ((1, "no change of the workload is under way"),),
     ),
@@ -167,7 +167,7 @@ USAGE = {
         "Approve the wave of a workload that waits for a person.",
         (
             ("flotilla rollout approve web -s prod", "approve the wave that waits"),
-            ("flotilla rollout approve web -s prod --wave 2", "approve it only where it is wave 2"),
+            ("flotilla rollout approve web -s prod --wave 2", "approve it only if it is wave 2"),
         ),
         ((1, "no change of the workload is under way, or none waits for approval"),),
     ),
@@ -203,7 +203,7 @@ USAGE = {
         "List events of all members, the newest last.",
         (
             ("flotilla events -s prod --warnings", "list warnings of all members"),
-            ("flotilla events web -s prod -n shop", "list events about objects whose name begins with `web`"),
+            ("flotilla events web -s prod -n shop", "list events about objects whose name starts with `web`"),
         ),
         ((1, "no member answered"),),
     ),
@@ -218,19 +218,19 @@ USAGE = {
     "graph": Usage(
         "Draw which workload runs in which cluster.",
         (
-            ("flotilla graph -s prod -o fleet.svg", "draw what runs"),
-            ("flotilla graph -s prod --of plan --format mermaid", "draw what `up` would make"),
+            ("flotilla graph -s prod -o fleet.svg", "draw the running fleet"),
+            ("flotilla graph -s prod --of plan --format mermaid", "draw what `up` would make of the fleet"),
         ),
     ),
     "report": Usage(
         "Write a report as one HTML file that loads nothing from elsewhere.",
         (
-            ("flotilla report -s prod -o fleet.html", "report what runs"),
+            ("flotilla report -s prod -o fleet.html", "report the running fleet"),
             ("flotilla report -s prod --of drift -o drift.html", "report drift"),
         ),
     ),
     "policy": Usage(
-        "Judge the plan by the project's policies, and print each verdict.",
+        "Check the plan against the project's policies, and print the verdicts.",
         (
             ("flotilla policy -s prod", "print violations"),
             ("flotilla policy -s prod --all", "print every verdict"),
@@ -238,13 +238,16 @@ USAGE = {
         ((4, "a mandatory policy or a guard refuses the plan"),),
     ),
     "simulate": Usage(
-        "Compute where workloads would run if clusters were lost, cordoned, tainted or added. Nothing is changed.",
+        "Predict what happens to workloads if clusters are lost, cordoned, tainted or added. Nothing is changed.",
         (
-            ("flotilla simulate -s prod --without member2", "lose one cluster"),
-            ("flotilla simulate -s prod --each --require-survival", "lose each cluster, region and zone in turn"),
-            ("flotilla simulate -s prod --karmada 1.18.2", "use another version of Karmada"),
+            ("flotilla simulate -s prod --without member2", "assume the loss of one cluster"),
+            (
+                "flotilla simulate -s prod --each --require-survival",
+                "assume the loss of each cluster, region and zone in turn",
+            ),
+            ("flotilla simulate -s prod --karmada 1.18.2", "assume another version of Karmada"),
         ),
-        ((1, "`--require-survival` was given, and a workload is lost, or may be"),),
+        ((1, "`--require-survival` was given, and a workload is lost, or may be lost"),),
     ),
     "drift": Usage(
         "Compare the fleet with what the last `up` declared, down to the objects in the members. Nothing is changed "
@@ -255,18 +258,19 @@ USAGE = {
             ("flotilla drift -s prod --fix", "run `up --refresh` for what it can fix, after a question"),
         ),
         (
-            (1, "nothing was found, and not every cluster could be asked"),
+            (1, "nothing was found, but a cluster did not answer"),
             (3, "drift was found"),
             (4, "a guard refuses what `--fix` would do; nothing was changed"),
         ),
     ),
     "cordon": Usage(
-        "Let a member take nothing new. What runs there stays. The stack file is changed, too.",
-        (("flotilla cordon member2 -s prod --until 2026-12-31", "cordon a member; plans say when the day is over"),),
+        "Schedule nothing new to a member. The workloads that run there stay. The command also changes the stack file.",
+        (("flotilla cordon member2 -s prod --until 2026-12-31", "cordon a member; plans warn when the day is over"),),
         (_DIFFERENT_PLAN, _REFUSED),
     ),
     "drain": Usage(
-        "Let a member take nothing new, and move what can run elsewhere. The stack file is changed, too.",
+        "Schedule nothing new to a member, and move the workloads that can run elsewhere. The command also changes the "
+        "stack file.",
         (
             ('flotilla drain member2 -s prod --reason "new kernel"', "drain a member, and store the reason"),
             ("flotilla drain member2 -s prod --preview-only", "show what would move"),
@@ -274,10 +278,10 @@ USAGE = {
         (_DIFFERENT_PLAN, _REFUSED),
     ),
     "uncordon": Usage(
-        "End a member's maintenance: the member takes workloads again, and those that its placement moved away return.",
+        "End a member's maintenance: the member gets workloads again, and those that its placement moved away return.",
         (
             ("flotilla uncordon member2 -s prod", "end the maintenance"),
-            ("flotilla uncordon member2 -s prod --rebalance", "also let Karmada divide replicas again"),
+            ("flotilla uncordon member2 -s prod --rebalance", "also make Karmada divide the replicas again"),
         ),
         (_DIFFERENT_PLAN, _REFUSED),
     ),
@@ -290,11 +294,11 @@ USAGE = {
         ),
     ),
     "release": Usage(
-        "Give up the management of workloads or members: their objects stay in the members, free of Karmada, and the "
-        "state forgets them. Then remove them from the stack file.",
+        "Stop managing workloads or members. Their objects stay in the members and keep running without Karmada, and "
+        "the state forgets them. Afterwards remove them from the stack file.",
         (
             ("flotilla release shop member2 -s prod", "release one workload and one member"),
-            ("flotilla release --all -s prod --preview-only", "show what releasing everything would do"),
+            ("flotilla release --all -s prod --preview-only", "show what a release of everything would do"),
         ),
     ),
     "explain": Usage(
@@ -309,12 +313,12 @@ USAGE = {
         ),
     ),
     "doctor": Usage(
-        "Check whether this machine and the clusters of the stack have what Flotilla needs.",
+        "Check that this machine and the clusters have what the stack needs.",
         (("flotilla doctor -s prod", "check everything, and print a remedy for each problem"),),
         ((1, "something is wrong"),),
     ),
     "mcp": Usage(
-        "Serve tools for AI agents by the Model Context Protocol, on standard input and output or over HTTP.",
+        "Serve tools for AI agents over the Model Context Protocol, on standard input and output or over HTTP.",
         (
             ("flotilla mcp -s prod", "serve tools that only read"),
             ("flotilla mcp -s prod --http --port 8931 --token-file token", "serve over HTTP on 127.0.0.1"),
@@ -347,8 +351,8 @@ USAGE = {
         (("flotilla sandbox down", "remove the local fleet"),),
     ),
     "completion": Usage(
-        "Print the script by which a shell completes verbs, options, stacks, clusters and workloads.",
+        "Print the script with which a shell completes verbs, options, stacks, clusters and workloads.",
         (("flotilla completion bash", 'print it; in ~/.bashrc: eval "$(flotilla completion bash)"'),),
     ),
 }
-"""By verb, with its own verb behind a space: `sandbox up`."""
+"""The usage of each verb; the name of an inner verb follows a space: `sandbox up`."""

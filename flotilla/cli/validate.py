@@ -1,4 +1,4 @@
-"""The verbs that only read a stack: validate, env."""
+"""The verbs that only read a stack file: `validate` and `env`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _validate(options: argparse.Namespace) -> ExitCode:
 
 
 def _print(notes: Iterable[str], end: str) -> None:
-    """Print notes and how it ends to people: without notes, nothing has to be loaded for colours."""
+    """Print the notes and the result for people. Colours need rich, which is only loaded if there are notes."""
     noted = list(notes)
     if noted:
         from flotilla.cli.consoles import printer
@@ -72,7 +72,7 @@ def _print(notes: Iterable[str], end: str) -> None:
 
 
 def _environment(options: argparse.Namespace) -> ExitCode:
-    """Print exports, never the passphrase itself: the file's path stands for it."""
+    """Print `export` commands. They have the path of the passphrase's file, never the passphrase itself."""
     from flotilla.deploy.pulumi_cli import cli_environment  # the Automation API takes a while to load
 
     values = cli_environment(setting_of(options))

@@ -1,7 +1,7 @@
-"""The verbs: the module that each is in, and what `flotilla --help` says of it.
+"""The verbs with their modules and their texts in `flotilla --help`.
 
-A run imports the module of its own verb alone. All of them together load Pulumi's SDK and every client, which takes
-seconds of CPU.
+A run imports only the module of its own verb. All modules together load Pulumi's SDK and every client library, which
+takes seconds of CPU time.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from typing import Any
 
 VERBS = {
     "init": {
-        "init": "write a new project, or update an existing one",
+        "init": "create a project of your own, or upgrade one",
     },
     "fleet": {
         "preview": "show what `up` would change",
-        "up": "apply the stack to the fleet",
+        "up": "show the plan, ask, and apply it",
         "refresh": "read the clusters' objects into the state",
-        "destroy": "delete everything that the stack declares",
+        "destroy": "delete everything that the stack has deployed",
     },
     "validate": {
         "validate": "check the stack file and the files that it names",
-        "env": "print the environment that plain `pulumi` needs, for a shell",
+        "env": "print the environment variables that Pulumi's own CLI needs, as shell commands",
     },
     "rollback": {
-        "rollback": "apply what an earlier update declared",
-        "history": "list the stack's updates, and those that `rollback` can apply",
+        "rollback": "go back to what an earlier update declared",
+        "history": "list the stack's updates, and to which of them `rollback` can go back",
     },
     "adopt": {
-        "adopt": "write the stack of an existing fleet, or take over one existing object",
+        "adopt": "write a stack file for an existing fleet, or take over one existing object",
     },
     "status": {
         "status": "show control plane, members and workloads, the worst first",
@@ -49,36 +49,36 @@ VERBS = {
     },
     "report": {
         "graph": "draw which workload runs where",
-        "report": "write a report as one HTML file",
+        "report": "write a report of the fleet, a plan or drift as one HTML file",
     },
     "policy": {
-        "policy": "judge the plan by the project's policies",
+        "policy": "check the plan against the project's policies",
     },
     "simulate": {
-        "simulate": "compute where workloads run if a cluster is lost, cordoned, tainted or added",
+        "simulate": "predict what happens to workloads if a cluster is lost, cordoned, tainted or added",
     },
     "drift": {
         "drift": "compare the fleet with what was declared, down to objects in members",
     },
     "maintenance": {
-        "cordon": "let a member take nothing new",
-        "drain": "cordon a member, and move what can run elsewhere",
+        "cordon": "schedule nothing new to a member",
+        "drain": "cordon a member, and move the workloads that can run elsewhere",
         "uncordon": "end a member's maintenance",
     },
     "abandon": {
         "abandon": "remove a member that no longer exists",
     },
     "release": {
-        "release": "give up management of workloads or members; their objects stay",
+        "release": "stop managing workloads or members; their objects stay in the members",
     },
     "explain": {
-        "explain": "list changed values of Karmada's chart, with the reasons",
+        "explain": "list the values of Karmada's chart that the stack changes, with the reasons",
     },
     "kubeconfig": {
-        "kubeconfig": "write credentials of Karmada, or of another cluster of the stack, to a file",
+        "kubeconfig": "write a kubeconfig for Karmada, or for another cluster of the stack",
     },
     "doctor": {
-        "doctor": "check whether this machine and the clusters have what is needed",
+        "doctor": "check that this machine and the clusters have what the stack needs",
     },
     "mcp": {
         "mcp": "serve tools for AI agents (MCP)",
@@ -90,7 +90,7 @@ VERBS = {
         "completion": "print the completion script of a shell",
     },
 }
-"""By module of `flotilla.cli`: its verbs with their help, in the order in which they are listed."""
+"""The verbs of each module of `flotilla.cli` with their help, in the order in which `flotilla --help` lists them."""
 HELP = {verb: text for listed in VERBS.values() for verb, text in listed.items()}
 
 
@@ -99,9 +99,9 @@ def add_verbs(verbs: Any, common: argparse.ArgumentParser, given: str | None = N
 
     Args:
         verbs: the parser's verbs, from `add_subparsers`.
-        common: options that every verb has.
-        given: the verb of this run, which is added with its arguments, the others with their help alone; None: all of
-            them with their arguments.
+        common: the options that every verb has.
+        given: the verb of this run. It is added with its arguments, the others only with their help texts; None adds
+            all of them with their arguments.
     """
     for module, listed in VERBS.items():
         if given is None or given in listed:

@@ -1,4 +1,4 @@
-"""How verbs that look at a fleet show what they saw: once or again and again, for people or for machines."""
+"""How verbs show what they read from a fleet: once or repeatedly, for people or for machines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CLEAR = "\033[H\033[2J"
 
 
 def view_options() -> argparse.ArgumentParser:
-    """Return the options of every look."""
+    """Return a parser with the options of every verb that shows a view."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--yaml", action="store_true", help="print one YAML document")
     parser.add_argument(
@@ -44,7 +44,14 @@ def show(
     document: Callable[[T], dict[str, Any]],
     paint: Callable[[Console, T], None],
 ) -> ExitCode:
-    """Look and show it; with --watch until Ctrl-C, where a look that fails is reported and tried again."""
+    """Read the fleet and show it. With --watch repeat that until Ctrl-C; a failure is printed and tried again.
+
+    Args:
+        options: the command's.
+        look: reads the fleet.
+        document: returns the result for machines.
+        paint: prints the result for people.
+    """
     if options.watch is None:
         _show(options, look(), document, paint)
         return ExitCode.DONE
@@ -65,7 +72,7 @@ def _repaint(
     try:
         seen = look()
     except ClusterError as error:
-        complain(f"{error.message}; looking again in {options.watch:.0f} s")
+        complain(f"{error.message}; trying again in {options.watch:.0f} s")
         return
     _show(options, seen, document, paint)
     sys.stdout.flush()
@@ -77,7 +84,7 @@ def _show(
     if options.json or options.yaml:
         write_document(document(seen), as_yaml=options.yaml)
         return
-    from flotilla.cli.consoles import printer  # tables take a while to load, and machines want none
+    from flotilla.cli.consoles import printer  # takes a while to load, and documents for machines don't need it
 
     console = printer()
     if options.watch is not None and console.is_terminal:

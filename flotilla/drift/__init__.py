@@ -1,1 +1,1 @@
-"""Drift: where reality left the plan, in three layers, each with its place, its writer and its remedy."""
+"""Finds drift in three layers: where the fleet differs from what was declared, who changed it, and what fixes it."""

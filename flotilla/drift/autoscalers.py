@@ -1,4 +1,4 @@
-"""Autoscalers in a member that set replicas which Karmada sets too."""
+"""Finds autoscalers in a member that set replicas which Karmada sets, too."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from flotilla.kube.connection import Connection, KindNotServed
 from flotilla.kube.objects import Object, ref_of
 
 _API, _KIND = "autoscaling/v2", "HorizontalPodAutoscaler"
-REMEDY = "declare `autoscaled: true` for a workload of Deployments, or use a FederatedHPA in the autoscaler's place"
+REMEDY = "declare `autoscaled: true` for a workload of Deployments, or use a FederatedHPA instead of the autoscaler"
 
 
 def find_autoscaled(connection: Connection, member: str, sent: Iterable[Object]) -> list[Finding]:
-    """Look for autoscalers of copies whose replicas Karmada sets: each sets back what the other has set.
+    """Return autoscalers of copies whose replicas Karmada sets: autoscaler and Karmada overwrite each other's value.
 
-    KEDA's ScaledObjects are among them by the autoscalers that KEDA makes.
+    KEDA's ScaledObjects are found through the HorizontalPodAutoscalers that KEDA creates for them.
 
     Args:
         connection: the member.
-        member: its name.
-        sent: what Karmada sends there.
+        member: the member's name.
+        sent: the objects that Karmada sends there.
     """
     enforced = [obj for obj in sent if (obj.get("spec") or {}).get(replicas_field(obj)) is not None]
     enforced = [obj for obj in enforced if not owns_replicas(obj)]

@@ -1,4 +1,4 @@
-"""Certificates that are about to expire: those of the kubeconfigs that the stack uses."""
+"""Finds certificates in the stack's kubeconfigs that are about to expire."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ WARNING_DAYS = 30
 
 
 def check_certificates(cluster: str, kubeconfig: str, *, now: dt.datetime | None = None) -> list[Finding]:
-    """Return what expires within `WARNING_DAYS`, or has expired.
+    """Return a finding for each certificate that has expired or expires within `WARNING_DAYS`.
 
     Args:
-        cluster: whose kubeconfig it is.
-        kubeconfig: its text, certificates inline.
-        now: another time than the present, aware of its zone.
+        cluster: the name of the kubeconfig's cluster.
+        kubeconfig: the kubeconfig's text, with its certificates inline.
+        now: the time to compare with, with its time zone; None for the present.
 
     Raises:
-        ClusterError: one can't be read.
-        KubeconfigError: the kubeconfig can't.
+        ClusterError: a certificate can't be read.
+        KubeconfigError: the kubeconfig can't be read.
     """
     document = kubeconfigs.select(kubeconfigs.load(kubeconfig))
     parts = (
@@ -56,10 +56,10 @@ def check_certificates(cluster: str, kubeconfig: str, *, now: dt.datetime | None
 
 
 def _read(what: str, encoded: Any) -> list[x509.Certificate]:
-    """Read certificates without remarks on how they were made: local clusters number theirs from 0."""
+    """Return certificates without warnings of the library: those of local clusters have the serial number 0."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return x509.load_pem_x509_certificates(base64.b64decode(encoded))
     except (ValueError, TypeError):
-        raise ClusterError(f"{what} in the kubeconfig is no certificate") from None
+        raise ClusterError(f"{what} in the kubeconfig is not a certificate") from None

@@ -1,4 +1,4 @@
-"""Compares a cluster's objects with what they should be, and notes which of them somebody writes just now."""
+"""Compares a cluster's objects with the wanted ones, and notes which of them were written only a moment ago."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from flotilla.kube.ownership import writers
 from flotilla.kube.shapes import Shape
 
 RECENT = dt.timedelta(seconds=10)
-"""An object that was written longer ago is not looked at for a fight."""
+"""Only an object that was written within this time may be the subject of a fight."""
 _SETTLED = 4
-"""Two rounds of a fight raise an object's generation by four."""
+"""Two rounds of a fight raise an object's generation by four; an object with less is not part of a fight."""
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """An object that was written several times, and just before it was read."""
+    """An object that was written several times, the last time shortly before it was read."""
 
     layer: Layer
     live: Object
     written: str
-    """When (RFC 3339)."""
+    """When it was written last (RFC 3339)."""
 
 
 class Comparing:
-    """The comparisons of one look at one cluster."""
+    """Compares the objects of one cluster, for one check."""
 
     def __init__(self, connection: Connection) -> None:
-        """Compare what a connection reads; custom kinds' definitions are read of it where they are needed."""
+        """Start without results. The connection is used to read the definitions of custom kinds when needed."""
         self._connection = connection
         self._shapes: dict[tuple[str, str], Shape | None] = {}
         self.suspects: list[Suspect] = []
 
     def differences(self, layer: Layer, wanted: Object, live: Object) -> list[Difference]:
-        """Return where an object isn't as wanted, its lists compared by their keys."""
+        """Return the differences between the wanted and the live object; lists are compared by their merge keys."""
         if written := _just_written(live, self._now()):
             self.suspects.append(Suspect(layer, live, written))
         found = object_differences(wanted, live)
@@ -51,7 +51,7 @@ class Comparing:
         return differences(wanted, live, shape=shape) if shape else found
 
     def _defined(self, obj: Object) -> Shape | None:
-        """Return what a custom kind's definition says of its lists; None where it has none that can be read."""
+        """Return the shape of a custom kind's lists from its definition; None if there is no readable definition."""
         kind = (str(obj["apiVersion"]), str(obj["kind"]))
         if kind not in self._shapes:
             self._shapes[kind] = self._read_definition(*kind)
@@ -65,11 +65,11 @@ class Comparing:
             name = f"{plural}.{group_of(api_version)}"
             definition = self._connection.find(ObjectRef("apiextensions.k8s.io/v1", DEFINITION[1], name))
         except (ClusterError, KindNotServed):
-            return None  # compared as a whole: what differs is shown, whoever it belongs to
+            return None  # lists are then compared as a whole, so elements of other owners count as differences too
         return defined_shape(definition, api_version) if definition else None
 
     def _now(self) -> dt.datetime:
-        """Return the time by the cluster's clock, which may differ from this machine's."""
+        """Return the time of the cluster's clock, which may differ from the local one."""
         try:
             return parsedate_to_datetime(self._connection.traffic.date)
         except (ValueError, AttributeError):
@@ -82,7 +82,7 @@ def _concerns_lists(difference: Difference) -> bool:
 
 
 def _just_written(live: Object, now: dt.datetime) -> str:
-    """Return when an object was last written, where that is recent and not the first time; empty otherwise."""
+    """Return when an object was last written, if that is recent and the object is not new; empty otherwise."""
     meta = live["metadata"]
     if int(meta.get("generation") or _SETTLED) < _SETTLED:
         return ""

@@ -1,7 +1,7 @@
-"""Two owners that write the same fields in turn: the watch that sees it, and what is said of it.
+"""Finds fights: two owners that write the same field of an object in turn.
 
-Karmada takes back within a second what a controller in a member changes of a copy, and the controller writes again:
-each look finds the object as it should be, or as it was a moment ago. A watch sees every write.
+If a controller in a member changes a copy, Karmada restores the copy within a second, and the controller writes again.
+A single read finds the object either as wanted or as changed. Only a watch sees every write.
 """
 
 from __future__ import annotations
@@ -27,31 +27,33 @@ REMEDY = (
     "ResourceInterpreterCustomization, or stop one of the two"
 )
 _QUIET_SECONDS = 2
-"""An object that nobody writes for so long is at rest."""
+"""An object that is not written within this time is no longer watched."""
 _FIGHT_SECONDS = 8
-"""One that somebody writes is watched for so long at most; less where a fight is certain before."""
+"""An object that is written is watched at most this long; shorter if a fight is certain earlier."""
 _IN_A_CLUSTER, _IN_ALL = 4, 64
 _AT_ONCE = 32
-_WHOLE_SECONDS = 20.0
+_LIMIT_SECONDS = 20.0
+"""The limit for the watches of all objects together."""
 _RETURNS = 2
-"""A field that comes back to a former value so often is written in turn; one change that is taken back does so once."""
+"""A field that returns to a former value this often is written in turn; one reverted change returns only once."""
 _NAMED = 3
 _KEPT_OF_METADATA = ("labels", "annotations", "finalizers")
 
 
 @dataclass
 class Turns:
-    """The states of one object, one after the other, and which of its fields went back to former values."""
+    """The states of one object in sequence, and which of its fields returned to former values."""
 
     state: Object
+    """The newest state."""
     writes: int = 0
-    """How many states with other content there were after the first."""
+    """The number of states whose content differed from the state before."""
     _history: dict[str, list[str]] = field(default_factory=dict)
     _writers: dict[str, dict[str, None]] = field(default_factory=dict)
     _paths: dict[str, Difference] = field(default_factory=dict)
 
-    def then(self, state: Object) -> None:
-        """Take the next state."""
+    def add(self, state: Object) -> None:
+        """Record the next state."""
         changed = _changed(self.state, state)
         if changed:
             self.writes += 1
@@ -70,7 +72,7 @@ class Turns:
 
     @property
     def writers(self) -> list[str]:
-        """Who wrote them, those that the server knows."""
+        """The managers that wrote these fields, as far as the API server knows them."""
         names = [name for one in self.fought for name in self._writers[one.text]]
         return [name for name in dict.fromkeys(names) if name]
 
@@ -80,7 +82,7 @@ def _returns(history: list[str]) -> int:
 
 
 def _changed(old: Object, new: Object) -> dict[str, Difference]:
-    """Return every field of which two states differ, with its value before (`wanted`) and after (`found`)."""
+    """Return every field in which two states differ, with its value before (`wanted`) and after (`found`)."""
     before, after, shape = _content(old), _content(new), shape_of(old)
     found = {one.text: one for one in differences(before, after, shape=shape)}
     added = (Difference(one.path, one.found, one.wanted) for one in differences(after, before, shape=shape))
@@ -88,7 +90,7 @@ def _changed(old: Object, new: Object) -> dict[str, Difference]:
 
 
 def _content(obj: Object) -> Object:
-    """Return what owners of an object write: all but its status and the server's bookkeeping."""
+    """Return the part of an object that its owners write: without its status and the server's own metadata."""
     metadata = {key: value for key, value in obj["metadata"].items() if key in _KEPT_OF_METADATA}
     return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
 
@@ -100,29 +102,29 @@ def _text(value: object) -> str:
 def with_fights(
     report: DriftReport, suspects: Mapping[str, list[Suspect]], access: Mapping[str, Connection]
 ) -> DriftReport:
-    """Watch the objects that were written just before, and add the fights among them to a report.
+    """Watch the objects that were written a moment ago, and add the fights among them to a report.
 
-    A fight takes the place of findings on the same fields. What can't be watched, or not in time, is left as it is.
+    A fight replaces the findings for the same fields. Objects that can't be watched in time are left out.
 
     Args:
-        report: what was found.
-        suspects: by cluster.
+        report: the report of the check.
+        suspects: the objects to watch, by cluster.
         access: the clusters' connections.
     """
-    meant = list(_most_recent(suspects))
-    if not meant:
+    watched = list(_most_recent(suspects))
+    if not watched:
         return report
     began = time.monotonic()
-    pool = ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(meant)), thread_name_prefix="fights")
-    futures: list[Future[Finding | None]] = [pool.submit(partial(_watched, access[name], s)) for name, s in meant]
-    done, _ = wait(futures, timeout=_WHOLE_SECONDS)
+    pool = ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(watched)), thread_name_prefix="fights")
+    futures: list[Future[Finding | None]] = [pool.submit(partial(_watch, access[name], s)) for name, s in watched]
+    done, _ = wait(futures, timeout=_LIMIT_SECONDS)
     pool.shutdown(wait=False, cancel_futures=True)
     found = [finding for future in futures if future in done and (finding := future.result())]
-    return report.with_findings(_in_place_of(found, report.findings), seconds=time.monotonic() - began)
+    return report.with_findings(_replaced(report.findings, found), seconds=time.monotonic() - began)
 
 
 def _most_recent(suspects: Mapping[str, list[Suspect]]) -> Iterator[tuple[str, Suspect]]:
-    """Yield the suspects that were written last: a few of each cluster, and not too many in all."""
+    """Yield the suspects that were written last: at most `_IN_A_CLUSTER` of each cluster, and `_IN_ALL` together."""
     chosen = [
         (name, suspect)
         for name, ones in suspects.items()
@@ -131,12 +133,13 @@ def _most_recent(suspects: Mapping[str, list[Suspect]]) -> Iterator[tuple[str, S
     yield from sorted(chosen, key=lambda one: one[1].written, reverse=True)[:_IN_ALL]
 
 
-def _in_place_of(fights: list[Finding], findings: Iterable[Finding]) -> list[Finding]:
-    taken = {(one.cluster, one.object) for one in fights}
+def _replaced(findings: Iterable[Finding], fights: list[Finding]) -> list[Finding]:
+    """Return the fights, and the findings that are not about their fields."""
+    fought = {(one.cluster, one.object) for one in fights}
     kept = [
         one
         for one in findings
-        if (one.cluster, one.object) not in taken
+        if (one.cluster, one.object) not in fought
         or not any(one.cluster == f.cluster and one.object == f.object and _covers(f.path, one.path) for f in fights)
     ]
     return [*kept, *fights]
@@ -146,20 +149,20 @@ def _covers(fought: str, path: str) -> bool:
     return bool(path) and (path == fought or path.startswith((f"{fought}.", f"{fought}[")))
 
 
-def _watched(connection: Connection, suspect: Suspect) -> Finding | None:
-    """Watch one object until it is at rest, a fight is certain, or it has been long enough."""
+def _watch(connection: Connection, suspect: Suspect) -> Finding | None:
+    """Watch one object until it is no longer written, a fight is certain, or the time is over."""
     turns = Turns(suspect.live)
     end = time.monotonic() + _FIGHT_SECONDS
     try:
         for seconds in (_QUIET_SECONDS, _FIGHT_SECONDS - _QUIET_SECONDS):
             for state in _states(connection, turns.state, seconds):
-                turns.then(state)
+                turns.add(state)
                 if turns.fought or time.monotonic() > end:
                     break
             if turns.fought or not turns.writes:
                 break
     except FlotillaError:
-        pass  # what was seen counts
+        pass  # the writes that were seen before the error count
     return fight(connection.name, suspect.layer, turns) if turns.fought else None
 
 
@@ -181,7 +184,7 @@ def _states(connection: Connection, obj: Object, seconds: int) -> Iterator[Objec
 
 
 def fight(cluster: str, layer: Layer, turns: Turns) -> Finding:
-    """Return the finding of a fight."""
+    """Return the finding for a fight."""
     first, *more = turns.fought
     names = turns.writers
     who = " and ".join(names) if len(names) > 1 else " and ".join([*names, "another that the server doesn't name"])

@@ -1,4 +1,4 @@
-"""What a look for drift came to."""
+"""The result of a drift check, as data."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from flotilla.kube.secrecy import shown
 
 
 class Layer(StrEnum):
-    """Where something was found."""
+    """The layer in which a finding was made."""
 
     PLAN = "plan"
-    """What was declared, against what the clusters hold."""
+    """What was declared, compared with what the clusters have."""
     PROPAGATION = "propagation"
     """Policies, bindings and Works in the control plane."""
     MEMBERS = "members"
-    """Objects in a member, against what Karmada sent."""
+    """The objects in a member, compared with what Karmada sent."""
 
 
 class Remedy(StrEnum):
@@ -30,55 +30,55 @@ class Remedy(StrEnum):
     UP = "up"
     """`flotilla up --refresh`."""
     KARMADA = "karmada"
-    """Karmada itself, which keeps trying."""
-    MANUAL = "hand"
-    """Somebody has to decide."""
+    """Karmada fixes it by itself: it keeps trying."""
+    MANUAL = "hand"  # codespell:ignore hand
+    """A person has to decide."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that isn't as it should be."""
+    """One difference between the fleet and what was declared."""
 
     layer: Layer
     rule: str
-    """What kind of finding it is, one of docs/reference/drift.md."""
+    """The kind of finding; docs/reference/drift.md lists them."""
     cluster: str
     object: str
     """Kind and name."""
     message: str
     path: str = ""
-    """The field, as Pulumi writes paths; an element that its list knows by a key is named by it."""
+    """The field, in Pulumi's form of paths; an element of a list with a merge key is named by that key."""
     wanted: Any = None
     found: Any = None
     manager: str = ""
-    """Who wrote the field last, if the server knows."""
+    """The manager that wrote the field last, if the API server knows it."""
     time: str = ""
     remedy: Remedy = Remedy.UP
     pointer: str = ""
-    """The field as a JSON pointer, for `ignore`; an element that its list knows by a key is named by it."""
+    """The field as a JSON pointer, for `ignore`; an element of a list with a merge key is named by that key."""
     note: str = ""
-    """What else is to be known of it."""
+    """Additional information about the finding."""
 
     @property
     def has_values(self) -> bool:
-        """A field has another value than it should, and both are known."""
+        """Whether the finding is about a field, and has its wanted or its found value."""
         return bool(self.path) and not (self.wanted is None and self.found is None)
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What makes it the same finding in a second look."""
+        """The identity of the finding: a second check has found the same if the keys are equal."""
         return (self.rule, self.cluster, self.object, self.path)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the finding for machines; fields that say nothing are left out."""
+        """Return the finding for machines, without its empty fields."""
         body = {key: value for key, value in asdict(self).items() if value not in ("", None)}
-        del body["remedy"]  # its name in the first version of the document is `mend`, and programs read it
-        return {**body, "mend": str(self.remedy), "layer": str(self.layer)}
+        del body["remedy"]  # the document's first version calls it `mend`, which programs read  # codespell:ignore mend
+        return {**body, "mend": str(self.remedy), "layer": str(self.layer)}  # codespell:ignore mend
 
 
 @dataclass(frozen=True)
 class Ignored:
-    """A finding that the stack ignores, why and until when."""
+    """A finding that the stack ignores, with the reason and the last day."""
 
     finding: Finding
     reason: str
@@ -86,13 +86,13 @@ class Ignored:
     """The last day on which it is ignored (YYYY-MM-DD)."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines: the finding, with `reason` and `until`."""
+        """Return the finding for machines, with `reason` and `until`."""
         return {**self.finding.to_json(), "reason": self.reason, "until": self.until}
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """A cluster that could not be asked, or not all of it: nothing is said about what is there."""
+    """A cluster that did not answer all requests, so that its drift is not known."""
 
     cluster: str
     reason: str
@@ -100,54 +100,54 @@ class Unknown:
 
 @dataclass(frozen=True)
 class HeldBack:
-    """Clusters that keep what they ran until their wave: they differ from what is declared on purpose."""
+    """Clusters that keep the old version of a workload until their wave. This difference is not drift."""
 
     workload: str
     clusters: tuple[str, ...]
     state: str
-    """Where the workload's change stands, in one line."""
+    """The state of the workload's change, in one line."""
     phase: str = ""
 
     @property
     def text(self) -> str:
-        """It in one line."""
+        """The workload, its clusters and the state of the change, in one line."""
         return f"workload {self.workload}: {HOLD_TEXT}: {', '.join(self.clusters)} ({self.state})"
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the clusters that are held back for machines."""
         return {**asdict(self), "clusters": list(self.clusters), "text": self.text}
 
 
 @dataclass(frozen=True)
 class DriftReport:
-    """A whole look."""
+    """The result of a drift check of all clusters."""
 
     findings: tuple[Finding, ...] = ()
     unknown: tuple[Unknown, ...] = ()
     clusters: tuple[str, ...] = ()
-    """Every cluster that was to be asked."""
+    """All clusters of the check, including those in `unknown`."""
     objects: int = 0
-    """How many objects were compared."""
+    """The number of objects that were compared."""
     seconds: float = field(default=0.0, compare=False)
     ignored: tuple[Ignored, ...] = ()
-    """What was found and doesn't count, since the stack ignores it."""
+    """The findings that the stack ignores; they don't count as drift."""
     notices: tuple[str, ...] = ()
-    """What is to be known of the stack's `ignore`."""
-    held: tuple[HeldBack, ...] = ()
-    """What a rollout holds back on purpose, which is no drift."""
+    """Notices about the stack's `drift.ignore`."""
+    held_back: tuple[HeldBack, ...] = ()
+    """What a rollout holds back on purpose; this is not drift."""
 
     @property
     def clean(self) -> bool:
-        """Everything could be asked, and nothing was found that counts."""
+        """Whether all clusters answered, and there is no finding that counts."""
         return not self.findings and not self.unknown
 
     def with_findings(self, findings: Iterable[Finding], *, seconds: float = 0.0) -> DriftReport:
-        """Return the report with other findings, in their order; `seconds` is what finding them took."""
+        """Return the report with other findings, sorted; `seconds` is added to the duration of the check."""
         ordered = sorted(findings, key=lambda f: (list(Layer).index(f.layer), f.cluster, f.object, f.path))
         return replace(self, findings=tuple(ordered), seconds=self.seconds + seconds)
 
     def confirmed_by(self, second: DriftReport) -> DriftReport:
-        """Keep what a second look found too: a controller at work is no drift."""
+        """Return the second report with only the findings of both: work in progress of a controller is not drift."""
         again = {finding.key for finding in self.findings}
         kept = tuple(finding for finding in second.findings if finding.key in again)
         return replace(second, findings=kept, seconds=self.seconds + second.seconds)
@@ -162,12 +162,12 @@ class DriftReport:
             "unknown": [asdict(one) for one in self.unknown],
             "ignored": [one.to_json() for one in self.ignored],
             "notices": list(self.notices),
-            "held": [one.to_json() for one in self.held],
+            "held": [one.to_json() for one in self.held_back],  # codespell:ignore held
         }
 
 
 def changed(layer: Layer, rule: str, cluster: str, live: Object, difference: Difference, remedy: Remedy) -> Finding:
-    """Return the finding of a field that differs, with its last writer; values of Secrets are never shown."""
+    """Return the finding for a field that differs, with its last writer. Values of Secrets are never shown."""
     wanted, found = (shown(live, difference.path, value) for value in (difference.wanted, difference.found))
     writer = last_writer(live, difference.path)
     return Finding(

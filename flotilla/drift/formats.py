@@ -1,4 +1,4 @@
-"""A drift report in the forms that CI systems and reviewers read."""
+"""A drift report in the formats that CI systems and reviewers read."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from flotilla.untrusted import code_span, json_safe, one_line, sarif_text
 _TITLE = "Flotilla drift"
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 REMEDIES = {
-    Remedy.UP: "`flotilla up --refresh` puts it back",
-    Remedy.KARMADA: "Karmada puts it back, and has not yet",
-    Remedy.MANUAL: "`up` can't fix this: somebody has to decide",
+    Remedy.UP: "`flotilla up --refresh` restores it",
+    Remedy.KARMADA: "Karmada restores it, but has not done so yet",
+    Remedy.MANUAL: "`up` can't fix this: a person has to decide",
 }
-"""What puts a finding right, in words."""
+"""The text of each remedy."""
 
 
 def sentence(finding: Finding) -> str:
-    """Return a finding in one line: what, values, by whom, what mends it."""
+    """Return a finding in one line: the difference, its values, the last writer, and the remedy."""
     text = f"{finding.object}: {finding.message}"
     if finding.has_values:
         text += f" (wanted {shortened(finding.wanted)}, found {shortened(finding.found)})"
@@ -34,25 +34,25 @@ def sentence(finding: Finding) -> str:
 
 
 def ignored_sentence(one: Ignored) -> str:
-    """Return an ignored finding in one line: what, values, why it is ignored and until when."""
+    """Return an ignored finding in one line: the difference, its values, the last day and the reason of the entry."""
     finding = replace(one.finding, manager="")
     text = sentence(finding).removesuffix(f"; {REMEDIES[finding.remedy]}")
     return f"{text}; ignored until {one.until}: {one.reason}"
 
 
 def count_text(findings: int) -> str:
-    """Return how many findings there are, in words."""
+    """Return the number of findings as text: `1 finding`, `2 findings`."""
     return counted(findings, "finding")
 
 
 def shortened(value: Any) -> str:
-    """Return a value in at most a line's worth of text."""
+    """Return a value as text of at most 80 characters."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - a line's worth
+    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - the width of a line
 
 
 def github(report: DriftReport, stack: str) -> str:
-    """Return workflow commands: an error for each finding, a warning for each cluster that is unknown."""
+    """Return GitHub's workflow commands: an error for each finding, a warning for each unknown cluster."""
     lines = [_command("error", f"{_TITLE}: {f.rule} in {f.cluster}", sentence(f)) for f in report.findings]
     lines += [_command("warning", f"{_TITLE}: {u.cluster} is unknown", u.reason) for u in report.unknown]
     lines += [
@@ -60,7 +60,7 @@ def github(report: DriftReport, stack: str) -> str:
         for one in report.ignored
     ]
     lines += [_command("notice", f"{_TITLE}: ignore", text) for text in report.notices]
-    lines += [_command("notice", f"{_TITLE}: held back", one.text) for one in report.held]
+    lines += [_command("notice", f"{_TITLE}: held back", one.text) for one in report.held_back]
     if report.clean:
         lines.append(_command("notice", _TITLE, _summary(report, stack)))
     return "\n".join(lines)
@@ -77,7 +77,7 @@ def _escaped(text: str, *, property_: bool = False) -> str:
 
 
 def gitlab(report: DriftReport, stack: str) -> str:
-    """Return a Code Quality report."""
+    """Return a Code Quality report of GitLab."""
     entries = [
         {
             "description": one_line(sentence(f)),
@@ -126,7 +126,7 @@ def gitlab(report: DriftReport, stack: str) -> str:
             "severity": "info",
             "location": {"path": _stack_file(stack), "lines": {"begin": 1}},
         }
-        for one in report.held
+        for one in report.held_back
     ]
     return json_safe(json.dumps(entries, indent=2, ensure_ascii=False))
 
@@ -149,7 +149,7 @@ def junit(report: DriftReport, stack: str) -> str:
         if ignored:
             text = "\n".join(one_line(f"ignored: {one.finding.rule}: {ignored_sentence(one)}") for one in ignored)
             SubElement(case, "system-out").text = text
-    if remarks := [*(one.text for one in report.held), *report.notices]:
+    if remarks := [*(one.text for one in report.held_back), *report.notices]:
         SubElement(suite, "system-out").text = "\n".join(one_line(text) for text in remarks)
     suite.set("failures", str(failures))
     suite.set("errors", str(len(unknown)))
@@ -158,7 +158,7 @@ def junit(report: DriftReport, stack: str) -> str:
 
 
 def sarif(report: DriftReport, stack: str) -> str:
-    """Return a SARIF 2.1.0 log; clusters that are unknown are notifications of the run."""
+    """Return a SARIF 2.1.0 log; unknown clusters are notifications of the run."""
     every = [(f, None) for f in report.findings] + [(one.finding, one) for one in report.ignored]
     rules = sorted({f.rule for f, _ in every})
     run = {
@@ -172,7 +172,7 @@ def sarif(report: DriftReport, stack: str) -> str:
                 ]
                 + [
                     {"level": "note", "message": {"text": sarif_text(text)}}
-                    for text in (*(one.text for one in report.held), *report.notices)
+                    for text in (*(one.text for one in report.held_back), *report.notices)
                 ],
             }
         ],
@@ -198,15 +198,16 @@ def sarif(report: DriftReport, stack: str) -> str:
 
 
 def _suppression(one: Ignored) -> dict[str, str]:
-    """Return why a result doesn't count (SARIF 2.1.0, 3.35): it is decided outside of the code."""
+    """Return the reason why a result doesn't count; `external` because it is not in the code (SARIF 2.1.0, 3.35)."""
     why = sarif_text(f"until {one.until}: {one.reason}")
     return {"kind": "external", "status": "accepted", "justification": why}
 
 
 def markdown(report: DriftReport, stack: str) -> str:
-    """Return a comment or an issue's text. What comes from clusters stands in code spans: nothing in it is read.
+    """Return the text of a comment or an issue.
 
-    Nobody is mentioned by it, no mark of another issue is in it, no link and no picture.
+    Texts from clusters are in code spans, so that a forge reads no mention, no reference to an issue, no link and no
+    picture in them.
     """
     lines = [f"### {_TITLE}: {code_span(stack)}", "", _summary(report, code_span(stack))]
     if report.findings:
@@ -218,7 +219,7 @@ def markdown(report: DriftReport, stack: str) -> str:
     lines += [
         f"\nIgnored in {code_span(one.finding.cluster)}: {code_span(ignored_sentence(one))}" for one in report.ignored
     ]
-    lines += [f"\nOn purpose: {code_span(one.text)}" for one in report.held]
+    lines += [f"\nOn purpose: {code_span(one.text)}" for one in report.held_back]
     lines += [f"\nNotice: {code_span(text)}" for text in report.notices]
     return "\n".join(lines)
 
@@ -256,4 +257,4 @@ FORMATS: dict[str, Callable[[DriftReport, str], str]] = {
     "sarif": sarif,
     "markdown": markdown,
 }
-"""By the names that `--format` takes."""
+"""The formats by their names for `--format`."""

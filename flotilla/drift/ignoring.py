@@ -1,4 +1,4 @@
-"""Findings that a stack ignores: they are counted and shown, and don't count as drift until their day is over."""
+"""Findings that a stack ignores: they are listed separately, and don't count as drift until their last day is over."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["Ignore", "with_ignored"]
 
 
 def with_ignored(report: DriftReport, ignores: Sequence[Ignore], *, today: dt.date | None = None) -> DriftReport:
-    """Return a report in which ignored findings stand apart.
+    """Return a report in which the ignored findings are separate.
 
-    A finding whose entry has ended counts, and says that it has. Entries that match nothing are named, where every
-    cluster that they are about could be asked.
+    A finding whose entry has ended counts, and has a note of that. A notice names each entry that matches nothing, if
+    all clusters that the entry may concern answered.
 
     Args:
-        report: what was found.
-        ignores: the stack's entries, in the file's order; the first that matches and has not ended counts.
-        today: another day than this one (UTC).
+        report: the report without ignored findings.
+        ignores: the stack's entries in the order of the file. The first one that matches and has not ended is used.
+        today: the day to compare with; None for the current one (UTC).
     """
     day = today or dt.datetime.now(dt.UTC).date()
     counted: list[Finding] = []
@@ -42,7 +42,7 @@ def with_ignored(report: DriftReport, ignores: Sequence[Ignore], *, today: dt.da
             counted.append(finding)
     silent = {one.cluster for one in report.unknown}
     notices = [
-        f"drift.ignore[{index}] ({_named(one)}) matches nothing that was found: delete it if it isn't needed any more"
+        f"drift.ignore[{index}] ({_named(one)}) matches no finding: delete it if it is no longer needed"
         for index, one in enumerate(ignores)
         if index not in used and not (silent & {one.member} if one.member else silent)
     ]
@@ -63,7 +63,7 @@ def _matches(ignore: Ignore, finding: Finding) -> bool:
 
 
 def _within(field: str, finding: Finding) -> bool:
-    """Tell whether a finding is about a field, or something in it."""
+    """Return whether a finding is about a field, or about a field inside of it."""
     if field.startswith("/"):
         return finding.pointer == field or finding.pointer.startswith(f"{field}/")
     return finding.path == field or finding.path.startswith((f"{field}.", f"{field}["))

@@ -1,4 +1,4 @@
-"""Layer three: what a member holds, against what Karmada sent it, and Karmada's own access to it."""
+"""Layer three: compares a member's objects with what Karmada sent, and checks Karmada's access to the member."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _USUAL_KINDS = (
 )
 _KARMADAS = "karmada-"
 _UNAUTHORIZED = 401
-# What Kubernetes' own bindings give to every account (plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
+# The roles that Kubernetes' own bindings give to every account (plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
 _FOR_EVERYBODY = frozenset(
     {
         "system:basic-user",
@@ -48,16 +48,16 @@ _FOR_EVERYBODY = frozenset(
 
 
 def sent_to(snapshot: Snapshot, member: str) -> list[Object]:
-    """Return what Karmada sends to a member: the manifests of its applied Works that nobody suspended."""
-    # Of those that are not applied the propagation layer says so, with the reason.
+    """Return what Karmada sends to a member: the manifests of its applied Works that are not suspended."""
+    # The propagation layer reports Works that are not applied, with the reason.
     works = [work for work in _works_to(snapshot, member) if is_true(work, "Applied")]
     return _manifests(work for work in works if not (work.get("spec") or {}).get("suspendDispatching"))
 
 
 def carried_to(snapshot: Snapshot, member: str) -> list[Object]:
-    """Return what a member has for a reason: the manifests of all its Works, also of those not sent or not applied.
+    """Return the manifests of all Works of a member, including those that are suspended or not applied.
 
-    A suspended workload's copies stay as they are, and so do those of a Work whose change the member refuses.
+    The copies of a suspended Work stay in the member, and so do those of a Work that the member refuses to update.
     """
     return _manifests(_works_to(snapshot, member))
 
@@ -75,7 +75,11 @@ def compare_sent(
 ) -> list[Finding]:
     """Compare one object of a member with what was sent, for the fields that were sent.
 
-    `comparing` is this look's at the member.
+    Args:
+        connection: the member.
+        member: the member's name.
+        wanted: the manifest that Karmada sent.
+        comparing: collects the results of this check of the member; None for a new one.
     """
     live = connection.find(ref_of(wanted))
     if live is None:
@@ -83,20 +87,20 @@ def compare_sent(
         return [Finding(Layer.MEMBERS, "copy-missing", member, str(ref_of(wanted)), message, remedy=Remedy.KARMADA)]
     return [
         changed(Layer.MEMBERS, "copy-changed", member, live, difference, Remedy.KARMADA)
-        for difference in (comparing or Comparing(connection)).differences(Layer.MEMBERS, _asked(wanted), live)
+        for difference in (comparing or Comparing(connection)).differences(Layer.MEMBERS, _enforced(wanted), live)
     ]
 
 
-def _asked(wanted: Object) -> Object:
-    """Return what Karmada keeps in place; replicas are the member's own where the template says so."""
-    asked = {key: value for key, value in wanted.items() if key != "status"}
+def _enforced(wanted: Object) -> Object:
+    """Return the fields that Karmada enforces. Replicas are not among them if the template leaves them to members."""
+    enforced = {key: value for key, value in wanted.items() if key != "status"}
     if owns_replicas(wanted):
-        asked = {**asked, "spec": {key: value for key, value in asked["spec"].items() if key != "replicas"}}
-    return asked
+        enforced = {**enforced, "spec": {key: value for key, value in enforced["spec"].items() if key != "replicas"}}
+    return enforced
 
 
 def find_unwanted(connection: Connection, member: str, carried: list[Object]) -> list[Finding]:
-    """Look for objects with Karmada's mark that no Work carries (`carried_to`) any more."""
+    """Return the objects with Karmada's label that are in no Work (`carried_to`) any more."""
     wanted = {ref_of(obj) for obj in carried}
     kinds = {(ref.api_version, ref.kind) for ref in wanted} | set(_USUAL_KINDS)
     found = []
@@ -109,15 +113,15 @@ def find_unwanted(connection: Connection, member: str, carried: list[Object]) ->
             meta = obj["metadata"]
             ref = ObjectRef(api_version, kind, meta["name"], meta.get("namespace") or "")
             if ref not in wanted and not meta.get("deletionTimestamp") and not _of_a_join(ref, member):
-                message = "has Karmada's mark, and nothing sends it any more"
+                message = "has Karmada's label, and nothing sends it any more"
                 found.append(Finding(Layer.MEMBERS, "copy-unwanted", member, str(ref), message, remedy=Remedy.MANUAL))
     return found
 
 
 def _of_a_join(ref: ObjectRef, member: str) -> bool:
-    """Tell whether an object is one that a join makes: karmadactl 1.10 marks these as if Karmada had sent them.
+    """Return whether an object was created by a join: karmadactl 1.10 labels these as if Karmada had sent them.
 
-    Karmada sends nothing into namespaces that begin so, nor such a namespace.
+    Karmada sends neither namespaces that start with `karmada-` nor objects in them.
     """
     if ref.kind in ("ClusterRole", "ClusterRoleBinding"):
         return ref.name in (access_role(member), AGENT)
@@ -125,12 +129,12 @@ def _of_a_join(ref: ObjectRef, member: str) -> bool:
 
 
 def check_access(control_plane: Connection, connection: Connection, kubeconfig: str, member: str) -> list[Finding]:
-    """Try the credentials that Karmada holds, from here, against the endpoint that we know."""
+    """Check from here that the member accepts the token that Karmada has for it, and that the token has all rights."""
     secret = ObjectRef("v1", "Secret", member, CLUSTER_NAMESPACE)
-    held = control_plane.find(secret)
-    if held is None:
-        return []  # a declared object that isn't there: layer one says so
-    token = _token(held)
+    stored = control_plane.find(secret)
+    if stored is None:
+        return []  # layer one reports the missing Secret
+    token = _token(stored)
     if not token:
         message = "has no token that can be sent"
         return [Finding(Layer.MEMBERS, "token-refused", member, str(secret), message)]
@@ -146,7 +150,7 @@ def check_access(control_plane: Connection, connection: Connection, kubeconfig: 
     except ApiError as error:
         if error.status != _UNAUTHORIZED:
             raise
-        message = "the token that Karmada holds is refused by the member"
+        message = "the member refuses the token that Karmada has for it"
         return [Finding(Layer.MEMBERS, "token-refused", member, str(secret), message)]
     if (answer.get("status") or {}).get("allowed"):
         return []
@@ -155,7 +159,7 @@ def check_access(control_plane: Connection, connection: Connection, kubeconfig: 
 
 
 def _token(secret: Object) -> str:
-    """Return a Secret's token as Karmada would send it; empty where it holds none that a header may have."""
+    """Return a Secret's token as Karmada would send it; empty if it has none that is valid in a header."""
     try:
         token = base64.b64decode(str((secret.get("data") or {}).get("token") or ""), validate=True).decode("ascii")
     except ValueError:
@@ -170,11 +174,11 @@ def _with_token(kubeconfig: str, token: str) -> Object:
 
 
 def find_wider_rights(connection: Connection, member: str, account: tuple[str, str]) -> list[Finding]:
-    """Look for bindings that give the join's accounts more than the join did, directly or through their groups.
+    """Return the bindings that give the join's accounts more rights than the join did, directly or through groups.
 
-    Two ClusterRoleBindings are expected: the join's own, and the one by which Karmada binds the impersonator to a role
-    of the impersonator's name. Karmada also makes RoleBindings and ClusterRoleBindings for people who come through its
-    proxy; none of those names the accounts. Kubernetes' own bindings for every account are as every cluster has them.
+    Two ClusterRoleBindings are expected: the join's own, and the one in which Karmada binds the impersonator to a role
+    of the same name. Karmada also creates RoleBindings and ClusterRoleBindings for the users of its proxy; none of
+    those names the accounts. Kubernetes' own bindings for all accounts don't count.
     """
     namespace, controller = account
     expected = {
@@ -185,15 +189,15 @@ def find_wider_rights(connection: Connection, member: str, account: tuple[str, s
     for kind in ("ClusterRoleBinding", "RoleBinding"):
         for binding in connection.list(_RBAC, kind):
             role = binding.get("roleRef") or {}
-            for who in _meant(binding, namespace, (controller, IMPERSONATOR)):
+            for who in _reached(binding, namespace, (controller, IMPERSONATOR)):
                 given = (kind, binding["metadata"]["name"], role.get("kind"), role.get("name"), who)
-                if given not in expected and not _everywhere(binding):
+                if given not in expected and not _is_bootstrapped(binding):
                     found.append(_wider(member, kind, binding, who))
     return found
 
 
-def _meant(binding: Object, namespace: str, accounts: tuple[str, ...]) -> list[str]:
-    """Return which of the accounts a binding reaches, and the groups by which it reaches both."""
+def _reached(binding: Object, namespace: str, accounts: tuple[str, ...]) -> list[str]:
+    """Return the accounts that are subjects of a binding, and the groups among its subjects that contain them."""
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
     users = {f"system:serviceaccount:{namespace}:{name}": name for name in accounts}
     within = binding["metadata"].get("namespace") or ""
@@ -209,8 +213,8 @@ def _meant(binding: Object, namespace: str, accounts: tuple[str, ...]) -> list[s
     return list(dict.fromkeys(found))
 
 
-def _everywhere(binding: Object) -> bool:
-    """Tell whether a binding is one that the API server itself makes in every cluster, with the role of then."""
+def _is_bootstrapped(binding: Object) -> bool:
+    """Return whether the API server itself created a binding, and whether the binding still has its original role."""
     meta, role = binding["metadata"], (binding.get("roleRef") or {}).get("name")
     bootstrapped = (meta.get("labels") or {}).get("kubernetes.io/bootstrapping") == "rbac-defaults"
     return bootstrapped and meta["name"] == role and role in _FOR_EVERYBODY

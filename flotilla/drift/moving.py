@@ -1,4 +1,4 @@
-"""Moves that are under way: copies are in both places on purpose, until the run that moves them is done."""
+"""Moves that are under way: copies are in both places on purpose until the run that moves them has ended."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from flotilla.karmada.selection import POLICIES, selects
 from flotilla.kube.objects import Object, ref_of
 
 UNDER_WAY = "move-under-way"
-_PART_OF_IT = ("spec.replicas", "spec.parallelism")
+_RAISED_BY_MOVES = ("spec.replicas", "spec.parallelism")
 _FOLLOWS = frozenset({"not-propagated", "not-healthy"})
 
 
 def under_way(cluster: str, policy: Object, mark: Mark) -> Finding:
-    """Return the finding of a policy that holds both places of a move."""
+    """Return the finding for a policy whose placement has both places of a move."""
     run = f" by {mark.by}" if mark.by else ""
     message = (
-        f"a move {mark.text} is under way{run}: copies are in both places; if that run has ended, `flotilla up` goes on"
+        f"a move {mark.text} is under way{run}: copies are in both places; if that run has ended, `flotilla up` "
+        "continues the move"
     )
     return Finding(Layer.PLAN, UNDER_WAY, cluster, str(ref_of(policy)), message, time=mark.since, remedy=Remedy.UP)
 
 
 def without_moving(findings: Iterable[Finding], declared: Declared) -> list[Finding]:
-    """Leave out what a move does itself: raised replicas, and copies that aren't where the state has them."""
+    """Leave out findings that a move itself causes: raised replicas, and copies in other clusters than in the state."""
     kept = list(findings)
     moving = {one.object for one in kept if one.rule == UNDER_WAY}
     if not moving:
@@ -33,9 +34,9 @@ def without_moving(findings: Iterable[Finding], declared: Declared) -> list[Find
     objects: Sequence[Object] = declared.objects.get(CONTROL_PLANE, [])
     policies = [one for one in objects if one["kind"] in POLICIES and str(ref_of(one)) in moving]
     sent = {str(ref_of(one)) for one in objects if any(selects(policy, one) for policy in policies)}
-    return [one for one in kept if not (one.object in sent and _is_part_of_it(one))]
+    return [one for one in kept if not (one.object in sent and _is_caused_by_move(one))]
 
 
-def _is_part_of_it(finding: Finding) -> bool:
-    raised = finding.layer is Layer.PLAN and finding.cluster == CONTROL_PLANE and finding.path in _PART_OF_IT
+def _is_caused_by_move(finding: Finding) -> bool:
+    raised = finding.layer is Layer.PLAN and finding.cluster == CONTROL_PLANE and finding.path in _RAISED_BY_MOVES
     return raised or finding.rule in _FOLLOWS

@@ -1,4 +1,4 @@
-"""Drift rules that others wrote (`flotilla.drift_rules`): functions that look at one cluster and return findings."""
+"""Drift rules of users and packages (`flotilla.drift_rules`): functions that check one cluster and return findings."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from flotilla.plugins import Group, Plugin, plugins
 
 @dataclass(frozen=True)
 class Seen:
-    """What a rule looks at: one cluster that answers."""
+    """The argument of a rule: one cluster that answers."""
 
     cluster: str
     """The member's name; `karmada` for the control plane."""
     connection: Connection
-    """To ask the cluster by; a rule only reads."""
+    """The connection to the cluster. A rule may only read."""
     objects: tuple[Object, ...]
-    """What the stack's state declares in this cluster, as plain objects: for a member, what its join needs."""
+    """The objects that the stack's state declares in this cluster; in a member these are the objects of its join."""
 
     @property
     def is_control_plane(self) -> bool:
-        """It is Karmada's own API."""
+        """Whether the cluster is Karmada's own API."""
         return self.cluster == CONTROL_PLANE
 
 
 Rule = Callable[[Seen], Iterable[Finding]]
-"""Returns what it finds in a cluster. It raises ClusterError where the cluster could not be asked."""
+"""Returns the findings in a cluster. It raises ClusterError if the cluster did not answer."""
 
 
 @dataclass(frozen=True)
 class OwnRule:
-    """One rule, with whose it is."""
+    """A rule with the plugin that it comes from."""
 
     plugin: Plugin
     rule: Rule
 
     def find(self, seen: Seen) -> list[Finding]:
-        """Ask the rule about a cluster.
+        """Return the rule's findings in a cluster.
 
         Raises:
-            FlotillaError: the cluster could not be asked, or the rule failed. What it would have found is not known.
+            FlotillaError: the cluster did not answer, or the rule failed; so the findings are not known.
         """
         try:
             found: list[Any] = list(self.rule(seen))
@@ -58,24 +58,24 @@ class OwnRule:
             raise self.plugin.unusable(f"failed: {type(error).__name__}: {error}") from error
         wrong = next((one for one in found if not isinstance(one, Finding)), None)
         if wrong is not None:
-            raise self.plugin.unusable(f"returned something that is no Finding: {type(wrong).__name__}")
+            raise self.plugin.unusable(f"returned something that is not a Finding: {type(wrong).__name__}")
         return found
 
     def on(self, seen: Seen) -> Callable[[], list[Finding]]:
-        """Return the question to a cluster."""
+        """Return a function that checks a cluster with this rule."""
         return partial(self.find, seen)
 
 
 def own_rules(project: Path) -> tuple[OwnRule, ...]:
-    """Return the rules of packages, and of the project's `pyproject.toml`.
+    """Return the rules of installed packages, and those in the project's `pyproject.toml`.
 
     Raises:
-        PluginError: one of them can't be used: a look without it would call a fleet clean that nobody has looked at.
+        PluginError: a rule is not usable. A check without it could report no drift although the rule would find some.
     """
     rules = []
     for plugin in plugins(Group.DRIFT_RULES, project).values():
         rule = plugin.load()
         if not callable(rule):
-            raise plugin.unusable(f"is no function: it is of the type {type(rule).__name__}")
+            raise plugin.unusable(f"is not a function: its type is {type(rule).__name__}")
         rules.append(OwnRule(plugin, rule))
     return tuple(rules)

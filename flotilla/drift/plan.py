@@ -1,4 +1,4 @@
-"""Layer one: each declared object against what its cluster holds, for the fields that were declared."""
+"""Layer one: compares each declared object with the object in its cluster, for the fields that were declared."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def compare_object(
     *,
     answer: Properties | None = None,
 ) -> list[Finding]:
-    """Compare one object with what its cluster holds.
+    """Compare one object with the object in its cluster.
 
     Args:
-        connection: to the cluster.
-        cluster: its name.
-        wanted: as declared.
-        comparing: this look's at the cluster.
-        answer: what the API server answered to our last write, as the state keeps it.
+        connection: the cluster.
+        cluster: the cluster's name.
+        wanted: the object as declared.
+        comparing: collects the results of this check of the cluster; None for a new one.
+        answer: the API server's answer to the last write, as the state has it.
 
     Raises:
-        ClusterError: the cluster could not be asked: nothing is known of the object.
+        ClusterError: the cluster did not answer, so nothing is known of the object.
     """
     live = connection.find(ref_of(wanted))
     if live is None and expires(wanted):

@@ -1,4 +1,4 @@
-"""Layer two: from the templates over policies, bindings and Works to what the members report."""
+"""Layer two: checks templates, policies, bindings, Works and the status that members report."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "karmada-
 
 
 def check_clusters(snapshot: Snapshot, declared: Declared) -> list[Finding]:
-    """Look at every member's Ready condition and cordon, and at names in placements that no Cluster has."""
+    """Return members that are not Ready or are cordoned, and names in placements for which there is no Cluster."""
     clusters = {cluster["metadata"]["name"]: cluster for cluster in snapshot.clusters}
     found = _cordoned(clusters, declared)
     for member in declared.members:
         cluster = Cluster.read(clusters[member]) if member in clusters else None
         if cluster is None or cluster.ready:
-            continue  # a missing Cluster is a declared object that isn't there
+            continue  # layer one reports a missing Cluster, because the stack declares it
         ready = cluster.condition("Ready")
         reason = ready.why if ready else "no status yet"
         since = (ready.last_transition_time or "") if ready else ""
@@ -38,14 +38,14 @@ def check_clusters(snapshot: Snapshot, declared: Declared) -> list[Finding]:
         found += [
             _finding("cluster-missing", f"workload {name}", f"is placed on {cluster}, which is not a member")
             for cluster in dict.fromkeys(named)
-            # A policy of the user's own may name clusters that were never of this stack: that is no drift.
+            # A policy that the user wrote may name clusters that were never in this stack: that is not drift.
             if cluster not in clusters and (not check.members or cluster in check.members)
         ]
     return found
 
 
 def _cordoned(clusters: Mapping[str, Object], declared: Declared) -> list[Finding]:
-    """Look for cordons that the stack doesn't declare; one that it declares is compared as a field of the Cluster."""
+    """Return cordons that the stack does not declare. A declared cordon is a field of the Cluster in layer one."""
     objects = declared.objects.get(CONTROL_PLANE, [])
     own = {one["metadata"]["name"] for one in objects if one["kind"] == "Cluster" and is_cordoned(one)}
     return [
@@ -61,7 +61,7 @@ def _cordoned(clusters: Mapping[str, Object], declared: Declared) -> list[Findin
 
 
 def check_rollout(snapshot: Snapshot, name: str, check: RolloutCheck) -> list[Finding]:
-    """Follow one workload's templates to every cluster that was chosen."""
+    """Return the templates of a workload that Karmada did not propagate, and the copies that are not healthy."""
     found = []
     for progress in check.progress(snapshot):
         template = str(progress.template)
@@ -75,7 +75,7 @@ def check_rollout(snapshot: Snapshot, name: str, check: RolloutCheck) -> list[Fi
 
 
 def check_complete(declared: Declared) -> list[Finding]:
-    """Look for what a workload declares and the state doesn't have: a run ended before it was created."""
+    """Return objects that a workload declares but the state lacks, because a run ended before it created them."""
     return [
         _finding("not-propagated", f"workload {name}", f"{what} was declared and never created: run `flotilla up`")
         for name, missing in declared.missing.items()
@@ -84,7 +84,7 @@ def check_complete(declared: Declared) -> list[Finding]:
 
 
 def list_policies(connection: Connection) -> list[Object]:
-    """List the policies that send templates or make them differ by cluster.
+    """Return all propagation and override policies.
 
     Raises:
         ClusterError: the control plane could not be asked.
@@ -93,7 +93,7 @@ def list_policies(connection: Connection) -> list[Object]:
 
 
 def check_policies(policies: Iterable[Object], declared: Declared) -> list[Finding]:
-    """Look for policies of others that want our templates."""
+    """Return policies outside the stack that select templates of the stack."""
     ours = {ref_of(obj) for obj in declared.objects.get(CONTROL_PLANE, [])}
     templates = [template for check in declared.rollouts.values() for template in check.objects]
     others = [policy for policy in policies if ref_of(policy) not in ours]
@@ -105,15 +105,16 @@ def _competes(policy: Object, template: Object) -> Finding:
     what = "also selects it" if policy["kind"] in POLICIES else "also changes it"
     priority = (policy.get("spec") or {}).get("priority")
     order = f" (priority {priority})" if priority is not None else ""
-    return _finding(rule, str(ref_of(template)), f"{ref_of(policy)}{order} {what}, and is not of this stack")
+    return _finding(rule, str(ref_of(template)), f"{ref_of(policy)}{order} {what}, and is not in this stack")
 
 
 def check_unclaimed(connection: Connection, declared: Declared, snapshot: Snapshot) -> list[Finding]:
-    """Look for templates that nobody has claimed, through the kinds and namespaces that the stack uses.
+    """Return templates that no policy has claimed, among the kinds and namespaces that the stack uses.
 
-    The stack's own objects are left out: templates are followed as such, and others are not meant to be spread. So are
-    objects that go with a template that needs them. Of the kinds without a namespace only definitions are looked for: a
-    control plane has ClusterRoles, PriorityClasses and the like for itself.
+    The stack's own objects are left out: `check_rollout` follows its templates, and its other objects are not meant to
+    be propagated. Dependencies that Karmada propagates with a template are left out, too. Among kinds without a
+    namespace only CustomResourceDefinitions are checked, because a control plane has ClusterRoles, PriorityClasses and
+    other such objects of its own.
     """
     ours = {ref_of(obj) for obj in declared.objects.get(CONTROL_PLANE, [])}
     templates = [template for check in declared.rollouts.values() for template in check.objects]
@@ -138,7 +139,7 @@ def _is_looked_for(template: Object) -> bool:
 
 
 def _is_required(ref: ObjectRef, snapshot: Snapshot) -> bool:
-    """Tell whether an object goes where other templates go that need it (propagateDeps)."""
+    """Return whether Karmada propagates an object as the dependency of another template (propagateDeps)."""
     binding = snapshot.bindings.get(binding_ref(ref))
     return isinstance(binding, ResourceBinding) and bool(binding.spec.required_by)
 

@@ -1,4 +1,4 @@
-"""Helm releases: the objects of the deployed revision against what the cluster holds."""
+"""Helm releases: compares the objects of the deployed revision with the objects in the cluster."""
 
 from __future__ import annotations
 
@@ -15,12 +15,19 @@ from flotilla.kube.helm import deployed_manifest
 def check_release(
     connection: Connection, cluster: str, namespace: str, name: str, comparing: Comparing | None = None
 ) -> list[Finding]:
-    """Compare a release; `comparing` is this look's at the cluster.
+    """Compare the objects of a release with those in the cluster.
 
-    An `up` upgrades it when its values change, not when its objects do: a hand has to decide.
+    The remedy of the findings is manual: `up` upgrades a release if its values change, not if its objects change.
+
+    Args:
+        connection: the cluster.
+        cluster: the cluster's name.
+        namespace: the release's namespace.
+        name: the release's name.
+        comparing: collects the results of this check of the cluster; None for a new one.
 
     Raises:
-        ClusterError: the cluster could not be asked.
+        ClusterError: the cluster did not answer.
     """
     manifest = deployed_manifest(connection, namespace, name)
     if manifest is None:

@@ -1,4 +1,4 @@
-"""Reports of a fleet, of a plan and of drift."""
+"""Builds reports of a fleet, of a plan and of drift."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _LONGEST = 2000
 
 
 def fleet_report(status: FleetStatus, *, stack: str, now: dt.datetime | None = None) -> Report:
-    """Return the page on a running fleet."""
+    """Return the report of a running fleet."""
     s = status.summary
     facts = (
         Fact("members ready", f"{s['membersReady']}/{s['members']}", _all(s["membersReady"], s["members"])),
@@ -66,9 +66,16 @@ def plan_report(
     losses: Iterable[Loss] = (),
     now: dt.datetime | None = None,
 ) -> Report:
-    """Return the page on a plan: what becomes of clusters and workloads, every resource that changes, policies.
+    """Return the report of a plan: clusters and workloads, each resource that changes, and violated policies.
 
-    `losses`: what the loss of every cluster, region and zone would mean, where that was asked.
+    Args:
+        plan: what the plan means for the fleet.
+        result: the plan's steps.
+        stack: the stack's name.
+        engine: the engine that made the plan.
+        verdicts: the verdicts of the policies.
+        losses: the effects of the loss of each cluster, region and zone, if they were simulated.
+        now: the time of the report; None for the present.
     """
     counts = result.counts()
     adopted = ((Op.ADOPT, State.OK),) if counts.get(Op.ADOPT) else ()
@@ -114,14 +121,14 @@ def plan_report(
 def drift_report(
     report: DriftReport, *, stack: str, status: FleetStatus | None = None, now: dt.datetime | None = None
 ) -> Report:
-    """Return the page on drift, cluster by cluster; with the fleet's picture where it could be asked."""
+    """Return the report of drift, cluster by cluster; with the fleet's picture if its status is known."""
     found = len(report.findings)
     facts = (
         Fact("findings", str(found), State.BAD if found else State.OK),
         Fact("clusters unknown", str(len(report.unknown)), State.WAITING if report.unknown else State.OK),
         Fact("objects compared", str(report.objects)),
         *((Fact("ignored", str(len(report.ignored))),) if report.ignored else ()),
-        *((Fact("held back", str(len(report.held)), State.WAITING),) if report.held else ()),
+        *((Fact("held back", str(len(report.held_back)), State.WAITING),) if report.held_back else ()),
     )
     clusters = sorted({finding.cluster for finding in report.findings})
     sections = [
@@ -139,14 +146,15 @@ def drift_report(
     ignored = tuple(_ignored(one) for one in report.ignored)
     if ignored:
         sections.append(Section("Ignored", ignored, before="found", after="wanted"))
-    held = tuple(Item(f"workload {one.workload}", State.WAITING, one.text, word="held back") for one in report.held)
-    if held:
-        sections.append(Section("Held back by the rollout, on purpose", held))
+    held_back = tuple(
+        Item(f"workload {one.workload}", State.WAITING, one.text, word="held back") for one in report.held_back
+    )
+    if held_back:
+        sections.append(Section("Held back by the rollout, on purpose", held_back))
     title = f"Drift of {stack}"
     graph = fleet_graph(status, title=f"Fleet of {stack}") if status else None
-    clean = (
-        () if found or unknown else (f"No drift: everything {'else ' * bool(ignored or held)}is as it was declared.",)
-    )
+    everything = "everything else" if ignored or held_back else "everything"
+    clean = () if found or unknown else (f"No drift: {everything} is as it was declared.",)
     return Report(title, _when(now), facts, tuple(sections), graph, (*clean, *report.notices))
 
 
@@ -172,7 +180,7 @@ def _member(member: MemberStatus) -> Item:
         "labels": ", ".join(f"{key}={value}" for key, value in sorted(member.labels.items())),
         "taints": ", ".join(member.taints),
         "maintenance": member.maintenance,
-        **{name: f"{u.percent}% of {_amount(name, u.allocatable)} asked for" for name, u in member.usage.items()},
+        **{name: f"{u.percent}% of {_amount(name, u.allocatable)} requested" for name, u in member.usage.items()},
     }
     summary = member.reason or f"{member.mode}, {member.version}"
     rows = tuple(Row(name, after=value) for name, value in values.items() if value)
@@ -233,7 +241,7 @@ def _workloads(plan: FleetPlan) -> Iterable[Item]:
 
 
 def _in_members(plan: FleetPlan) -> list[Section]:
-    """Return a section of what members have already of what is sent to them, where there is any."""
+    """Return a section of objects that members have already; no section if there are none."""
     bad = (Outcome.STOPS, Outcome.IMPOSSIBLE)
     items = tuple(
         Item(
@@ -245,26 +253,26 @@ def _in_members(plan: FleetPlan) -> list[Section]:
         for one in plan.there
     )
     unasked = tuple(Item(name, State.WAITING, why, word="not asked") for name, why in sorted(plan.unasked.items()))
-    return [Section("There already in members", (*items, *unasked))] if items or unasked else []
+    return [Section("Exist already in members", (*items, *unasked))] if items or unasked else []
 
 
 def _control_plane(plan: FleetPlan) -> list[Section]:
-    """Return a section of the control plane's own objects, where the stack declares some."""
+    """Return a section of the control plane's own objects; no section if the stack declares none."""
     items = tuple(_verb(one.name, one.verb, one.details) for one in plan.control_plane)
     return [Section("Control plane", items)] if items else []
 
 
 def _there(result: Result) -> list[Section]:
-    """Return a section of what exists already and was not asked to be adopted, where there is any."""
+    """Return a section of objects that exist already and are not to be adopted; no section if there are none."""
     items = tuple(
-        Item(f"{one.object} in {one.cluster}", State.BAD, f"of {one.part}", word="there already")
+        Item(f"{one.object} in {one.cluster}", State.BAD, f"of {one.part}", word="exists already")
         for one in sorted(result.there, key=lambda one: (one.cluster, one.object))
     )
-    return [Section("There already: `up` stops at it, `up --adopt` takes it over", items)] if items else []
+    return [Section("Exist already: `up` stops at these, `up --adopt` takes them over", items)] if items else []
 
 
 def losses_section(losses: Iterable[Loss]) -> list[Section]:
-    """Return a section of what the fleet wouldn't survive, worst first; none where nothing was asked."""
+    """Return a section of simulated losses, the worst first; no section if nothing was simulated."""
     listed = sorted(losses, key=lambda one: (not one.ends, not one.may_end))
     items = tuple(_loss(one) for one in listed)
     return [Section("If a cluster, a region or a zone is lost", items)] if items else []
@@ -274,7 +282,7 @@ def _loss(loss: Loss) -> Item:
     if loss.ends:
         state, word, summary = State.BAD, "single point of failure", f"lost: {ends_text(loss.ends)}"
     elif loss.may_end:
-        state, word, summary = State.WAITING, "may be one", f"may be lost: {ends_text(loss.may_end)}"
+        state, word, summary = State.WAITING, "may be a single point", f"may be lost: {ends_text(loss.may_end)}"
     else:
         state, word, summary = State.OK, "survived", ""
     changed = (one for one in loss.outcomes if one.verdict is not LossVerdict.SAME)
@@ -315,7 +323,7 @@ def _ignored(one: Ignored) -> Item:
 
 
 def _shown(value: Any) -> str | None:
-    """Return a value as text, secrets masked; None for nothing."""
+    """Return a value as text, with its secrets masked; None for a missing value."""
     if value is None:
         return None
     masked = mask(value)

@@ -1,4 +1,4 @@
-"""What is drawn: workloads, members, and which runs where; from a running fleet or from a plan."""
+"""The graph that is drawn: workloads, members and copies, from a running fleet or from a plan."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from flotilla.observe.fleet import FleetStatus
 from flotilla.plan.fleet import FleetPlan
 
 MOST_MEMBERS = 24
-"""More members than this are drawn together where they are alike: a picture of hundreds of boxes says nothing."""
+"""If there are more members than this, equal members are drawn as one box, so that the picture stays readable."""
 
 
 class State(StrEnum):
-    """How something is, or what becomes of it."""
+    """The state of something in a fleet, or its change in a plan."""
 
     OK = "ok"
     BAD = "bad"
@@ -33,7 +33,7 @@ SYMBOLS = {
     State.GONE: "−",  # noqa: RUF001 - a minus sign, as wide as the plus
     State.CHANGED: "~",
 }
-"""So that colour is never the only sign of a state."""
+"""The symbol of each state, so that colour is never the only sign of it."""
 
 PLANNED = {
     "joins": State.NEW,
@@ -78,7 +78,7 @@ class Graph:
 
     @property
     def description(self) -> str:
-        """Say the picture in words, for those who can't see it."""
+        """The content of the picture as text, for readers who can't see it."""
         sentences = [f"{counted(len(self.workloads), 'workload')} and {counted(_count(self.members), 'member')}."]
         names = {node.id: node.label for node in self.members}
         for workload in self.workloads:
@@ -92,7 +92,7 @@ class Graph:
 
 
 def fleet_graph(status: FleetStatus, *, title: str) -> Graph:
-    """Return a running fleet."""
+    """Return the graph of a running fleet."""
     members = [
         Node(f"member:{m.name}", m.name, State.OK if m.ready else State.BAD, m.reason or f"{m.mode}, {m.version}")
         for m in status.members
@@ -115,7 +115,7 @@ def fleet_graph(status: FleetStatus, *, title: str) -> Graph:
 
 
 def plan_graph(plan: FleetPlan, *, title: str) -> Graph:
-    """Return what a plan makes of a fleet."""
+    """Return the graph of a plan."""
     members = [
         Node(f"member:{cluster.name}", cluster.name, PLANNED[cluster.verb], cluster.verb) for cluster in plan.clusters
     ]
@@ -128,7 +128,7 @@ def plan_graph(plan: FleetPlan, *, title: str) -> Graph:
         for cluster, (state, text) in drawn.items():
             target = f"member:{cluster}"
             if target not in known:  # a member of another stack
-                members.append(Node(target, cluster, State.OK, "not of this stack"))
+                members.append(Node(target, cluster, State.OK, "not in this stack"))
                 known.add(target)
             edges.append(Edge(_workload_id(workload.name), target, state, text))
     workloads = [Node(_workload_id(w.name), w.name, PLANNED[w.verb], w.problem or w.verb) for w in plan.workloads]
@@ -145,23 +145,25 @@ def _worst(edges: Iterable[Edge], workload: str) -> State:
 
 
 def _gathered(graph: Graph) -> Graph:
-    """Draw members that are alike as one, where there are too many to draw each."""
+    """Return a graph in which equal members are one node, if there are too many to draw each."""
     if len(graph.members) <= MOST_MEMBERS:
         return graph
-    at: dict[str, list[Edge]] = {}
+    by_member: dict[str, list[Edge]] = {}
     for edge in graph.edges:
-        at.setdefault(edge.member, []).append(edge)
-    alike: dict[tuple[object, ...], list[Node]] = {}
+        by_member.setdefault(edge.member, []).append(edge)
+    equal: dict[tuple[object, ...], list[Node]] = {}
     for node in graph.members:
-        copies = tuple(sorted((edge.workload, edge.state) for edge in at.get(node.id, [])))
-        alike.setdefault((node.state, copies), []).append(node)
+        copies = tuple(sorted((edge.workload, edge.state) for edge in by_member.get(node.id, [])))
+        equal.setdefault((node.state, copies), []).append(node)
     members, edges = [], []
-    for nodes in alike.values():
+    for nodes in equal.values():
         first = nodes[0]
         if len(nodes) > 1:
             first = Node(f"{first.id}:and-others", _together(nodes), first.state, counted(len(nodes), "member"))
         members.append(first)
-        edges += [replace(edge, member=first.id, label=_share(edge, len(nodes))) for edge in at.get(nodes[0].id, [])]
+        edges += [
+            replace(edge, member=first.id, label=_share(edge, len(nodes))) for edge in by_member.get(nodes[0].id, [])
+        ]
     return replace(graph, members=tuple(members), edges=tuple(edges))
 
 
@@ -174,7 +176,7 @@ def _together(nodes: list[Node]) -> str:
 
 
 def _count(members: Iterable[Node]) -> int:
-    """Count members, those that are drawn as one included."""
+    """Return the number of members, including each of those that are drawn as one."""
     total = 0
     for node in members:
         number, _, word = node.detail.partition(" ")

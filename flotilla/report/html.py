@@ -1,4 +1,4 @@
-"""A report as one HTML file: no request leaves it, everything that it shows is escaped."""
+"""Writes a report as one HTML file. The page sends no requests, and all values in it are escaped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flotilla.report.svg import svg
 
 
 def html(report: Report) -> str:
-    """Return the page. Its policy (Content-Security-Policy) forbids to load anything."""
+    """Return the page. Its Content-Security-Policy forbids loading anything."""
     drawn = report.graph is not None and (report.graph.members or report.graph.workloads)
     picture = Markup(svg(report.graph)) if drawn and report.graph else ""  # noqa: S704 - made by an XML library
     return _template().render(report=report, picture=picture)

@@ -1,4 +1,4 @@
-"""A report, whatever it is about: facts on top, a picture, then sections of items that fold open."""
+"""The parts of any report: facts at the top, a picture, then sections of items that can be opened."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of an item: a name with a value, or a field's value before and after."""
+    """A line of an item: a name with a value, or a field with its values before and after."""
 
     name: str
     before: str | None = None
@@ -35,11 +35,11 @@ class Item:
     rows: tuple[Row, ...] = ()
     text: str = ""
     word: str = ""
-    """The state in the words of what it is: ready, Healthy, create; the state itself if empty."""
+    """The word that is shown for the state, such as ready, Healthy or create; if empty, the state itself."""
 
     @property
     def symbol(self) -> str:
-        """The state, for those who don't see its colour."""
+        """The symbol of the state, for readers who don't see its colour."""
         return SYMBOLS[self.state]
 
 
@@ -50,9 +50,10 @@ class Section:
     title: str
     items: tuple[Item, ...]
     before: str = ""
-    """The heading of values before; empty where rows are names with values."""
+    """The heading of the values before; empty if the rows are names with values."""
     after: str = ""
     empty: str = "nothing"
+    """The text that is shown if there are no items."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A graph as SVG: workloads on the left, members on the right, readable in light and dark and by a screen reader."""
+"""Draws a graph as SVG: workloads on the left, members on the right; for light and dark mode and screen readers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from flotilla.report.graph import SYMBOLS, Edge, Graph, Node
 from flotilla.untrusted import one_line
 
-_WIDTH = 520  # a phone shows it whole, with letters of 9 pixels
+_WIDTH = 520  # fits the width of a phone, with letters of 9 pixels
 _BOX_WIDTH = 184
 _BOX_HEIGHT = 46
 _GAP = 14
@@ -53,7 +53,7 @@ class _Place:
 
 
 def svg(graph: Graph) -> str:
-    """Return a drawing that stands alone: its style is in it, and it loads nothing."""
+    """Return a drawing with its own style, which loads nothing."""
     rows = max(len(graph.workloads), len(graph.members), 1)
     height = _TITLE_HEIGHT + rows * (_BOX_HEIGHT + _GAP) + _MARGIN
     root = Element(
@@ -84,7 +84,7 @@ def svg(graph: Graph) -> str:
 
 
 def _column(nodes: tuple[Node, ...], x: int, rows: int) -> dict[str, _Place]:
-    """Place nodes below one another, in the middle of the drawing's height."""
+    """Return the places of nodes: one below the other, centred in the drawing's height."""
     top = _TITLE_HEIGHT + (rows - len(nodes)) * (_BOX_HEIGHT + _GAP) // 2
     return {node.id: _Place(x, top + index * (_BOX_HEIGHT + _GAP)) for index, node in enumerate(nodes)}
 
@@ -108,17 +108,17 @@ def _draw_line(root: Element, edge: Edge, places: dict[str, _Place]) -> None:
 
 
 def _beside(graph: Graph, edge: Edge) -> int:
-    """Return how many lines end in the same member before this one."""
+    """Return the number of lines to the same member that are drawn before this one."""
     ending = [other for other in graph.edges if other.member == edge.member]
     return ending.index(edge)
 
 
 def _draw_share(root: Element, edge: Edge, places: dict[str, _Place], before: int) -> None:
-    """Write on a line what the member has of the workload, nearer to the workload for each line before it."""
+    """Write the copy's state on a line. Each further line to the same member has it nearer to the workload."""
     start, end = places[edge.workload], places[edge.member]
     part = max(_NEAREST, _FARTHEST - _STEP * before)
     x = start.x + _BOX_WIDTH + round(part * (end.x - start.x - _BOX_WIDTH))
-    smooth = part * part * (3 - 2 * part)  # how far a curve with level ends has come
+    smooth = part * part * (3 - 2 * part)  # the vertical position on a curve with horizontal ends
     y = start.middle + round(smooth * (end.middle - start.middle))
     label = f"{SYMBOLS[edge.state]} {edge.label}".strip()
     width = _LETTER_WIDTH * len(label)
@@ -130,7 +130,7 @@ def _draw_share(root: Element, edge: Edge, places: dict[str, _Place], before: in
 
 def _text(parent: Element, x: int, y: int, content: str, style: str) -> Element:
     element = SubElement(parent, "text", {"x": str(x), "y": str(y), **({"class": style} if style else {})})
-    element.text = one_line(content)  # XML knows no control characters
+    element.text = one_line(content)  # control characters are not valid in XML
     return element
 
 

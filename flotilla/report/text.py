@@ -1,4 +1,4 @@
-"""A graph as text that other programs draw: Mermaid (GitHub, GitLab) and DOT (Graphviz)."""
+"""Writes a graph as text for other programs: Mermaid (GitHub, GitLab) and DOT (Graphviz)."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def _mermaid_label(node: Node) -> str:
 
 
 def _mermaid_text(text: str) -> str:
-    """Quote a text."""
+    """Return a text as a quoted label."""
     return f'"{_escaped(text)}"'
 
 
 def _escaped(text: str) -> str:
-    """Write what Mermaid would read as markup as its character's code."""
+    """Return a text in which characters that Mermaid reads as markup are replaced by their codes."""
     codes = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;"}
     return "".join(codes.get(character, character) for character in one_line(text))
 

@@ -1,1 +1,1 @@
-"""Projects of one's own: what `flotilla init` writes, and how an upgrade of it goes."""
+"""Projects of users: the files that `flotilla init` writes, and their upgrade."""

@@ -1,4 +1,7 @@
-"""What was written into a project, so that an upgrade knows what its user has changed: `.flotilla-init.json`."""
+"""The record of the files written into a project (`.flotilla-init.json`).
+
+With it an upgrade knows which files the user has changed.
+"""
 
 from __future__ import annotations
 
@@ -24,26 +27,28 @@ def digest(text: str) -> str:
 
 @dataclass(frozen=True)
 class Record:
-    """What `init` wrote, or the last upgrade offered."""
+    """The files that `init` wrote, or that the last upgrade offered."""
 
     version: str
-    """Flotilla's."""
+    """The version of Flotilla."""
     name: str
-    """The project's."""
+    """The project's name."""
     files: dict[str, str]
-    """SHA-256 by path."""
+    """The SHA-256 of each file, by path."""
 
     def text(self) -> str:
-        """Return the record as its file has it."""
+        """Return the text of the record's file."""
         body = {"format": _FORMAT, "flotilla": self.version, "project": self.name, "files": self.files}
         return json.dumps(body, indent=2, sort_keys=True) + "\n"
 
 
 def read_record(folder: Path) -> Record:
-    """Read a project's record. What `pulumi new` made of the template has none: all of it counts as changed.
+    """Return a project's record.
+
+    A project that `pulumi new` made from the template has none; then all its files count as changed by the user.
 
     Raises:
-        FlotillaError: it is no project of Flotilla's, or its record can't be understood.
+        FlotillaError: the folder is not a project of Flotilla, or its record is not valid.
     """
     file = folder / RECORD
     try:
@@ -51,15 +56,15 @@ def read_record(folder: Path) -> Record:
         known = document["format"] == _FORMAT
         record = Record(document["flotilla"], document["project"], document["files"])
         texts = (record.version, record.name, *record.files, *record.files.values())
-        sound = known and all(isinstance(text, str) for text in texts)
+        valid = known and all(isinstance(text, str) for text in texts)
     except UnreadableFile as error:
         if not error.missing:
             raise
         return _without_record(folder)
     except (ValueError, KeyError, TypeError, AttributeError):
-        sound = False
-    if not sound:
-        raise FlotillaError(f"{file} is no record of `flotilla init`", hint="restore it, for example by git")
+        valid = False
+    if not valid:
+        raise FlotillaError(f"{file} is not a record of `flotilla init`", hint="restore it, for example with git")
     return record
 
 
@@ -70,7 +75,7 @@ def _without_record(folder: Path) -> Record:
         required = ""
     if not required.startswith(DISTRIBUTION):
         raise FlotillaError(
-            f"{folder} has no {RECORD}, and no {REQUIREMENTS} with {DISTRIBUTION}: it is no project of Flotilla's",
+            f"{folder} has no {RECORD}, and no {REQUIREMENTS} with {DISTRIBUTION}: it is not a project of Flotilla",
             hint="name the project's folder: flotilla init --upgrade my-fleet",
         )
     return Record("an unknown version", Project.load(folder).name, {})

@@ -1,4 +1,4 @@
-"""Brings what `flotilla init` wrote up to date: a file that its user has changed is shown, any other is replaced."""
+"""Upgrades a project that `flotilla init` wrote: files that the user has changed stay, all others are replaced."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _MODE = 0o644
 
 
 class Fate(StrEnum):
-    """What becomes of a file."""
+    """What an upgrade does with a file."""
 
     ADDED = "added"
-    """The template has it now, and had it not."""
+    """The file is new in the template, so it is written."""
     UPDATED = "updated"
-    """Nobody has changed it; the template has."""
+    """Only the template has changed, so the file is replaced."""
     YOURS = "yours"
-    """You and the template have changed it: it stays as it is, and the difference is shown."""
+    """The user and the template have changed the file: it stays as it is, and the difference is shown."""
     KEPT = "kept"
-    """You have changed or removed it, and the template hasn't changed."""
+    """Only the user has changed or removed the file, so it stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,17 @@ class FileChange:
     path: str
     fate: Fate
     old: str | None
-    """The file as it is; None where it isn't there."""
+    """The file's current text; None if there is no file."""
     new: str
-    """As the template has it."""
+    """The template's text."""
 
     @property
     def written(self) -> bool:
-        """The upgrade writes it."""
+        """Whether the upgrade writes the file."""
         return self.fate in (Fate.ADDED, Fate.UPDATED)
 
     def diff(self) -> str:
-        """Return the difference between the file and the template, as a unified diff; empty for what is kept."""
+        """Return the difference between the file and the template as a unified diff; empty for a kept file."""
         if self.fate is Fate.KEPT:
             return ""
         lines = difflib.unified_diff(
@@ -61,16 +61,16 @@ class FileChange:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """A whole upgrade; nothing is done yet."""
+    """A planned upgrade."""
 
     folder: Path
     record: Record
     changes: tuple[FileChange, ...]
-    """Files that are as the template has them aren't among them."""
+    """The files that differ from the template."""
 
     @property
     def done_already(self) -> bool:
-        """There is nothing to write or to show."""
+        """Whether there is nothing to write or to show."""
         return self.record.version == __version__ and all(change.fate is Fate.KEPT for change in self.changes)
 
 
@@ -78,7 +78,7 @@ def plan_upgrade(folder: Path) -> Upgrade:
     """Compare a project with the template.
 
     Raises:
-        FlotillaError: it wasn't made by `flotilla init`, or a file can't be read.
+        FlotillaError: `flotilla init` did not write the project, or a file can't be read.
     """
     record = read_record(folder)
     problem = name_problem(record.name)
@@ -106,9 +106,10 @@ def _change(folder: Path, record: Record, path: str, new: str) -> FileChange | N
 
 
 def carry_out(upgrade: Upgrade) -> None:
-    """Write what is to be written, then the record: an upgrade that broke off is done again.
+    """Write the files of an upgrade, then the record.
 
-    What was shown and not written counts as seen: the next upgrade shows only what has changed in the template since.
+    The record is written last, so that an interrupted upgrade can be repeated. A difference that was shown but not
+    written counts as seen: the next upgrade shows only changes of the template after this one.
     """
     for change in upgrade.changes:
         if change.written:

@@ -1,4 +1,4 @@
-"""Writes a new project: all of it, or nothing."""
+"""Writes a new project: either all of its files, or none."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from flotilla.scaffold.record import RECORD, Record, digest
 from flotilla.scaffold.template_files import name_problem, project_files
 
 _READABLE = 0o755
-_MAY_BE_THERE = {".git"}
+_ALLOWED = {".git"}
 
 
 class Refused(FlotillaError):
-    """A project that can't be written so; nothing was written."""
+    """The project can't be written; nothing was written."""
 
 
 def write_project(folder: Path, name: str) -> list[str]:
-    """Write a project into a folder that isn't there, or is empty (`.git` aside), and return the files' paths in it.
+    """Write a project into a new folder or an empty one (it may have `.git`), and return the paths of its files.
 
     Args:
-        folder: absolute.
-        name: the project's, for Pulumi.
+        folder: the project's folder, an absolute path.
+        name: the project's name, for Pulumi.
 
     Raises:
-        Refused: the name or the folder isn't good for a project, or it can't be written.
+        Refused: the name or the folder is not usable for a project, or a file can't be written.
     """
     problem = name_problem(name)
     if problem:
-        raise Refused(f"{name[:60]!r} can't be a project's name: {problem}", hint="give another one with --name")
+        raise Refused(f"{name[:60]!r} can't be a project's name: {problem}", hint="give another name with --name")
     _check(folder)
     files = project_files(name)
     record = Record(__version__, name, {path: digest(text) for path, text in files.items()})
@@ -45,23 +45,25 @@ def write_project(folder: Path, name: str) -> list[str]:
 
 def _check(folder: Path) -> None:
     if not folder.parent.is_dir():
-        raise Refused(f"there is no folder {folder.parent}", hint="make it first, or choose another")
+        raise Refused(f"there is no folder {folder.parent}", hint="create it first, or choose another")
     if not os.path.lexists(folder):
         return
     if not folder.is_dir():
-        raise Refused(f"{folder} is no folder", hint="choose another name")
+        raise Refused(f"{folder} is not a folder", hint="choose another name")
     try:
-        there = sorted(entry.name for entry in folder.iterdir() if entry.name not in _MAY_BE_THERE)
+        there = sorted(entry.name for entry in folder.iterdir() if entry.name not in _ALLOWED)
     except OSError as error:
         raise Refused(f"{folder} can't be read: {error.strerror}", hint="choose another folder") from None
     if RECORD in there:
-        raise Refused(f"{folder} has a project of Flotilla's", hint=f"flotilla init --upgrade {folder}")
+        raise Refused(f"{folder} has a project of Flotilla already", hint=f"flotilla init --upgrade {folder}")
     if there:
-        raise Refused(f"{folder} isn't empty: it has {there[0]}", hint="choose a folder that is empty or isn't there")
+        raise Refused(
+            f"{folder} isn't empty: it has {there[0]}", hint="choose a folder that is empty or does not exist"
+        )
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:
-    """Write everything beside its place, then put it there: what breaks off leaves nothing."""
+    """Write all files to a temporary folder, then move them into place, so that an interruption leaves nothing."""
     was_there = folder.exists()
     partial = Path(tempfile.mkdtemp(dir=folder if was_there else folder.parent, prefix=f".{folder.name}-"))
     moved: list[Path] = []

@@ -123,7 +123,7 @@ def test_every_tool_is_called_and_changes_need_the_digest_of_what_was_shown(web)
 
         # Refused: without a digest, with a wrong one, with one that was right until the file changed.
         assert "no digest" in await refused(client, "scale_workload", workload="nginx", replicas=3)
-        assert "not of this plan" in await refused(
+        assert "not the digest of this plan" in await refused(
             client, "scale_workload", workload="nginx", replicas=3, digest="0" * 32
         )
         change = {"kind": "scale", "workload": "nginx", "replicas": 3}
@@ -132,11 +132,11 @@ def test_every_tool_is_called_and_changes_need_the_digest_of_what_was_shown(web)
             "nginx in member1": ["replicas 2 → 3"],
             "nginx in member2": ["replicas 2 → 3"],
         }
-        assert "not of this plan" in await refused(
+        assert "not the digest of this plan" in await refused(
             client, "scale_workload", workload="nginx", replicas=4, digest=plan["digest"]
         )
         stack_file.write_text(before.replace("nginx:1.27", "nginx:1.26"))
-        assert "not of this plan" in await refused(
+        assert "not the digest of this plan" in await refused(
             client, "scale_workload", workload="nginx", replicas=3, digest=plan["digest"]
         )
         stack_file.write_text(before)
@@ -147,7 +147,7 @@ def test_every_tool_is_called_and_changes_need_the_digest_of_what_was_shown(web)
         assert (done["complete"], done["as_previewed"]) == (True, True)
         assert done["stack_file"] == "stacks/Pulumi.sandbox.yaml"
         assert "replicas: 3" in stack_file.read_text()
-        assert "not of this plan" in await refused(
+        assert "not the digest of this plan" in await refused(
             client, "scale_workload", workload="nginx", replicas=3, digest=plan["digest"]
         ), "a digest is of a plan that is still to be done"
 
@@ -308,7 +308,7 @@ def test_a_manifest_that_is_swapped_after_its_preview_is_not_applied(kept, monke
     assert toolbox.call("preview_change", {})["digest"] == shown
     manifest.write_text(PRIVILEGED)
     assert toolbox.call("preview_change", {})["digest"] != shown
-    with pytest.raises(Refused, match="not of this plan"):
+    with pytest.raises(Refused, match="not the digest of this plan"):
         toolbox.call("apply", {"digest": shown})
     assert kept.connection("karmada").find(WEB) is None
 

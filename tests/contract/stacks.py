@@ -116,6 +116,6 @@ def test_a_kubeconfig_is_merged_as_a_context(fleet, run, stacks, tmp_path):
     assert document["current-context"] == "mine"
     assert [entry["name"] for entry in document["contexts"]] == ["mine", "platform-karmada"]
     assert (
-        "holds no credentials of nobody"
+        "has no credentials of nobody"
         in run("kubeconfig", "-s", "platform", "--cluster", "nobody", "-o", "-", expect=1)["error"]
     )

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from ci.rehearsal import rehearse
+from ci.rehearsal import run_all
 from tests.conftest import REPOSITORY
 from tests.contract.fleet import policies_in
 from tests.contract.main_job import NGINX, members
@@ -16,6 +16,6 @@ def test_a_pull_request_a_merge_and_a_day_with_drift(fleet, run):
     shutil.copytree(REPOSITORY / "ci", fleet.project / "ci")
     fleet.write(members("member1", "member2"), [NGINX])
     with policies_in(fleet.project):
-        forge = rehearse(fleet.project, "sandbox")
+        forge = run_all(fleet.project, "sandbox")
     assert [entry["state"] for entry in forge.issues] == ["closed"]
     assert "requests-and-limits" in forge.comments[0]["body"], "the policies' verdicts are in the comment"

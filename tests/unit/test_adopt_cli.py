@@ -103,7 +103,7 @@ def test_nothing_that_is_there_is_overwritten(fleet, capsys):
     assert fleet.run() == 0
     before = (fleet.project / "stacks" / "Pulumi.prod.yaml").read_text()
     assert fleet.run() == 2
-    assert "is never overwritten; nothing was written" in capsys.readouterr().err
+    assert "adopt overwrites no file; nothing was written" in capsys.readouterr().err
     (fleet.project / "stacks" / "Pulumi.prod.yaml").unlink()
     assert fleet.run() == 2, "the manifests' folder is there"
     assert not (fleet.project / "stacks" / "Pulumi.prod.yaml").exists()

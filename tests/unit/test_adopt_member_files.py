@@ -73,7 +73,7 @@ def test_what_runs_as_declared_already_adds_nothing(fleet, capsys):
     fleet.stack(OTHER)
     before = fleet.file.read_text()
     fleet.run("--namespace", "shop")
-    assert "nothing of member1 is to be added" in capsys.readouterr().out
+    assert "there is nothing in member1 to add" in capsys.readouterr().out
     assert fleet.file.read_text() == before
     assert not (fleet.project / "adopted").exists()
 
@@ -100,7 +100,7 @@ def test_a_file_that_lines_cannot_be_added_to_is_left_as_it_is(fleet, capsys, wo
     before = fleet.file.read_text()
     fleet.run("--namespace", "shop")
     said = capsys.readouterr().out
-    assert "is left as it is: add the entries above" in said
+    assert "it was not changed: add the entries above" in said
     assert "- name: shop" in said
     assert fleet.file.read_text() == before
     assert "deployment-web.yaml" in fleet.manifests("shop")
@@ -135,7 +135,7 @@ def test_manifests_that_are_there_are_not_overwritten(fleet, capsys):
     (fleet.project / "adopted" / "prod" / "shop").mkdir(parents=True)
     before = fleet.file.read_text()
     fleet.run("--namespace", "shop", code=2)
-    assert "is never overwritten; nothing was written" in capsys.readouterr().err
+    assert "adopt overwrites no file; nothing was written" in capsys.readouterr().err
     assert fleet.file.read_text() == before
     assert [one.name for one in (fleet.project / "adopted" / "prod").iterdir()] == ["shop"]
 

@@ -121,9 +121,9 @@ def test_a_difference_is_shown_and_asked_about(fleet, adopt):
         (["a//b"], 2, "'a//b': write KIND/NAME or KIND/NAMESPACE/NAME"),
         ([], 2, "adopt needs --karmada-kubeconfig, or an OBJECT to take over"),
         (["--yes"], 2, "--yes needs an OBJECT"),
-        ([OBJECT, "--dry-run"], 2, "--dry-run is for writing a stack"),
-        ([OBJECT, "--from-member", "member1"], 2, "--from-member is for writing a stack"),
-        ([OBJECT, "-n", "default"], 2, "--namespace is for writing a stack"),
+        ([OBJECT, "--dry-run"], 2, "--dry-run is for writing a new stack file"),
+        ([OBJECT, "--from-member", "member1"], 2, "--from-member is for writing a new stack file"),
+        ([OBJECT, "-n", "default"], 2, "--namespace is for writing a new stack file"),
     ],
 )
 def test_what_can_not_be_meant_is_refused_in_one_line(fleet, adopt, arguments, code, said):

@@ -189,7 +189,7 @@ def test_what_exists_is_one_table_with_the_command_that_adopts_it(capsys):
     lines = [line.split() for line in text.splitlines()]
     assert ["member1", "ServiceAccount", "karmada-cluster/karmada-member1", "member1", "karmadactl"] in lines
     assert ["karmada", "Secret", "karmada-cluster/member1", "web", "-"] in lines
-    assert "flotilla up -s prod --adopt, or a part of it: --adopt member1 web" in text
+    assert "flotilla up -s prod --adopt, or only some of them: --adopt member1 web" in text
     document = plan_document(fleet_plan(result), result, stack="prod", engine=EngineName.EMBEDDED)
     assert document["there"][0] == {
         "cluster": "member1",
@@ -216,7 +216,7 @@ def test_json_digest_and_report_know_the_operation():
     refused = Result(there=[THERE])
     page = html(plan_report(fleet_plan(refused), refused, stack="prod", engine="embedded"))
     assert "ServiceAccount karmada-cluster/karmada-member1 in member1" in page
-    assert "`up --adopt` takes it over" in page
+    assert "`up --adopt` takes them over" in page
 
 
 def test_an_agent_is_refused_what_would_stop_half_way():
@@ -247,7 +247,7 @@ def test_what_the_option_means(given, meant):
 
 
 def test_a_name_that_nothing_goes_by_is_refused():
-    with pytest.raises(UsageError, match="--adopt 'memer1': nothing in the stack goes by this name"):
+    with pytest.raises(UsageError, match="--adopt 'memer1': nothing in the stack has this name"):
         refuse_unmatched(Result(unmatched=("memer1",)))
     refuse_unmatched(Result())
 

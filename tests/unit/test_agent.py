@@ -51,7 +51,7 @@ def test_a_move_leaves_no_other_condition_and_fits_the_weights():
     ("edit", "reported"),
     [
         (Scale(workload="nobody", replicas=1), "declares no workload 'nobody'"),
-        (Scale(workload="door", replicas=1), "made of manifest files"),
+        (Scale(workload="door", replicas=1), "has manifest files"),
     ],
 )
 def test_what_can_not_be_changed_so_is_refused(edit, reported):
@@ -152,4 +152,4 @@ def test_a_weak_token_and_an_open_address_without_one_are_refused(repository, tm
     assert main([*common, "--token-file", str(tmp_path / "token")]) == 1
     assert "at least 16" in capsys.readouterr().err
     assert main([*common, "--host", "0.0.0.0"]) == 1  # noqa: S104 - refused
-    assert "not loopback" in capsys.readouterr().err
+    assert "not the loopback address" in capsys.readouterr().err

@@ -144,7 +144,7 @@ def test_a_plan_stays_in_its_fence_and_within_the_limit():
     body = found.done[0][1]
     assert len(body) < 65_536
     assert body.count("````") == 2
-    assert "the job's log has it all" in body
+    assert "the job's log has the whole text" in body
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_what_is_cut_leaves_no_span_and_no_row_open():
     body = found.done[0][2]
     assert len(body) < 65_536
     assert {line for line in body.splitlines() if "cell" in line} == {row}
-    assert body.endswith("the job's log has it all")
+    assert body.endswith("the job's log has the whole text")
 
 
 HOSTILE = "x`` @team <!-- flotilla drift production --> | [a](http://b) ![c](http://d) <img src=x>\n\n## new\x1b[31m"

@@ -239,7 +239,7 @@ def test_a_manifest_that_is_part_of_a_chart_or_kustomization_of_the_base_is_refu
     (head / path).write_text("kind: Secret\n")
     before = stored(base)
     propose(head, [workload, {"name": "web", "manifests": [path]}])
-    with pytest.raises(proposal.Refused, match="is a file that workload shop is rendered from"):
+    with pytest.raises(proposal.Refused, match="is a file from which workload shop is rendered"):
         proposal.take(head, base, "dev")
     assert stored(base) == before
     (head / "apps.yaml").write_text("kind: ConfigMap\n")

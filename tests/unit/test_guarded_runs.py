@@ -198,7 +198,7 @@ def test_a_changing_tool_refuses_a_guarded_plan_and_names_who_confirms_it(projec
     careful = changing.Changing(Workplace(project, "dev", allow_changes=True))
     with pytest.raises(Refused, match="this plan is refused, so nothing was changed: max-removals: stack") as caught:
         careful._carry_out(None, DIGEST)
-    assert "a person confirms it" in caught.value.hint
+    assert "a person can confirm it" in caught.value.hint
     trusted = changing.Changing(Workplace(project, "dev", allow_changes=True, allow_guarded=True))
     assert trusted._carry_out(None, DIGEST) == "done"
     assert asked == [True, True], "a freeze holds for what is carried out"
@@ -221,7 +221,7 @@ def test_an_agent_and_a_report_say_how_far_a_plan_reaches():
     found.__dict__["plan"] = plan
     answer = plan_answer(found, PagedArguments(), enabled=True)
     assert answer.blast_radius == reach
-    assert answer.next_step.startswith("ask a person: only guards refuse it")
+    assert answer.next_step.startswith("ask a person: only guards refuse the plan")
     assert len(answer.refused_by) == 3
 
 

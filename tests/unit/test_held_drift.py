@@ -83,7 +83,7 @@ def test_what_a_rollout_holds_back_is_no_drift(look):
     report = look(asked)
     assert (rules(report), report.unknown, report.clean) == ([], (), True)
     assert exit_code(report) == 0
-    assert [one.text for one in report.held] == [WAITS]
+    assert [one.text for one in report.held_back] == [WAITS]
     assert asked.asked["list", "Secret"] == 1
 
 
@@ -92,7 +92,7 @@ def test_a_cluster_that_has_the_change_is_judged_as_always(look):
     report = look(plane(kept(failed), healthy=["member2", "member3"]))
     assert rules(report) == [("not-healthy", "member1", "Deployment default/web")]
     assert exit_code(report) == 3
-    assert [one.text for one in report.held] == [
+    assert [one.text for one in report.held_back] == [
         "workload web: held back by the rollout: member2, member3, member4 (failed: wave 1 of 3 (member1): unhealthy)"
     ]
 
@@ -106,7 +106,7 @@ def test_records_are_read_only_where_a_workload_changes_in_waves(look):
 
 
 def test_a_workload_whose_waves_were_taken_out_of_the_stack_file_is_still_held_back(look):
-    assert [one.text for one in look(plane(kept(record("web"))), waves=False).held] == [WAITS]
+    assert [one.text for one in look(plane(kept(record("web"))), waves=False).held_back] == [WAITS]
 
 
 def test_templates_that_go_ahead_are_judged_as_always(look):
@@ -140,7 +140,7 @@ def test_who_may_not_read_records_hears_no_false_alarm(look):
     report = look(refusing)
     assert rules(report) == []
     assert exit_code(report) == 1, "not everything could be asked"
-    assert "why is not known" in report.held[0].text
+    assert "why is not known" in report.held_back[0].text
 
 
 # -- left over, and taken back ----------------------------------------------------------------------
@@ -150,16 +150,16 @@ def test_a_suspension_that_no_rollout_accounts_for_is_drift(look):
     report = look(plane())
     (left,) = (one for one in report.findings if one.rule == "suspension-left")
     assert (left.object, left.remedy) == ("PropagationPolicy default/web", Remedy.MANUAL)
-    assert left.message.startswith("sends nothing to member2, member3, member4 since a rollout held them back")
+    assert left.message.startswith("sends nothing to member2, member3, member4 since a rollout suspended them")
     assert (left.path, left.pointer, left.manager) == ("spec.suspension", "/spec/suspension", MANAGER)
-    assert report.held == ()
+    assert report.held_back == ()
     assert {"member2", "member3", "member4"} <= {one.cluster for one in report.findings}
 
 
 def test_a_suspension_of_somebody_else_is_what_it_was(look):
     report = look(plane(kept(record("web")), manager="kubectl-edit"))
     assert {one.rule for one in report.findings} == {"not-healthy"}
-    assert report.held == ()
+    assert report.held_back == ()
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_every_form_says_what_is_held_back(look, capsys):
 
 def test_a_second_look_keeps_what_is_held_back(look):
     report = look(plane(kept(record("web"))))
-    assert replace(report, held=()).confirmed_by(report).held == report.held
+    assert replace(report, held_back=()).confirmed_by(report).held_back == report.held_back
 
 
 # -- the state --------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ def test_an_entry_that_matches_nothing_is_named_only_where_its_clusters_answered
     entries = [entry(kind="Job", field="/spec", member=name) for name in ("member1", "member2")]
     report = with_ignored(DriftReport(unknown=(Unknown("member2", "gone"),)), entries, today=DAY)
     assert len(report.notices) == 1
-    assert report.notices[0].startswith("drift.ignore[0] (Job * /spec) matches nothing that was found")
+    assert report.notices[0].startswith("drift.ignore[0] (Job * /spec) matches no finding")
     assert with_ignored(report, [entry(kind="Job", field="/spec")], today=DAY).notices == ()
 
 
@@ -127,7 +127,7 @@ def test_every_format_shows_what_is_ignored_and_the_notices(name):
     text = FORMATS[name](IGNORED, "dev")
     assert "the mesh" in text
     assert "2026-06-01" in text
-    assert "matches nothing that was found" in text.replace("%2C", ",")
+    assert "matches no finding" in text.replace("%2C", ",")
 
 
 def test_ignored_findings_fail_nothing_in_any_format():
@@ -162,7 +162,7 @@ def test_the_table_and_the_page_show_what_is_ignored():
     page = drift_report(IGNORED, stack="dev")
     assert [section.title for section in page.sections] == ["Ignored"]
     assert page.sections[0].items[0].text == "Ignored until 2026-06-01: the mesh's tag."
-    assert any("matches nothing" in note for note in page.notes)
+    assert any("matches no finding" in note for note in page.notes)
 
 
 @pytest.mark.parametrize(

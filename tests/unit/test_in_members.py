@@ -397,14 +397,14 @@ def test_a_plan_says_what_stops_and_who_was_not_asked_in_every_form(shown, capsy
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     after = lines[lines.index("+ on member1: Deployment default/web, 2 replicas, web:1") + 1]
     assert after.startswith("! Deployment default/web is there already")
-    assert "there already in members: `up` would do nothing of 1 workload (web), and do the rest" in lines
+    assert "exist already in members: `up` would leave out 1 workload (web), and apply the rest" in lines
     assert "`conflictResolution: Overwrite` in the workload takes over what is there" in lines
-    assert "member2: not asked whether it has the new copies already: it is off" in lines
+    assert "member2 was not asked whether it has the new copies already: it is off" in lines
     answer = plan_answer(Planned(result, [], "", plan), PagedArguments(), enabled=True)
     assert any("that is a person's decision" in text for text in answer.refused_by)
     assert ("web in member1", "there already") in [(w.what, w.verb) for w in answer.workloads]
     page = html(plan_report(plan, result, stack="dev", engine="embedded"))
-    assert "There already in members" in page
+    assert "Exist already in members" in page
     assert "it is off" in page
 
 

@@ -193,7 +193,7 @@ def test_members_that_are_written_as_json_are_left_to_their_author(run, file, se
     file.write_text(yaml.safe_dump(document))
     code, _, said = run("drain", "member2", "--yes")
     assert code == ExitCode.USAGE
-    assert "Pulumi.dev.yaml isn't written so that `maintenance` of member2 could be set in it" in said
+    assert "Pulumi.dev.yaml is written in a form in which Flotilla can't set `maintenance` of member2" in said
 
 
 def test_somebody_elses_cordon_is_said_and_left(run, monkeypatch):

@@ -107,11 +107,11 @@ def test_a_folder_that_is_not_empty_is_refused_and_stays_as_it_is(tmp_path, caps
 def test_a_missing_parent_a_file_and_bad_names_are_refused_in_one_line_each(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert "there is no folder" in refused(capsys, tmp_path / "none" / "my-fleet")
-    assert "is no folder" in refused(capsys, tmp_path / "file")
+    assert "is not a folder" in refused(capsys, tmp_path / "file")
     assert "can't be a project's name" in refused(capsys, tmp_path / "a b")
     assert "Pulumi refuses" in refused(capsys, tmp_path / "fine", "--name", "pulumi.x")
     assert "needs a folder" in refused(capsys)
-    assert "is no folder's name" in refused(capsys, "a\0b")
+    assert "is not a folder's name" in refused(capsys, "a\0b")
     assert "exclude each other" in refused(capsys, "--upgrade", "--name", "x", tmp_path)
     assert tree(tmp_path) == {"file"}
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file"]
@@ -198,7 +198,7 @@ def test_an_upgrade_asks_first(project, capsys):
 def test_a_record_that_can_t_be_understood_is_one_line(project, text, capsys):
     (project / RECORD).write_text(text)
     assert main(["init", "--upgrade", str(project)]) == 1
-    assert "is no record of `flotilla init`" in capsys.readouterr().err
+    assert "is not a record of `flotilla init`" in capsys.readouterr().err
 
 
 def test_a_project_that_is_not_flotilla_s_is_not_upgraded(tmp_path, capsys):

@@ -36,7 +36,7 @@ def state(generation, container=None, *, image="web:1", **more):
 def turns(*states):
     found = Turns(states[0])
     for one in states[1:]:
-        found.then(one)
+        found.add(one)
     return found
 
 

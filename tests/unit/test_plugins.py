@@ -178,7 +178,9 @@ def test_a_drift_rule_of_a_package_looks_at_each_cluster(package, tmp_path):
     assert rule.find(Seen("karmada", None, ())) == []
 
 
-@pytest.mark.parametrize(("body", "text"), [("1/0", "failed: ZeroDivisionError"), ("return [3]", "is no Finding: int")])
+@pytest.mark.parametrize(
+    ("body", "text"), [("1/0", "failed: ZeroDivisionError"), ("return [3]", "is not a Finding: int")]
+)
 def test_a_drift_rule_that_fails_is_named_and_a_look_without_it_is_not_clean(package, tmp_path, body, text):
     package(Group.DRIFT_RULES, {"bad": "acme_bad:rule"}, acme_bad=f"def rule(seen):\n    {body}\n")
     (rule,) = own_rules(tmp_path)
@@ -226,7 +228,7 @@ def test_a_tool_of_a_package_is_served_checked_and_audited(package, tmp_path):
 def test_a_tool_takes_no_name_of_flotilla_s_own(package, tmp_path):
     text = TOOLS.replace('"whom_to_ask"', '"check_drift"')
     package(Group.AGENT_TOOLS, {"acme": "acme_taken:tools"}, acme_taken=text)
-    with pytest.raises(PluginError, match="has a tool 'check_drift', and there is one of that name"):
+    with pytest.raises(PluginError, match="has a tool 'check_drift', but there is already one of that name"):
         Toolbox(Workplace(tmp_path, "dev"))
 
 

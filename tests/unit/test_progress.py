@@ -25,7 +25,7 @@ def rollout():
 
 def begun(progress, *steps):
     for one in steps:
-        progress.heard(StepEvent(Phase.BEGIN, one))
+        progress.record(StepEvent(Phase.BEGIN, one))
 
 
 def rows(progress, width=100):
@@ -44,21 +44,21 @@ def progress():
 def test_what_is_under_way_is_shown_by_cluster_and_workload_with_what_it_waits_for(progress):
     begun(progress, step("web"), step("api", Op.UPDATE, "member2"), rollout(), step("same", Op.SAME))
     said = "rollout of nginx: member1: Deployment default/nginx: 1 of 2 replicas are ready"
-    progress.heard(StepEvent(Phase.WAITING, rollout(), said=said))
+    progress.record(StepEvent(Phase.WAITING, rollout(), said=said))
     assert rows(progress) == [
         "  rollout of nginx  waits for member1: Deployment default/nginx: 1 of 2 replicas are ready",
         "  member1: web  creating",
         "  member2: api  updating",
     ]
-    progress.heard(StepEvent(Phase.DONE, step("web"), 0.2))
-    progress.heard(StepEvent(Phase.FAILED, rollout(), error="too late"))
+    progress.record(StepEvent(Phase.DONE, step("web"), 0.2))
+    progress.record(StepEvent(Phase.FAILED, rollout(), error="too late"))
     assert rows(progress) == ["  member2: api  updating"]
 
 
 def test_a_wait_of_which_only_the_text_is_known_is_shown_once_with_its_last_text(progress):
     """Pulumi's CLI does not say which resource a line is about."""
     for number in (1, 2):
-        progress.heard(StepEvent(Phase.WAITING, Step(Op.SAME, "", ""), said=f"rollout of nginx: member{number}: slow"))
+        progress.record(StepEvent(Phase.WAITING, Step(Op.SAME, "", ""), said=f"rollout of nginx: member{number}: slow"))
     assert rows(progress) == ["  rollout of nginx  waits for member2: slow"]
 
 
@@ -73,7 +73,7 @@ def test_rows_are_few_and_fit_the_terminal_and_carry_no_control_characters(progr
 
 def test_the_summary_counts_what_was_done_and_names_what_took_longest(progress):
     for name, seconds in (("web", 2.5), ("api", 75.0), ("quick", 0.1)):
-        progress.heard(StepEvent(Phase.DONE, step(name), seconds))
+        progress.record(StepEvent(Phase.DONE, step(name), seconds))
     progress.seconds = 80.2
     result = Result(steps=[step("web"), step("api"), step("old", Op.DELETE), step("kept", Op.SAME)], failures=["x"])
     assert list(progress.summary(result)) == [

@@ -328,7 +328,7 @@ def test_an_agent_goes_back_by_the_digest_of_what_it_was_shown(run, world, two, 
     with pytest.raises(Refused, match="there is no update 9"):
         tools.call("preview_change", {"change": {"kind": "rollback", "to": 9}})
     plan = tools.call("preview_change", {"change": {"kind": "rollback"}})
-    with pytest.raises(Refused, match="not of this plan"):
+    with pytest.raises(Refused, match="not the digest of this plan"):
         tools.call("rollback", {"digest": "0" * 32})
     assert image(world) == "nginx:broken"
     done = tools.call("rollback", {"digest": plan["digest"]})

@@ -130,8 +130,8 @@ def test_pause_and_resume_write_who_asked_and_when(run, api):
     code, out, _ = run("pause", "nginx")
     assert code == 0
     assert BY.fullmatch(annotations(api)[PAUSED])
-    assert "no further wave begins" in out
-    assert "no `up` is running: the next one does it" in out
+    assert "no further wave starts" in out
+    assert "no `up` is under way: the next one does it" in out
     first = annotations(api)
     assert run("pause", "nginx")[0] == 0
     assert annotations(api) == first, "who paused it first is kept"
@@ -164,7 +164,7 @@ def test_approve_approves_of_what_is_waited_for_and_keeps_other_approvals(run, a
     code, out, _ = run("approve", "nginx", "--change", "0123")
     assert code == 0
     assert annotations(api)[APPROVED] == "before-1,before-2"
-    assert "wave 2 is approved (to begin)" in out
+    assert "wave 2 is approved (to start)" in out
     assert run("approve", "nginx")[0] == 0
     assert annotations(api)[APPROVED] == "before-1,before-2", "twice is once"
 

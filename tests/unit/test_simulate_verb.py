@@ -488,4 +488,4 @@ def test_a_stack_that_was_never_applied_is_simulated_as_up_would_make_it(run):
 def test_an_upgrade_says_what_the_next_schedule_decides_otherwise(run):
     code, out, _ = run("--karmada", "1.10.7")
     assert code == ExitCode.DONE
-    assert "What is scheduled stays so at the upgrade. At its next schedule:" in out
+    assert "The upgrade itself moves nothing. When Karmada schedules next:" in out

@@ -246,7 +246,7 @@ def test_for_people_show_restore_and_unlock_name_the_files(files, state_folder, 
     files.checkpoint.write_text("")
     other(files)
     for verb, code, said in (
-        ("show", 1, "can't be used, it is empty"),
+        ("show", 1, "not usable, it is empty"),
         ("restore", 2, "would be replaced by the backup"),
         ("unlock", 2, "process 42 of alice on elsewhere"),
     ):

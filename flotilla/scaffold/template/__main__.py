@@ -1,4 +1,4 @@
-"""The program: read the stack's fleet, declare its clusters, the control plane, its members and their workloads."""
+"""The Pulumi program: reads the stack's fleet, and declares its clusters, control plane, members and workloads."""
 
 from pathlib import Path
 
@@ -47,11 +47,12 @@ groups = {
 first = declared_first(groups, own.first())
 workloads: dict[str, PropagatedWorkload] = {}
 for workload, needs in in_order(fleet, manifests, known.kinds):
-    # A workload waits for the members that its placement chooses, and is gone before any of them leaves. A member that
-    # fails to join doesn't keep it from the others.
+    # A workload waits for the members that its placement chooses, and is deleted before any of them leaves. If one of
+    # these members fails to join, the workload is still sent to the others.
     chosen = {m.name: members[m.name] for m in fleet.chosen(workload.placement) if m.name in members}
     needed = [workloads[need.workload].first[need.what] for need in needs]
-    # Until Karmada has lost its access under a former name, a policy that no longer has it would delete the copies.
+    # A renamed member: as long as Karmada has access under the former name, a policy without that name would delete the
+    # member's copies. So the workload waits until that access is removed.
     needed += [member.renamed for member in chosen.values() if member.renamed]
     workloads[workload.name] = PropagatedWorkload(
         workload.name,

@@ -1,4 +1,4 @@
-"""The wheel's `flotilla_project` in an editable install: the repository's own top level."""
+"""In an editable install, `flotilla_project` is the top level of the repository."""
 
 from pathlib import Path
 

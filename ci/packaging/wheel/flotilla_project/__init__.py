@@ -1,1 +1,1 @@
-"""What the repository keeps at its top level, for projects of one's own: `components` and `policies.rules`."""
+"""The packages at the top level of the repository, for projects of users: `components` and `policies.rules`."""

@@ -1,1 +1,1 @@
-"""Components of your own. Flotilla's are in `flotilla_project.components`."""
+"""Your own components. Flotilla's components are in `flotilla_project.components`."""

@@ -1,4 +1,4 @@
-"""An example of a component of your own: a ConfigMap in the control plane, beside the workload that uses it.
+"""An example of your own component: it creates a ConfigMap in the control plane for the workload that uses it.
 
 In the stack file:
 
@@ -13,7 +13,7 @@ from flotilla_project.components.own import OwnComponentArgs
 
 
 class Announcement(pulumi.ComponentResource):
-    """A ConfigMap that says whose a workload is."""
+    """A ConfigMap that says who owns a workload."""
 
     def __init__(self, name: str, args: OwnComponentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("${PROJECT}:index:Announcement", name, None, opts)

@@ -1,4 +1,4 @@
-"""What the stack declares, by Pulumi's mocks: the stack file is checked as a whole, and no cluster is asked."""
+"""Tests of what the stack declares, with Pulumi's mocks: the whole stack file is checked, and no cluster is needed."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""The project's policies: Flotilla's own, and those that you add.
+"""The project's policies: Flotilla's policies, and your own.
 
-A policy of your own is a `flotilla.policy.model.Rule` in a module of this folder; add it to RULES. Levels and exemptions
-are in the stack file, under `flotilla:policies`.
+Your own policy is a `flotilla.policy.model.Rule` in a module of this folder; add it to RULES. The stack file sets levels
+and exemptions, under `flotilla:policies`.
 """
 
 from flotilla_project.policies.rules import RULES as FLOTILLA

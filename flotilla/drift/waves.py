@@ -1,4 +1,4 @@
-"""What a rollout in waves holds back, which is no drift, and what it has taken back, which is."""
+"""Rollouts in waves: what they hold back is not drift, but a change that they have taken back is."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _UNKNOWN = "why is not known: the control plane refuses to list the rollouts' re
 
 @dataclass(frozen=True)
 class Waves:
-    """What one look knows of the changes in waves of a stack."""
+    """The changes in waves of a stack, as one check has read them."""
 
-    held: tuple[HeldBack, ...] = ()
+    held_back: tuple[HeldBack, ...] = ()
     findings: tuple[Finding, ...] = ()
-    back: Mapping[str, str] = field(default_factory=dict)
-    """By object of the control plane: why it isn't as declared, where its change was taken back."""
+    taken_back: Mapping[str, str] = field(default_factory=dict)
+    """The reasons of changes that were taken back, by object of the control plane."""
     suspended: Mapping[ObjectRef, tuple[str, ...]] = field(default_factory=dict)
-    """By template, the clusters that are held back from it."""
+    """The clusters that are held back, by template."""
     problem: str = ""
     """Why the records could not be read."""
 
     def expected(self, workload: str, check: RolloutCheck) -> list[RolloutCheck]:
-        """Return the checks of a workload by which clusters that are held back are not waited for.
+        """Return the checks of a workload, divided so that they don't wait for clusters that are held back.
 
-        Templates whose policies hold nothing back are judged as always, such as definitions that go ahead.
+        Templates whose policies hold nothing back are checked as usual, such as definitions that are sent earlier.
         """
-        if not any(one.workload == workload for one in self.held):
+        if not any(one.workload == workload for one in self.held_back):
             return [check]
         groups: dict[tuple[str, ...], list[Object]] = {}
         for template in check.templates:
@@ -53,27 +53,30 @@ class Waves:
         return [replace(parts[0], followers=check.followers), *parts[1:]] if parts else [check]
 
     def explained(self, finding: Finding) -> Finding:
-        """Return a finding that says so where the change of its object was taken back: `up` would make it anew."""
-        why = self.back.get(finding.object)
+        """Return the finding with a note and a manual remedy if the change of its object was taken back.
+
+        The remedy is manual because `up` would make the same change again.
+        """
+        why = self.taken_back.get(finding.object)
         if why is None or finding.layer is not Layer.PLAN:
             return finding
         return replace(finding, note=why, remedy=Remedy.MANUAL)
 
 
 def read_waves(connection: Connection, declared: Declared, policies: Iterable[Object]) -> Waves:
-    """Read what is known of changes in waves: one request, and none where no workload changes so.
+    """Return the changes in waves. This takes one request; none if no workload of the stack uses waves.
 
     Args:
         connection: the control plane.
         declared: what the stack declares.
-        policies: the policies that are there.
+        policies: the policies in the control plane.
 
     Raises:
-        ClusterError: the control plane doesn't answer.
+        ClusterError: the control plane does not answer.
     """
     ours = {ref_of(obj) for obj in declared.objects.get(CONTROL_PLANE, [])}
     own = [policy for policy in policies if ref_of(policy) in ours]
-    suspended = [policy for policy in own if policy["kind"] in POLICIES and _held_by(policy)]
+    suspended = [policy for policy in own if policy["kind"] in POLICIES and _clusters_held_back(policy)]
     if not suspended and not declared.waves:
         return Waves()
     try:
@@ -88,38 +91,38 @@ def read_waves(connection: Connection, declared: Declared, policies: Iterable[Ob
         one for where, one in (records or {}).items() if one.phase in _BACK and _is_ours(where, one, declared, ours)
     ]
     senders = [policy for policy in own if policy["kind"] in POLICIES and policy not in left]
-    held = _held_templates(declared, senders)
+    holding = _holding_policies(declared, senders)
     return Waves(
-        tuple(_held_back(declared, held, known)),
+        tuple(_held_back(declared, holding, known)),
         (*map(_left_over, left), *map(_taken_back, ending)),
         {name: _why(record) for record in ending for name in _objects_of(record, declared, own)},
-        {ref: tuple(_held_by(policy)) for ref, policy in held.items()},
+        {ref: tuple(_clusters_held_back(policy)) for ref, policy in holding.items()},
         problem,
     )
 
 
-def _held_templates(declared: Declared, policies: list[Object]) -> dict[ObjectRef, Object]:
-    """Return the templates that a policy holds back from some clusters, with that policy."""
+def _holding_policies(declared: Declared, policies: list[Object]) -> dict[ObjectRef, Object]:
+    """Return, by template, the policy that holds the template back from some clusters."""
     templates = [template for check in declared.rollouts.values() for template in check.templates]
     senders = {ref_of(one): claimant(policies, one) for one in templates}
-    return {ref: policy for ref, policy in senders.items() if policy is not None and _held_by(policy)}
+    return {ref: policy for ref, policy in senders.items() if policy is not None and _clusters_held_back(policy)}
 
 
 def _held_back(
-    declared: Declared, held: Mapping[ObjectRef, Object], known: Mapping[tuple[str, str, str], Record]
+    declared: Declared, holding: Mapping[ObjectRef, Object], known: Mapping[tuple[str, str, str], Record]
 ) -> Iterable[HeldBack]:
-    """Yield what is held back of each workload."""
+    """Yield the clusters that are held back, for each workload that has such clusters."""
     for workload, check in declared.rollouts.items():
-        policies = [held[ref_of(one)] for one in check.templates if ref_of(one) in held]
-        names = sorted({name for policy in policies for name in _held_by(policy)})
+        policies = [holding[ref_of(one)] for one in check.templates if ref_of(one) in holding]
+        names = sorted({name for policy in policies for name in _clusters_held_back(policy)})
         if names:
             record = next((known[_key(policy)] for policy in policies if _key(policy) in known), None)
             state = standing(record) if record else _UNKNOWN
             yield HeldBack(workload, tuple(names), state, str(record.phase) if record else "")
 
 
-def _held_by(policy: Object) -> list[str]:
-    """Return the clusters to which a policy sends nothing because a rollout has written so."""
+def _clusters_held_back(policy: Object) -> list[str]:
+    """Return the clusters to which a policy sends nothing because a rollout has suspended them."""
     suspension: Any = (policy.get("spec") or {}).get("suspension")
     named = suspension.get("dispatchingOnClusters") if isinstance(suspension, dict) else None
     names = (named.get("clusterNames") if isinstance(named, dict) else None) or []
@@ -137,7 +140,7 @@ def _is_ours(where: ObjectRef, record: Record, declared: Declared, ours: set[Obj
 
 
 def _objects_of(record: Record, declared: Declared, own: list[Object]) -> set[str]:
-    """Return the objects that say what the clusters of a workload get."""
+    """Return the templates and policies of a workload, as texts."""
     check = declared.rollouts.get(record.workload)
     templates = check.objects if check else []
     policies = [one for one in own if any(selects(one, template) for template in templates)]
@@ -156,8 +159,8 @@ def _taken_back(record: Record) -> Finding:
 
 
 def _left_over(policy: Object) -> Finding:
-    names = ", ".join(_held_by(policy))
-    message = f"sends nothing to {names} since a rollout held them back, and no rollout is under way"
+    names = ", ".join(_clusters_held_back(policy))
+    message = f"sends nothing to {names} since a rollout suspended them, but no rollout is under way"
     place = ".".join(_PLACE)
     writer = last_writer(policy, _PLACE)
     return Finding(
@@ -176,7 +179,7 @@ def _left_over(policy: Object) -> Finding:
 
 
 def _with(suspension: Object, names: Collection[str]) -> Object:
-    """Return a suspension that stands for some clusters more; the same for none."""
+    """Return a suspension with additional clusters; the same suspension if there are none."""
     if not names:
         return suspension
     before = (suspension.get("dispatchingOnClusters") or {}).get("clusterNames") or []
