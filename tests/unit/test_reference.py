@@ -44,6 +44,6 @@ def test_texts_in_angle_brackets_are_no_html():
 def test_the_page_of_commands_has_every_verb_with_its_options_and_examples():
     page = PAGES["commands.md"]()
     for verb, usage in USAGE.items():
-        assert f"\n## `flotilla {verb}`\n\n{usage.text}\n" in page
+        assert f"\n## `{verb}`\n\n{usage.text}\n" in page
         assert all(command in page for command, _ in usage.examples)
     assert "| `-s`, `--stack` `STACK` |" in page
