@@ -124,7 +124,7 @@ def _of_value(value: dict[str, Any], schema: dict[str, Any], page: str, *, many:
         )
         return f"{'maps' if many else 'map'} of {texts}"
     if kind == "boolean":
-        return "booleans" if many else "`true` or `false`"
+        return "booleans" if many else "boolean"
     if kind is None:
         return "any values" if many else "any value"
     return ("dates" if many else "date") if value.get("format") == "date" else _SIMPLE[kind][many] + _bounds(value)

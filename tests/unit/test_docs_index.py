@@ -16,3 +16,18 @@ def test_every_decision_has_one_line_in_the_list_of_decisions(repository):
     folder = repository / "docs" / "decisions"
     listed = re.findall(r"\(([^)#/]+\.md)\)", (folder / "README.md").read_text())
     assert sorted(listed) == sorted(page.name for page in folder.glob("*.md") if page.name != "README.md")
+
+
+LAST = ["Also tried", "Measured"]
+
+
+def test_every_decision_says_what_was_decided_and_why(repository):
+    """What else was tried and what was measured come last, where there is anything to say of them."""
+    for page in (repository / "docs" / "decisions").glob("*.md"):
+        headings = re.findall(r"^## (.+)$", page.read_text(), re.MULTILINE)
+        if page.name != "README.md":
+            assert headings[0] == "Decided", page.name
+            assert "Why" in headings, page.name
+            assert [one for one in headings if one in LAST] == headings[
+                len(headings) - sum(h in LAST for h in headings) :
+            ]

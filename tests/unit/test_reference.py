@@ -1,5 +1,6 @@
 """The generated reference: the committed pages are what models, parser and exit codes say now."""
 
+import ast
 import re
 
 import pytest
@@ -44,6 +45,24 @@ def test_texts_in_angle_brackets_are_no_html():
 def test_the_page_of_commands_has_every_verb_with_its_options_and_examples():
     page = PAGES["commands.md"]()
     for verb, usage in USAGE.items():
-        assert f"\n## `flotilla {verb}`\n\n{usage.text}\n" in page
+        assert f"\n## `{verb}`\n\n{usage.text}\n" in page
         assert all(command in page for command, _ in usage.examples)
     assert "| `-s`, `--stack` `STACK` |" in page
+
+
+NO_RULES = {"certificate-authority-data", "client-certificate-data", "rbac-defaults"}
+"""Other words with hyphens in `flotilla/drift`: keys of kubeconfigs and labels."""
+
+
+def test_every_rule_of_drift_is_in_the_reference(repository):
+    """Rules are words with hyphens in the source; those of Helm's objects are made from those of other objects."""
+    sources = [path for path in (repository / "flotilla" / "drift").glob("*.py") if path.name != "formats.py"]
+    nodes = [node for path in sources for node in ast.walk(ast.parse(path.read_text()))]
+    words = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    rules = {word for word in words if re.fullmatch(r"[a-z]+(-[a-z]+)+", word) and not word.startswith("kube-")}
+    objects = {rule for rule in rules if rule.startswith("object-")}
+    made = {rule.replace("object", "release-object") for rule in objects}
+    table = (repository / "docs" / "reference" / "drift.md").read_text().partition("## Rules")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if re.match(r"\| `[a-z]+-", line)]
+    listed = {rule for row in rows for rule in re.findall(r"`([^`]+)`", row)}
+    assert listed == (rules | made) - NO_RULES - {"karmada-system", "release-object"}
