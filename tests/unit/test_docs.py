@@ -195,3 +195,31 @@ def test_links_lead_somewhere(page):
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target), link
+
+
+# -- messages ----------------------------------------------------------------------------------------------------------
+
+VARIES = re.compile(
+    r"\.\.\.|: |\d+|https?\S*|'[^']*'|\S*/\S*|\b(?:member|Works?|x|web|nginx|alice|host|process|example|karmada-es)\b"
+)
+
+
+@cache
+def sources():
+    """The code, with literals that follow each other joined."""
+    files = [file.read_text() for folder in ("flotilla", "components") for file in (REPOSITORY / folder).rglob("*.py")]
+    return re.sub(r"\"\s*\n\s*f?\"", "", "\n".join(files))
+
+
+def test_messages_of_the_troubleshooting_guide_are_those_of_the_code():
+    """Of each message, one part at least that doesn't vary is a text of the code."""
+    guide = (REPOSITORY / "docs" / "guides" / "when-something-breaks.md").read_text()
+    table = guide.partition("| you see |")[2].partition("\n\n")[0]
+    unknown = []
+    for row in re.findall(r"^\| (.*?) \|", table, re.MULTILINE):
+        for span in re.findall(r"`([^`]+)`", row):
+            parts = [part.strip(" :;,.()") for part in VARIES.split(span)]
+            parts = [part for part in parts if len(part) > 8 and " " in part]
+            if parts and not any(part in sources() for part in parts):
+                unknown.append(span)
+    assert unknown == []
