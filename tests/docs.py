@@ -55,6 +55,7 @@ def pages() -> list[Path]:
     return [
         *sorted((REPOSITORY / "docs").rglob("*.md")),
         *sorted(REPOSITORY.glob("README*.md")),
+        REPOSITORY / "ci" / "README.md",
         REPOSITORY / "flotilla" / "scaffold" / "template" / "README.md",
     ]
 

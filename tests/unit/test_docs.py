@@ -154,14 +154,20 @@ def test_toml_blocks_parse(block):
 
 
 @every("python")
-def test_python_blocks_compile_and_their_imports_resolve(block):
-    for node in ast.walk(compile(block.text, str(block), "exec", ast.PyCF_ONLY_AST)):
+def test_python_blocks_compile_and_what_they_use_is_there(block):
+    """Imports resolve, and so do attributes of what is imported: `Layer.MEMBERS`."""
+    tree = compile(block.text, str(block), "exec", ast.PyCF_ONLY_AST)
+    known = {}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            for name in node.names:
-                importlib.import_module(name.name)
+            known |= {name.name: importlib.import_module(name.name) for name in node.names}
         elif isinstance(node, ast.ImportFrom):
-            module = importlib.import_module(node.module)
-            assert [name.name for name in node.names if not hasattr(module, name.name)] == [], block
+            # The wheel has the repository's components under another name, beside the project's own.
+            module = importlib.import_module(node.module.removeprefix("flotilla_project."))
+            known |= {name.name: getattr(module, name.name) for name in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
+            assert hasattr(known[node.value.id], node.attr), ast.unparse(node)
 
 
 # -- what is named -----------------------------------------------------------------------------------------------------
@@ -189,3 +195,31 @@ def test_links_lead_somewhere(page):
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target), link
+
+
+# -- messages ----------------------------------------------------------------------------------------------------------
+
+VARIES = re.compile(
+    r"\.\.\.|: |\d+|https?\S*|'[^']*'|\S*/\S*|\b(?:member|Works?|x|web|nginx|alice|host|process|example|karmada-es)\b"
+)
+
+
+@cache
+def sources():
+    """The code, with literals that follow each other joined."""
+    files = [file.read_text() for folder in ("flotilla", "components") for file in (REPOSITORY / folder).rglob("*.py")]
+    return re.sub(r"\"\s*\n\s*f?\"", "", "\n".join(files))
+
+
+def test_messages_of_the_troubleshooting_guide_are_those_of_the_code():
+    """Of each message, one part at least that doesn't vary is a text of the code."""
+    guide = (REPOSITORY / "docs" / "guides" / "when-something-breaks.md").read_text()
+    table = guide.partition("| you see |")[2].partition("\n\n")[0]
+    unknown = []
+    for row in re.findall(r"^\| (.*?) \|", table, re.MULTILINE):
+        for span in re.findall(r"`([^`]+)`", row):
+            parts = [part.strip(" :;,.()") for part in VARIES.split(span)]
+            parts = [part for part in parts if len(part) > 8 and " " in part]
+            if parts and not any(part in sources() for part in parts):
+                unknown.append(span)
+    assert unknown == []
