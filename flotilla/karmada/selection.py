@@ -45,7 +45,7 @@ def claim_annotations(policy: Object) -> dict[str, str]:
 
 
 def policy_key(policy: ObjectRef) -> tuple[str, str, str]:
-    """Return kind, namespace and name of a policy, which are enough to tell it from others: all have one API."""
+    """Return kind, namespace and name of a policy, which identify it: all policies have the same API group."""
     return policy.kind, policy.namespace, policy.name
 
 

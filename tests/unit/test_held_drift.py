@@ -21,34 +21,34 @@ from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, live, web, wo
 from tests.unit.waves import kept, record
 
 NAMES = ("member1", "member2", "member3", "member4")
-HELD = NAMES[1:]
+HELD_BACK = NAMES[1:]
 MEMBERS = {name: {"id": f"uid-{name}", "unanswered": ""} for name in NAMES}
 POLICY = propagation_policy("web", namespace="default", templates=[web()], spec={"placement": EVERYWHERE})
 WAITS = "workload web: held back by the rollout: member2, member3, member4 (wave 2 of 3 waits for approval)"
 
 
-def policy(held=HELD, manager=MANAGER):
+def policy(waiting=HELD_BACK, manager=MANAGER):
     """The workload's policy as it is in the control plane, which sends nothing to some clusters."""
     fields = {"f:spec": {"f:suspension": {"f:dispatchingOnClusters": {"f:clusterNames": {}}}}}
     managed = [{"manager": manager, "operation": "Update", "time": "2026-11-26T10:00:00Z", "fieldsV1": fields}]
-    suspension = {"suspension": {"dispatchingOnClusters": {"clusterNames": list(held)}}} if held else {}
+    suspension = {"suspension": {"dispatchingOnClusters": {"clusterNames": list(waiting)}}} if waiting else {}
     return {
         **POLICY,
-        "metadata": {**POLICY["metadata"], "managedFields": managed if held else []},
+        "metadata": {**POLICY["metadata"], "managedFields": managed if waiting else []},
         "spec": {**POLICY["spec"], **suspension},
     }
 
 
-def plane(*objects, held=HELD, healthy=NAMES, template=None, manager=MANAGER):
+def plane(*objects, waiting=HELD_BACK, healthy=NAMES, template=None, manager=MANAGER):
     """A control plane in which a change has reached the first cluster."""
     template = template or web()
     works = [
-        work(template, name, identity="id-web", **({"suspendDispatching": True} if name in held else {}))
+        work(template, name, identity="id-web", **({"suspendDispatching": True} if name in waiting else {}))
         for name in NAMES
     ]
     clusters = [cluster(name) for name in NAMES]
     bound = binding(web(), list(NAMES), healthy=list(healthy))
-    return Plane(*clusters, policy(held, manager), live(template), bound, *works, *objects)
+    return Plane(*clusters, policy(waiting, manager), live(template), bound, *works, *objects)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_cluster_that_has_the_change_is_judged_as_always(look):
 
 
 def test_records_are_read_only_where_a_workload_changes_in_waves(look):
-    quiet = plane(held=())
+    quiet = plane(waiting=())
     assert look(quiet, waves=False).clean
     assert quiet.asked["list", "Secret"] == 0
     assert look(quiet).clean
@@ -124,7 +124,7 @@ def test_templates_that_go_ahead_are_judged_as_always(look):
     )
     look(control_plane)  # sets what is asked
     report = check_drift(found, Limits(second_look=0, fights=False))
-    assert rules(report) == [("not-healthy", name, "Deployment default/first") for name in HELD]
+    assert rules(report) == [("not-healthy", name, "Deployment default/first") for name in HELD_BACK]
 
 
 def test_who_may_not_read_records_hears_no_false_alarm(look):
@@ -169,7 +169,7 @@ def test_a_suspension_of_somebody_else_is_what_it_was(look):
 def test_a_change_that_was_taken_back_is_drift_and_says_why(look, phase, said):
     """`drift --fix` would have made the change once more that had just failed."""
     before = web(replicas=1)
-    report = look(plane(kept(record("web", phase=phase, why="wave 1 failed")), held=(), template=before))
+    report = look(plane(kept(record("web", phase=phase, why="wave 1 failed")), waiting=(), template=before))
     assert [(one.rule, one.remedy) for one in report.findings] == [
         ("object-changed", Remedy.MANUAL),
         ("taken-back", Remedy.MANUAL),
@@ -187,7 +187,7 @@ def test_every_form_says_what_is_held_back(look, capsys):
     assert report.to_json()["held"] == [
         {
             "workload": "web",
-            "clusters": list(HELD),
+            "clusters": list(HELD_BACK),
             "state": "wave 2 of 3 waits for approval",
             "phase": "approval",
             "text": WAITS,
@@ -217,5 +217,5 @@ def test_a_second_look_keeps_what_is_held_back(look):
 def test_the_state_says_which_workloads_change_in_waves():
     inputs = {"workload": "web", "rollout": {"record": ["default", "former"], "waves": []}}
     urn = "urn:pulumi:s::p::flotilla:index:PropagatedWorkload$pulumi-python:dynamic/flotilla:Hold::web-hold"
-    held = ResourceState(urn, custom=True, type="pulumi-python:dynamic/flotilla:Hold", inputs=inputs)
-    assert declared(Snapshot((held,))).waves == {"web": reference("default", "former")}
+    waiting = ResourceState(urn, custom=True, type="pulumi-python:dynamic/flotilla:Hold", inputs=inputs)
+    assert declared(Snapshot((waiting,))).waves == {"web": reference("default", "former")}

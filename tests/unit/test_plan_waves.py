@@ -413,7 +413,7 @@ def test_the_blast_radius_is_that_of_the_same_change_without_waves():
 def test_what_stands_before_the_policies_is_no_object_of_the_fleet():
     state = rollout_step(inputs()).new
     type_ = "pulumi-python:dynamic/flotilla:Hold"
-    held = replace(state, urn=f"urn:pulumi:test::flotilla::{type_}::web-hold", type=type_)
+    hold = replace(state, urn=f"urn:pulumi:test::flotilla::{type_}::web-hold", type=type_)
     step = rollout_step(inputs())
-    plan = fleet_plan(Result(steps=[*MEMBERS, Step(Op.CREATE, held.urn, type_, new=held), step]), version="1.18.2")
+    plan = fleet_plan(Result(steps=[*MEMBERS, Step(Op.CREATE, hold.urn, type_, new=hold), step]), version="1.18.2")
     assert plan.to_json() == fleet_plan(Result(steps=[*MEMBERS, step]), version="1.18.2").to_json()

@@ -45,7 +45,7 @@ def test_a_stack_file_that_names_files_needs_no_state(project, sections):
 
 
 @pytest.mark.parametrize("entry", [{"cluster": "one"}, {"inline": {"secure": "v1:a:b"}}, {"path": "gone.yaml"}])
-def test_a_member_whose_file_is_not_at_hand_is_the_states(project, sections, entry):
+def test_a_member_whose_file_is_not_there_is_the_states(project, sections, entry):
     sections["members"][1]["kubeconfig"] = entry
     write(project, sections)
     access = opened(project)

@@ -131,7 +131,7 @@ def test_pause_and_resume_write_who_asked_and_when(run, api):
     assert code == 0
     assert BY.fullmatch(annotations(api)[PAUSED])
     assert "no further wave starts" in out
-    assert "no `up` is under way: the next one does it" in out
+    assert "no `up` is running: the next one does it" in out
     first = annotations(api)
     assert run("pause", "nginx")[0] == 0
     assert annotations(api) == first, "who paused it first is kept"

@@ -74,10 +74,10 @@ jsonnet = "jsonnet_of_tests:jsonnet"
 
 def put(sections, path, value):
     *steps, last = path.split(".")
-    held = sections
+    section = sections
     for step in steps:
-        held = held[int(step) if step.isdigit() else step]
-    held[int(last) if last.isdigit() else last] = value
+        section = section[int(step) if step.isdigit() else step]
+    section[int(last) if last.isdigit() else last] = value
 
 
 @pytest.fixture(scope="module")

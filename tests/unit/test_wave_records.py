@@ -58,14 +58,14 @@ def test_a_change_that_can_not_be_kept_for_later_is_not_taken_back_and_says_so()
         change.up("nginx:bad")
     assert change.stored().phase is Phase.FAILED
     assert change.karmada.image() == "nginx:bad", "nothing was done"
-    assert change.karmada.held() == ["m2", "m3"]
+    assert change.karmada.held_back() == ["m2", "m3"]
 
 
 def test_what_runs_is_too_large_to_be_kept_for_a_way_back():
     change = Change(onFailure="revert")
     change.added = [written(live(noise(1_000_000)))]
     change.karmada.objects[ref_of(change.added[0])] = change.added[0]
-    with pytest.raises(FlotillaError, match="too large to be kept for a way back"):
+    with pytest.raises(FlotillaError, match="too large to be stored for a revert"):
         change.up("nginx:bad")
     change = Change(onFailure="stop")
     change.added = [written(live(noise(1_000_000)))]

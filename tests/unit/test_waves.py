@@ -35,13 +35,13 @@ def test_a_wave_that_fails_stops_and_the_next_run_goes_on_from_there():
     change.sick = {"m2"}
     with pytest.raises(running.Stopped, match=r"wave 2 of 3 \(m2\) is not healthy.*m3 keeps what it ran"):
         change.up("nginx:1.28")
-    assert change.karmada.held() == ["m3"]
+    assert change.karmada.held_back() == ["m3"]
     stored = change.stored()
     assert (stored.phase, stored.passed, stored.held_back) == (Phase.FAILED, ("m1",), ("m3",))
     change.sick, change.looks = set(), []
     assert change.run()
     assert ["m1"] not in change.looks, "wave 1 has passed"
-    assert change.karmada.held() == []
+    assert change.karmada.held_back() == []
 
 
 def test_another_declaration_begins_again_with_the_first_wave():
@@ -75,7 +75,7 @@ def test_a_failed_wave_goes_back_and_the_same_declaration_goes_through_the_waves
     with pytest.raises(running.Stopped, match="taken back in m1, m2, and every cluster runs what it ran before"):
         change.up("nginx:bad")
     assert change.karmada.image() == "nginx:1.27"
-    assert change.karmada.held() == []
+    assert change.karmada.held_back() == []
     assert change.stored().phase is Phase.REVERTED
     change.sick = set()
     assert change.run()
@@ -169,7 +169,7 @@ def test_a_run_that_breaks_off_at_any_write_is_completed_by_the_next(refused):
             change.karmada.apply(change.template, field_manager=STACK, force=True)
         change.run()
     assert change.karmada.image() == "nginx:1.28"
-    assert change.karmada.held() == []
+    assert change.karmada.held_back() == []
     assert change.stored() is None
 
 
@@ -223,7 +223,7 @@ def test_a_pause_keeps_further_clusters_from_the_change_until_it_is_resumed():
     with pytest.raises(running.Stopped, match=r"wave 2 of 3 \(m2\) is paused \(ann at noon\)") as stopped:
         change.run()
     assert "flotilla rollout resume web" in stopped.value.hint
-    assert change.karmada.held() == ["m2", "m3"]
+    assert change.karmada.held_back() == ["m2", "m3"]
     del change.karmada.objects[RECORD]["metadata"]["annotations"][PAUSED]
     assert change.run()
 
@@ -260,7 +260,7 @@ def test_a_gates_checks_are_asked_until_time_is_over():
     change = Change(gate={"checks": [{"command": ["sh", "-c", "echo no $FLOTILLA_CLUSTERS; exit 1"]}]})
     with pytest.raises(running.Stopped, match="doesn't pass its gate: command sh: exit code 1: no m1"):
         change.up("nginx:1.28")
-    assert change.karmada.held() == ["m2", "m3"]
+    assert change.karmada.held_back() == ["m2", "m3"]
 
 
 def test_a_cluster_that_becomes_unhealthy_within_the_time_of_the_gate_fails_it():
@@ -283,7 +283,7 @@ def test_a_cluster_that_becomes_unhealthy_within_the_time_of_the_gate_fails_it()
 
 def test_karmada_that_holds_nothing_back_is_an_error_before_anything_changes(monkeypatch):
     change = Change()
-    monkeypatch.setattr(Karmada, "held", lambda _self: [])
+    monkeypatch.setattr(Karmada, "held_back", lambda _self: [])
     change.declare("nginx:1.28")
     with pytest.raises(FlotillaError, match="Karmada doesn't hold back m1, m2, m3"):
         holding.hold(Reader(change.karmada), Subject.of(change.props))
@@ -337,7 +337,7 @@ def provider_of(change, monkeypatch):
     return hold.HoldProvider(), {**change.props, "kubeconfig": "karmada"}
 
 
-def test_clusters_are_held_back_anew_for_another_content_and_for_nothing_else(monkeypatch):
+def test_clusters_are_held_back_again_for_another_content_and_for_nothing_else(monkeypatch):
     change = Change()
     provider, props = provider_of(change, monkeypatch)
     first = provider.create(props).outs
@@ -357,9 +357,9 @@ def test_a_workload_without_waves_any_more_is_held_back_no_longer(monkeypatch):
     change = Change()
     provider, props = provider_of(change, monkeypatch)
     provider.create(props)
-    assert change.karmada.held()
+    assert change.karmada.held_back()
     provider.delete("web", props)
-    assert change.karmada.held() == []
+    assert change.karmada.held_back() == []
     assert change.stored() is None
     provider.delete("web", props)
 

@@ -68,11 +68,11 @@ class Karmada(Plane):
             raise ApiError("karmada: not there", status=404)
         merged(self.objects[ref], body)
         if ref == POLICY:
-            self.suspensions.append(self.held())
+            self.suspensions.append(self.held_back())
             for one in self.objects.values():
                 if one["kind"] == "Work":
                     member = one["metadata"]["namespace"].removeprefix("karmada-es-")
-                    one["spec"]["suspendDispatching"] = member in self.held()
+                    one["spec"]["suspendDispatching"] = member in self.held_back()
         return self.objects[ref]
 
     def create(self, obj, *, field_manager, dry_run=False):
@@ -91,7 +91,7 @@ class Karmada(Plane):
         self.resource(ref.api_version, ref.kind)
         self.objects.pop(ref, None)
 
-    def held(self):
+    def held_back(self):
         suspension = self.objects[POLICY]["spec"].get("suspension") or {}
         return (suspension.get("dispatchingOnClusters") or {}).get("clusterNames") or []
 
