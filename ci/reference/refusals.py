@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from pydantic import AfterValidator, BaseModel
 
+from ci.reference.sections import LISTED_AS
 from flotilla.stack.fleet import Fleet
 
 _UNNAMED = "…"
@@ -70,17 +71,25 @@ def _in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _validators(model: type[BaseModel]) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Yield the functions that validate a model's keys, with the key, and the model itself."""
-    own = inspect.get_annotations(model)
+    """Yield the functions that validate a model's keys, with the key, and those that validate the model itself."""
+    elsewhere = _listed_elsewhere(model)
     for name, field in model.model_fields.items():
-        if name in own:
+        if name not in elsewhere:
             functions = (
                 one.func for one in (*field.metadata, *_metadata(field.annotation)) if isinstance(one, AfterValidator)
             )
             yield from ((field.alias or name, function) for function in functions if inspect.isfunction(function))
     for name in model.__pydantic_decorators__.model_validators:
-        if name in vars(model):
+        if name not in elsewhere:
             yield "", inspect.unwrap(getattr(model, name))
+
+
+def _listed_elsewhere(model: type[BaseModel]) -> set[str]:
+    """Return the names of keys and validators that a model has from another model, whose section lists them."""
+    bases = [base for base in model.__mro__[1:] if base.__name__ in _models() and issubclass(base, BaseModel)]
+    listed = [base for base in bases if LISTED_AS.get(base.__name__) != model.__name__]
+    validators = {name for base in listed for name in base.__pydantic_decorators__.model_validators}
+    return {name for base in listed for name in base.model_fields} | validators
 
 
 def _metadata(annotation: Any) -> Iterator[Any]:

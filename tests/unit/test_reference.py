@@ -33,6 +33,9 @@ def test_refusals_are_read_from_validators_of_models_and_of_keys():
     assert "`name` is reserved for the control plane and its host" in rules["Member"]
     assert "`version` must be between 1.10 and 1.18" in rules["ControlPlane"]
     assert rules["Resources"] == []
+    assert "…: both in `clusters` and in `exclude`" in rules["Placement"], "the section has its keys"
+    assert "…: both in `clusters` and in `exclude`" not in rules["Group"], "the section of `placement` has them"
+    assert any(rule.startswith("`use` must be a DNS label") for rule in rules["OwnComponent"]), "of a base without one"
     assert sum(map(len, rules.values())) > 90
 
 
