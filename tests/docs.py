@@ -97,11 +97,6 @@ def headings(page: Path) -> list[tuple[int, str]]:
     return [(len(marks), text) for marks, text in found]
 
 
-def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
-    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for _, text in headings(page)}
-
-
 def commands(block: Block) -> list[Command]:
     """The commands of a session (`$ ...`), each with the lines that are shown after it."""
     found: list[Command] = []

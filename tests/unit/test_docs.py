@@ -1,4 +1,7 @@
-"""Every page of the documentation: its commands parse, its fragments validate, and what it names is there."""
+"""Every page of the documentation: its commands parse, its fragments validate, and what it names is there.
+
+Links: tests/unit/test_docs_links.py.
+"""
 
 import ast
 import contextlib
@@ -17,7 +20,7 @@ from flotilla.cli.main import build_parser
 from flotilla.kube.yaml import load_all
 from flotilla.stack.load import parse_fleet
 from flotilla.stack.stackfile import placeholders
-from tests.docs import REPOSITORY, anchors, blocks, flotilla_commands, links, pages, spans, typed
+from tests.docs import REPOSITORY, blocks, flotilla_commands, pages, spans, typed
 
 PAGES = pages()
 TEMPLATE = REPOSITORY / "flotilla" / "scaffold" / "template"
@@ -183,18 +186,6 @@ def test_files_that_are_named_are_there(page):
     named = {span for span in spans(page) if IN_THE_REPOSITORY.fullmatch(span) and not OF_A_READER.fullmatch(span)}
     missing = {name for name in named if not (REPOSITORY / name).exists() and not (TEMPLATE / name).exists()}
     assert missing == set()
-
-
-@each_page()
-def test_links_lead_somewhere(page):
-    for link in links(page):
-        if re.match(r"https?:", link):
-            continue
-        path, _, anchor = link.partition("#")
-        target = (page.parent / path).resolve() if path else page
-        assert target.exists(), link
-        if anchor:
-            assert anchor in anchors(target), link
 
 
 # -- messages ----------------------------------------------------------------------------------------------------------
