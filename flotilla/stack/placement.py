@@ -220,7 +220,7 @@ class Spread(ConfigModel):
     """How many groups of clusters a workload uses.
 
     An entry with `by: cluster` is required. Karmada up to 1.18 chooses by cluster and region only. By zone and
-    provider it leaves out clusters without that field; by label it does nothing. A plan says so. With static
+    provider it leaves out clusters without that field; by label it does nothing. A plan reports it. With static
     weights Karmada would ignore `spread`, so the two together are refused.
     """
 
