@@ -117,7 +117,7 @@ def _range(bounds: tuple[int, int]) -> str:
     return range_text(*bounds, "replica")
 
 
-def looks_of(item: Object) -> tuple[str, ...]:
+def summary_of(item: Object) -> tuple[str, ...]:
     """Describe an object in a few words: its replicas and its images."""
     replicas = replicas_of(item)
     return (*([] if replicas is None else [counted(replicas, "replica")]), *_images(item))
