@@ -40,7 +40,7 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True)
-class Left:
+class Undeclared:
     """The reason why an object isn't declared."""
 
     why: str = ""
@@ -49,7 +49,7 @@ class Left:
     """The reason where objects are counted by kind, instead of being named."""
 
 
-def left(obj: Object, claims: frozenset[str], *, named: bool = False) -> Left | None:
+def why_undeclared(obj: Object, claims: frozenset[str], *, named: bool = False) -> Undeclared | None:
     """Return why an object of a member isn't declared; None where a user wrote it.
 
     Args:
@@ -59,19 +59,19 @@ def left(obj: Object, claims: frozenset[str], *, named: bool = False) -> Left | 
     """
     meta, kind = obj["metadata"], kind_of(obj)
     if (meta.get("labels") or {}).get(MANAGED) == "true":
-        return Left(many=Why.SENT)
+        return Undeclared(many=Why.SENT)
     if meta.get("ownerReferences"):
-        return Left(many=Why.OWNED)
+        return Undeclared(many=Why.OWNED)
     if meta.get("deletionTimestamp"):
-        return Left("it is being deleted")
+        return Undeclared("it is being deleted")
     if kind == ("", "PersistentVolumeClaim") and any(re.fullmatch(one, str(meta["name"])) for one in claims):
-        return Left(many=Why.CLAIMED)
+        return Undeclared(many=Why.CLAIMED)
     if kind == ("", "ServiceAccount") and meta["name"] == "default":
         pulls = [str(one.get("name")) for one in obj.get("imagePullSecrets") or []]
         why = f"every namespace has its own: name its imagePullSecrets ({', '.join(pulls)}) in the pods"
-        return Left(why if pulls else "")
+        return Undeclared(why if pulls else "")
     if not meant_to_spread(obj) or _in_every_namespace(obj):
-        return Left()
+        return Undeclared()
     return _by_kind(obj, named=named)
 
 
@@ -82,19 +82,23 @@ def _in_every_namespace(obj: Object) -> bool:
     return (kind_of(obj) == ("", "ConfigMap") and name in _IN_EVERY_NAMESPACE) or is_release(obj)
 
 
-def _by_kind(obj: Object, *, named: bool) -> Left | None:
+def _by_kind(obj: Object, *, named: bool) -> Undeclared | None:
     annotations = obj["metadata"].get("annotations") or {}
     match kind_of(obj):
         case ("", "Secret") if obj.get("type") == TOKEN_TYPE:
-            return Left("a token of this cluster: the token controller fills it")
+            return Undeclared("a token of this cluster: the token controller fills it")
         case ("", "Secret") if annotations.get(_CERTIFICATE):
-            return Left(f"cert-manager writes it for Certificate {annotations[_CERTIFICATE]}")
+            return Undeclared(f"cert-manager writes it for Certificate {annotations[_CERTIFICATE]}")
         case ("", "ConfigMap") if annotations.get(_LEADER):
-            return Left("the lock of a leader election")
+            return Undeclared("the lock of a leader election")
         case ("", "Pod") if not named:
-            return Left("a Pod without a controller, which nothing would replace: name it with --object to declare it")
+            return Undeclared(
+                "a Pod without a controller, which nothing would replace: name it with --object to declare it"
+            )
         case ("batch", "Job") if not named and (is_true(obj, "Complete") or is_true(obj, "Failed")):
-            return Left("it has finished; in another cluster it would run again: name it with --object to declare it")
+            return Undeclared(
+                "it has finished; in another cluster it would run again: name it with --object to declare it"
+            )
     return None
 
 
@@ -108,7 +112,7 @@ def claimed(objects: Iterable[Object]) -> frozenset[str]:
     )
 
 
-def report_left(found: Iterable[tuple[Object, Left]], report: Report) -> None:
+def report_undeclared(found: Iterable[tuple[Object, Undeclared]], report: Report) -> None:
     """Report objects that aren't declared: by name, or as a number where a reason applies to many of a kind."""
     counts: Counter[tuple[str, str, Why]] = Counter()
     for obj, one in found:

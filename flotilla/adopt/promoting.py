@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flotilla.adopt.choosing import Left, Why, claimed, left, others, releases, report_left
+from flotilla.adopt.choosing import Undeclared, Why, claimed, others, releases, report_undeclared, why_undeclared
 from flotilla.adopt.model import Finding, Report, Seal, Selection
 from flotilla.adopt.names import Names, file_names, label_of
 from flotilla.adopt.needed import cluster_scoped, report_around, with_needed
@@ -136,12 +136,12 @@ def _names(namespace: str, promotion: Promotion) -> list[str]:
 def _chosen(running: Running, there: Existing, promotion: Promotion, report: Report) -> _Parts:
     claims = claimed(running.objects)
     written: list[Object] = []
-    passed: list[tuple[Object, Left]] = []
+    passed: list[tuple[Object, Undeclared]] = []
     meant: list[Object] = []
     sent: set[Identity] = set()
     for obj in sorted(running.objects, key=ref_of):
         named = any(_is(one, obj, running) for one in promotion.named)
-        why = left(obj, claims, named=named) or _unserved(obj, running)
+        why = why_undeclared(obj, claims, named=named) or _unserved(obj, running)
         wanted = named if promotion.named else promotion.selection.has_object(obj)
         if why is None:
             written.append(obj)
@@ -150,13 +150,13 @@ def _chosen(running: Running, there: Existing, promotion: Promotion, report: Rep
             passed.append((obj, why))
         if why is not None and why.many is Why.SENT:
             sent.add(identity(obj))
-    report_left(passed, report)
+    report_undeclared(passed, report)
     own = with_needed(meant, written, sent, promotion.karmada, report)
     shared = cluster_scoped(own, running, report)
     spaces = [running.namespaces[name] for name in dict.fromkeys(str(o["metadata"]["namespace"]) for o in own)]
     shared = [*(one for one in spaces if one["metadata"]["name"] != _DEFAULT), *shared]
     known = there([*own, *shared])
-    shared = [one for one in shared if left(one, claims) is None and identity(one) not in known]
+    shared = [one for one in shared if why_undeclared(one, claims) is None and identity(one) not in known]
     for one in own:
         if identity(one) in known:
             report.leave_out(str(ref_of(one)), "the control plane or the stack already has an object of this name")
@@ -172,18 +172,20 @@ def _is(named: Named, obj: Object, running: Running) -> bool:
     return word in running.kinds.get(kind, (kind[1].lower(),)) and group in ("", kind[0])
 
 
-def _unserved(obj: Object, running: Running) -> Left | None:
+def _unserved(obj: Object, running: Running) -> Undeclared | None:
     """Return why the control plane can't accept an object."""
     kind = kind_of(obj)
     if kind in running.other_versions:
-        return Left("the control plane prefers a version of its kind that the member doesn't have")
+        return Undeclared("the control plane prefers a version of its kind that the member doesn't have")
     if kind not in running.unserved:
         return None
     definition = running.definitions.get(kind)
     if definition is None or is_built_in(kind[0]):
-        return Left("the control plane doesn't serve its kind")
+        return Undeclared("the control plane doesn't serve its kind")
     if ((definition["spec"].get("conversion") or {}).get("strategy")) == "Webhook":
-        return Left("the control plane doesn't serve its kind, and its definition needs a webhook to convert versions")
+        return Undeclared(
+            "the control plane doesn't serve its kind, and its definition needs a webhook to convert versions"
+        )
     return None
 
 

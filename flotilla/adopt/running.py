@@ -75,7 +75,7 @@ def read_running(member: Connection, namespaces: Iterable[str], control_plane: S
     wanted = {
         key: _version(key, kind.versions, control_plane)
         for key, kind in there.kinds.items()
-        if kind.namespaced and not _is_left(key)
+        if kind.namespaced and not _is_skipped(key)
     }
     asked = [(version, key[1], name) for name in names for key, version in wanted.items()]
     asked += [(api, kind, "") for api, kind in ((_RBAC, "ClusterRoleBinding"), (_RBAC, "ClusterRole"))]
@@ -129,7 +129,7 @@ def _version(kind: GroupKind, versions: tuple[str, ...], control_plane: Served |
     return preferred if preferred in versions else versions[0]
 
 
-def _is_left(kind: GroupKind) -> bool:
+def _is_skipped(kind: GroupKind) -> bool:
     return kind in _KINDS or kind[0] in _GROUPS or kind[0].endswith(_KARMADA)
 
 

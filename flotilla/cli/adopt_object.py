@@ -10,7 +10,7 @@ from flotilla.cli.ending import CommandError, Kind, UsageError
 from flotilla.cli.exit_codes import ExitCode
 from flotilla.cli.setting import load_fleet, setting_of
 from flotilla.deploy.engines import open_stack
-from flotilla.plan.single import Match, Wanted, along_with, in_the_way, matches
+from flotilla.plan.single import Match, Wanted, blocking_step, matches, with_dependencies
 from flotilla.plan.steps import Op, Result
 
 _WRITING = ("karmada_kubeconfig", "context", "karmada_version", "member_kubeconfig", "member_context", "namespace")
@@ -61,8 +61,8 @@ def adopt_objects(options: argparse.Namespace) -> ExitCode:
     options.adopt = [[]]
     whole = open_stack(options.engine, setting_of(options)).preview()
     urns = [_declared(options, whole, wanted).step.urn for wanted in options.objects]
-    along = along_with(whole.steps, urns)
-    blocking = in_the_way(along, urns)
+    along = with_dependencies(whole.steps, urns)
+    blocking = blocking_step(along, urns)
     if blocking is not None:
         raise CommandError(
             f"it can't be adopted alone: it is made of {blocking.name}, which the stack would {blocking.op} first; "

@@ -13,8 +13,8 @@ from rich.text import Text
 from flotilla.karmada.names import cluster_of
 from flotilla.kube.objects import Object
 from flotilla.kube.secrecy import HIDDEN, masked, redacted
+from flotilla.plan.change_texts import ChangeText
 from flotilla.plan.changes import change_text, short_path
-from flotilla.plan.said import Said
 from flotilla.plan.steps import Op, Step
 from flotilla.state.diff import Change
 from flotilla.state.urns import provider_of
@@ -51,7 +51,7 @@ def _is_long(value: Any) -> bool:
 
 def head(text: str) -> str:
     """Return a plan's text without the values that are shown as diffs below it; a plain string is unchanged."""
-    if not isinstance(text, Said) or not any(map(needs_lines, text.changes)):
+    if not isinstance(text, ChangeText) or not any(map(needs_lines, text.changes)):
         return text
     if not text.prefix and not text.suffix:
         return "; ".join(map(_named, text.changes))
@@ -67,7 +67,7 @@ def _named(change: Change) -> str:
 
 def print_changes(console: Console, texts: Iterable[str], indent: str) -> None:
     """Print a diff for each value that is too long for the texts of a plan."""
-    changes = [change for text in texts if isinstance(text, Said) for change in text.changes]
+    changes = [change for text in texts if isinstance(text, ChangeText) for change in text.changes]
     for change in filter(needs_lines, changes):
         if len(changes) > 1:
             console.print(Text(f"{indent}{one_line(short_path(change.text))}", style="yellow"))

@@ -20,7 +20,7 @@ from flotilla.kube.secrecy import HIDDEN
 from flotilla.kube.several import find_several
 from flotilla.observe.access import FleetAccess
 from flotilla.observe.across import ask_members
-from flotilla.plan.changes import looks_of
+from flotilla.plan.changes import summary_of
 from flotilla.plan.coming import Coming
 from flotilla.plan.fleet import FleetPlan, fleet_plan
 from flotilla.plan.in_members import InMember, Outcome
@@ -148,7 +148,7 @@ def _compared(member: Connection, coming: Coming, live: Object, *, asks: bool) -
         str(ref_of(live)),
         coming.resolution,
         writers(live),
-        looks_of(live),
+        summary_of(live),
         note=_note(live),
     )
     if found.outcome is Outcome.STAYS:

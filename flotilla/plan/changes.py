@@ -12,10 +12,10 @@ from flotilla.karmada.kinds import goes_by_itself, identity
 from flotilla.karmada.rendering.replicas import owns_replicas
 from flotilla.karmada.scheduling import UNBOUNDED, replicas_field, replicas_of
 from flotilla.kube.objects import Object, ref_of
+from flotilla.plan.change_texts import ChangeText, safe
 from flotilla.plan.copies import Undecided
 from flotilla.plan.effects import Effect, effect_on
 from flotilla.plan.moves import in_one_version
-from flotilla.plan.said import Said, safe
 from flotilla.state.diff import Change, compare
 from flotilla.state.values import mask
 
@@ -98,7 +98,7 @@ def copy_plan(
             if str(ref) in open_:
                 changes = [change for change in changes if change.path != ("spec", replicas_field(news[ref]))]
                 details.append(f"{several}{_range(open_[str(ref)])}, as Karmada chooses")
-            details += [said(change, news[ref]).after(several) for change in changes]
+            details += [described(change, news[ref]).after(several) for change in changes]
     if details:
         effect = Effect() if suspended else effect_on(olds, news, open_, replaced, keeps=keeps)
         return CopyPlan(cluster, "changes", (*details, *unsent), effect=effect)
@@ -117,7 +117,7 @@ def _range(bounds: tuple[int, int]) -> str:
     return range_text(*bounds, "replica")
 
 
-def looks_of(item: Object) -> tuple[str, ...]:
+def summary_of(item: Object) -> tuple[str, ...]:
     """Describe an object in a few words: its replicas and its images."""
     replicas = replicas_of(item)
     return (*([] if replicas is None else [counted(replicas, "replica")]), *_images(item))
@@ -151,9 +151,9 @@ def _containers(item: Object) -> list[Object]:
     )
 
 
-def said(change: Change, of: Object) -> Said:
+def described(change: Change, of: Object) -> ChangeText:
     """Describe a change of an object in one line, which carries the change itself."""
-    return Said.of(change_text(change), (safe(change, of),))
+    return ChangeText.of(change_text(change), (safe(change, of),))
 
 
 def change_text(change: Change) -> str:

@@ -9,7 +9,7 @@ from flotilla.karmada.control_plane_kinds import INTERPRETERS, REBALANCER, targe
 from flotilla.karmada.control_plane_objects import rebalanced
 from flotilla.karmada.kinds import kind_of
 from flotilla.kube.objects import Object, ref_of
-from flotilla.plan.changes import said
+from flotilla.plan.changes import described
 from flotilla.plan.steps import GOING, Op, Step
 from flotilla.state.urns import own_type
 
@@ -56,7 +56,7 @@ def _plan(step: Step) -> ObjectPlan | None:
         return ObjectPlan(name, "new", tuple(_meaning(inputs)))
     if step.op in GOING:
         return ObjectPlan(name, "gone")
-    changes = tuple(said(change, inputs) for change in step.changes)
+    changes = tuple(described(change, inputs) for change in step.changes)
     if step.op is Op.ADOPT:
         return ObjectPlan(name, "adopted", changes)
     if step.op in (Op.REPLACE, Op.CREATE_REPLACEMENT):

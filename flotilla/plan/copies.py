@@ -263,7 +263,7 @@ class _Inputs:
     @classmethod
     def of(cls, state: ResourceState, *, past: bool = False) -> _Inputs:
         inputs = state.plain
-        rules = state.inputs.get("overrideRules") or []  # what they set may be secret, and stays so in what comes of it
+        rules = state.inputs.get("overrideRules") or []  # values that they set may be secret, and must stay marked
         rules = inputs["overrideRules"] if isinstance(rules, Secret) else rules
         return cls(
             templates_in(inputs),

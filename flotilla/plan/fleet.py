@@ -21,6 +21,7 @@ from flotilla.kube.objects import Object, ref_of
 from flotilla.plan.adoptions import is_worth_reporting, with_adoptions
 from flotilla.plan.blast_radius import BlastRadius, blast_radius
 from flotilla.plan.caveats import changing_policies
+from flotilla.plan.change_texts import ChangeText, safe
 from flotilla.plan.changes import change_text
 from flotilla.plan.coming import Coming
 from flotilla.plan.contents import ROLLOUT_TYPE, with_contents
@@ -43,7 +44,6 @@ from flotilla.plan.members import (
 )
 from flotilla.plan.policies import policies_of
 from flotilla.plan.renames import present_names, refused_renames, renamed_members
-from flotilla.plan.said import Said, safe
 from flotilla.plan.steps import CHANGING, GOING, Op, Result, Step
 from flotilla.plan.under_way import with_rollouts
 from flotilla.plan.workloads import Following, WorkloadPlan, templates_of, with_surroundings, workload_plans
@@ -197,7 +197,7 @@ def _changes_text(step: Step, inputs: Object, prefix: str) -> str:
         return prefix + "; ".join(part for part in (how, step.detail) if part)
     changes = tuple(safe(change, inputs) for change in step.changes)
     suffix = f"; {step.detail}" if step.detail else ""
-    return Said.of("; ".join(map(change_text, step.changes)), changes, prefix=prefix, suffix=suffix)
+    return ChangeText.of("; ".join(map(change_text, step.changes)), changes, prefix=prefix, suffix=suffix)
 
 
 def _cluster_of(step: Step) -> str:

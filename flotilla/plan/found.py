@@ -15,11 +15,11 @@ from flotilla.karmada.propagation import ON_REMOVAL
 from flotilla.karmada.scaling import replicas_from, scaler_of
 from flotilla.karmada.selection import OVERRIDES, selects
 from flotilla.kube.objects import Object, ref_of
-from flotilla.plan.begun import POLICIES, as_begun, object_of
 from flotilla.plan.contents import ROLLOUT_TYPE
 from flotilla.plan.overriding import Overriding
 from flotilla.plan.rollouts import followers_in
 from flotilla.plan.steps import CHANGING, GOING, Op, Step
+from flotilla.plan.unfinished import POLICIES, object_of, with_unfinished
 from flotilla.state.values import Properties, Secret, reveal
 
 PARTLY = "partly"
@@ -31,7 +31,7 @@ _Pair = tuple[Object | None, Object | None]
 
 def as_found(steps: list[Step]) -> list[Step]:
     """Return a plan's steps, in which each Rollout has the templates, placement and rules of its actual objects."""
-    steps = as_begun(steps)
+    steps = with_unfinished(steps)
     children: dict[str, list[_Pair]] = defaultdict(list)
     whole = _whole(steps)
     overriding = Overriding(whole)

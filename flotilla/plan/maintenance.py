@@ -112,7 +112,7 @@ def _json(one: Shifted) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Choosing:
-    """Which clusters placements choose after a plan."""
+    """The members after a plan, from which placements choose."""
 
     members: Collection[ClusterFacts]
     scheduler: Scheduler | None

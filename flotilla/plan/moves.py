@@ -100,7 +100,7 @@ def _question(side: Side, sides: list[Side], arrived: dict[Identity, Side]) -> s
         )
     if side.old or arrived or not side.new:
         return ""
-    candidates = [other.name for other in sides if other.old and not other.new and _alike(side.new, other.old)]
+    candidates = [other.name for other in sides if other.old and not other.new and _similar(side.new, other.old)]
     if not candidates:
         return ""
     listed = " or ".join(repr(name) for name in sorted(candidates))
@@ -110,13 +110,13 @@ def _question(side: Side, sides: list[Side], arrived: dict[Identity, Side]) -> s
     )
 
 
-def _alike(new: Copies, old: Copies) -> bool:
+def _similar(new: Copies, old: Copies) -> bool:
     """Return whether two workloads run the same images in one Deployment of the same namespace."""
     one, other = _objects(new), _objects(old)
-    return len(one) == len(other) == 1 and _likeness(one[0]) == _likeness(other[0]) and bool(_likeness(one[0])[2])
+    return len(one) == len(other) == 1 and _comparable(one[0]) == _comparable(other[0]) and bool(_comparable(one[0])[2])
 
 
-def _likeness(obj: Object) -> tuple[str, str, tuple[str, ...]]:
+def _comparable(obj: Object) -> tuple[str, str, tuple[str, ...]]:
     template = (obj.get("spec") or {}).get("template") or {} if isinstance(obj.get("spec"), dict) else {}
     containers = (template.get("spec") or {}).get("containers") or [] if isinstance(template, dict) else []
     named = [str(c.get("image")) for c in containers if isinstance(c, dict)]

@@ -10,8 +10,8 @@ from flotilla.karmada.propagation import CHANGES_NOTHING
 from flotilla.karmada.rendering.policies import may_reach, rules_of_all, rules_of_template
 from flotilla.karmada.selection import OVERRIDES
 from flotilla.kube.objects import Object
-from flotilla.plan.begun import object_of
 from flotilla.plan.steps import CHANGING, GOING, Op, Step
+from flotilla.plan.unfinished import object_of
 from flotilla.state.values import Properties, Secret, reveal
 
 _Key = tuple[str, str, str]

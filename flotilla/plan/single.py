@@ -58,7 +58,7 @@ def matches(steps: Iterable[Step], wanted: Wanted) -> list[Match]:
     return sorted(found, key=str)
 
 
-def along_with(steps: Iterable[Step], urns: Iterable[str]) -> tuple[Step, ...]:
+def with_dependencies(steps: Iterable[Step], urns: Iterable[str]) -> tuple[Step, ...]:
     """Return the steps of resources, and of all resources on which their inputs and providers depend."""
     known = {step.urn: step for step in steps if step.new is not None}
     found: dict[str, Step] = {}
@@ -72,7 +72,7 @@ def along_with(steps: Iterable[Step], urns: Iterable[str]) -> tuple[Step, ...]:
     return tuple(found.values())
 
 
-def in_the_way(along: Sequence[Step], urns: Iterable[str]) -> Step | None:
+def blocking_step(along: Sequence[Step], urns: Iterable[str]) -> Step | None:
     """Return a step that would create or change something in a cluster, other than the wanted objects; else None."""
     meant: Mapping[str, None] = dict.fromkeys(urns)
     return next((one for one in along if one.urn not in meant and one.op in CHANGING and not _harmless(one)), None)

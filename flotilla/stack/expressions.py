@@ -186,7 +186,7 @@ def _reference(found: re.Match[str]) -> Reference:
             steps.append(name or (int(number) if number else _from_json(quoted)))
         except ValueError:
             raise ExpressionError(
-                "has a key that is no text", remedy='write it as JSON does, such as ["example.org/tier"]'
+                "has a key that is not a text", remedy='write it as JSON does, such as ["example.org/tier"]'
             ) from None
     reference = Reference(tuple(steps), found.group(_DEFAULT))
     if not steps or steps[0] not in PROPERTIES:

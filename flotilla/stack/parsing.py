@@ -1,4 +1,4 @@
-"""Sections of a stack file as models, with what is wrong with them."""
+"""Parses sections of a stack file into models, and collects their problems."""
 
 from __future__ import annotations
 

@@ -332,7 +332,7 @@ class Workload(ConfigModel):
         return {**value, "placement": {}}
 
     @model_validator(mode="after")
-    def _dependencies_move_along(self) -> Self:
+    def _check_dependencies(self) -> Self:
         if self.dependencies is False and self.sends_dependencies:
             raise refuse(
                 "has `dependencies: false` with 'failover.application'",

@@ -28,11 +28,11 @@ def fleet_notices(fleet: Fleet, files: ManifestFiles) -> list[str]:
         *object_notices(fleet, files),
         *left_out(fleet, files),
         *rendered_notices(fleet, files),
-        *taken_along(fleet, files),
+        *namespace_conflicts(fleet, files),
     ]
 
 
-def taken_along(fleet: Fleet, files: ManifestFiles) -> list[str]:
+def namespace_conflicts(fleet: Fleet, files: ManifestFiles) -> list[str]:
     """Return a notice for copies that should stay (`onRemoval: keep`) in a namespace that another workload removes.
 
     Manifests that can't be read are skipped: they are a problem of their own.

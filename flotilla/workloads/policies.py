@@ -88,7 +88,7 @@ class _Group:
     def everything(self) -> list[Object]:
         return [*self.templates, *self.followers]
 
-    def takes_along(self, one: Object, version: Version) -> bool:
+    def sends_along(self, one: Object, version: Version) -> bool:
         """Return whether Karmada sends an object along with the policy's objects (propagateDeps)."""
         spec = self.sender["spec"]
         return bool(spec.get("propagateDeps") or spec.get("association")) and any(
@@ -183,7 +183,7 @@ class _Splitting:
 
     def _follow(self, one: Object, groups: list[_Group]) -> None:
         """Add an object that no policy selects to the groups that it follows."""
-        users = [group for group in groups if group.takes_along(one, self._version)]
+        users = [group for group in groups if group.sends_along(one, self._version)]
         for group in users:
             group.followers.append(one)
         if users:

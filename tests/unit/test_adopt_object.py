@@ -8,7 +8,7 @@ import yaml
 
 from flotilla.cli.completion import object_names
 from flotilla.cli.main import main
-from flotilla.plan.single import Wanted, along_with, in_the_way, matches
+from flotilla.plan.single import Wanted, blocking_step, matches, with_dependencies
 from flotilla.plan.steps import Op, Step
 from flotilla.state.checkpoint import ResourceState
 from tests.contract.fleet import copy_program
@@ -169,16 +169,16 @@ def test_what_an_object_is_made_of_comes_along_and_what_it_waits_for_does_not():
     token, unrelated = secret(Op.ADOPT), secret(Op.CREATE, "unrelated")
     copy = secret(Op.ADOPT, "copy", made_of=[token], provider=OTHER)
     steps = [IDENTITY, PROVIDER, OTHER, token, unrelated, copy]
-    along = along_with(steps, [copy.urn])
+    along = with_dependencies(steps, [copy.urn])
     assert {one.name for one in along} == {"identity", "member1-provider", "member2-provider", "token", "copy"}
-    assert in_the_way(along, [copy.urn]) is None
+    assert blocking_step(along, [copy.urn]) is None
 
 
 @pytest.mark.parametrize("op", [Op.CREATE, Op.UPDATE, Op.REPLACE])
 def test_an_object_made_of_what_does_not_stand_yet_can_not_be_adopted_alone(op):
     token = secret(op)
     copy = secret(Op.ADOPT, "copy", made_of=[token])
-    assert in_the_way(along_with([IDENTITY, PROVIDER, token, copy], [copy.urn]), [copy.urn]) is token
+    assert blocking_step(with_dependencies([IDENTITY, PROVIDER, token, copy], [copy.urn]), [copy.urn]) is token
 
 
 def test_a_name_means_an_object_in_each_cluster_that_has_it():

@@ -8,9 +8,9 @@ import pytest
 from flotilla.cli.differences import Line, value_lines
 from flotilla.cli.output import Output, plan_document
 from flotilla.deploy.interface import EngineName
+from flotilla.plan.change_texts import ChangeText
 from flotilla.plan.changes import change_text, copy_plan
 from flotilla.plan.fleet import fleet_plan
-from flotilla.plan.said import Said
 from flotilla.plan.steps import Op, Result
 from flotilla.state.diff import Change, ChangeKind
 from flotilla.state.values import Secret
@@ -75,7 +75,7 @@ def test_a_copy_says_short_changes_in_its_line_and_lists_below_it():
     copy = copy_plan("member1", [old], [new])
     assert "replicas 2 → 3" in copy.details
     (args,) = (text for text in copy.details if text.startswith("args"))
-    assert isinstance(args, Said)
+    assert isinstance(args, ChangeText)
     assert value_lines(args.changes[0].old, args.changes[0].new) == [Line("+", "- --one"), Line("+", "- --two")]
 
 

@@ -27,7 +27,7 @@ from flotilla.plan.found import keeping
 from flotilla.plan.steps import Op, Result, Step
 from flotilla.stack import parse_fleet
 from flotilla.stack.files import ManifestFiles
-from flotilla.workloads.notices import taken_along
+from flotilla.workloads.notices import namespace_conflicts
 from tests.unit.planes import Plane, binding, cluster, live, web, work
 from tests.unit.rollouts import on
 from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
@@ -405,6 +405,6 @@ def test_copies_that_go_with_the_namespace_of_another_workload_are_named(project
     given = {**sections, "workloads": [base, kept]}
     given["controlPlane"] = {**given["controlPlane"], "version": "1.18.2"}
     files = ManifestFiles(project)
-    found = taken_along(parse_fleet(given, base=project, manifests=files), files)
+    found = namespace_conflicts(parse_fleet(given, base=project, manifests=files), files)
     assert bool(found) is not bool(keys)
     assert all("workload web: its copies in namespace shop" in line and "to base too" in line for line in found)

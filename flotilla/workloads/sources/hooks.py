@@ -29,7 +29,7 @@ _ROLLED_OUT = frozenset({"pre-install", "post-install", "pre-upgrade", "post-upg
 _SHOWN = 8
 
 
-class _Fate(Enum):
+class _Treatment(Enum):
     """What happens to an object of a chart."""
 
     OBJECT = 1
@@ -39,7 +39,7 @@ class _Fate(Enum):
     REFUSED = 5
 
 
-def settled(made: Sourced, hooks: Hooks | None) -> Sourced:
+def with_hooks(made: Sourced, hooks: Hooks | None) -> Sourced:
     """Return a chart's objects, with its hooks treated as the stack file says.
 
     Tests are left out. CustomResourceDefinitions are treated like other objects.
@@ -51,34 +51,34 @@ def settled(made: Sourced, hooks: Hooks | None) -> Sourced:
     Raises:
         SourceError: there are hooks, and the stack file doesn't say how to treat them.
     """
-    by: dict[_Fate, list[Found]] = {fate: [] for fate in _Fate}
+    by: dict[_Treatment, list[Found]] = {treatment: [] for treatment in _Treatment}
     objects: list[Found] = []
     for one in made.found:
-        fate = _fate(_events(one.object), hooks)
-        by[fate].append(one)
-        if fate in (_Fate.OBJECT, _Fate.INCLUDED):
+        treatment = _treatment(_events(one.object), hooks)
+        by[treatment].append(one)
+        if treatment in (_Treatment.OBJECT, _Treatment.INCLUDED):
             objects.append(_plain(one))
-    if by[_Fate.REFUSED]:
-        raise SourceError([_refusal(by[_Fate.REFUSED])])
+    if by[_Treatment.REFUSED]:
+        raise SourceError([_refusal(by[_Treatment.REFUSED])])
     kept = [one for one in objects if _annotations(one.object).get(_KEEP) == "keep"]
     said = {
-        "the chart's tests are left out": _names(by[_Fate.TEST]),
-        "hooks are left out, and nothing runs them": _names(by[_Fate.LEFT_OUT], events=True),
-        "hooks are declared like any other object, without helm's order and clean-up": _names(by[_Fate.INCLUDED]),
+        "the chart's tests are left out": _names(by[_Treatment.TEST]),
+        "hooks are left out, and nothing runs them": _names(by[_Treatment.LEFT_OUT], events=True),
+        "hooks are declared like any other object, without helm's order and clean-up": _names(by[_Treatment.INCLUDED]),
         f"only helm obeys `{_KEEP}: keep`, and a destroy deletes these": _names(kept),
     }
     notices = (*made.notices, *(f"{what}: {names}" for what, names in said.items() if names))
     return replace(made, found=tuple(objects), notices=notices)
 
 
-def _fate(events: tuple[str, ...], hooks: Hooks | None) -> _Fate:
+def _treatment(events: tuple[str, ...], hooks: Hooks | None) -> _Treatment:
     if not events or _DEFINITIONS in events:
-        return _Fate.OBJECT
+        return _Treatment.OBJECT
     if _TESTS.issuperset(events):
-        return _Fate.TEST
+        return _Treatment.TEST
     if hooks is None:
-        return _Fate.REFUSED
-    return _Fate.INCLUDED if hooks is Hooks.INCLUDE and _ROLLED_OUT.intersection(events) else _Fate.LEFT_OUT
+        return _Treatment.REFUSED
+    return _Treatment.INCLUDED if hooks is Hooks.INCLUDE and _ROLLED_OUT.intersection(events) else _Treatment.LEFT_OUT
 
 
 def _refusal(refused: list[Found]) -> Problem:

@@ -14,7 +14,7 @@ from flotilla.stack.stackfile import fleet_sections, placeholders
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.sources.cache import Cache
 from flotilla.workloads.sources.charts import chart_recipe
-from flotilla.workloads.sources.hooks import settled
+from flotilla.workloads.sources.hooks import with_hooks
 from flotilla.workloads.sources.kustomizations import kustomize_recipe, read_by_kustomization
 from flotilla.workloads.sources.own import Asked, own_key, own_objects
 from flotilla.workloads.sources.rendering import Recipe, rendered
@@ -74,7 +74,7 @@ class Renderings:
             if workload.source:
                 return own_objects(workload.source, self._asked(workload), self._cache, run=self._programs)
             made = rendered(self._recipe(workload), self._cache, programs=self._programs)
-            return settled(made, workload.chart.hooks) if workload.chart else made
+            return with_hooks(made, workload.chart.hooks) if workload.chart else made
         except SourceError as error:
             return error
 

@@ -40,13 +40,13 @@ class _Objects:
     """The placement of its propagation policies."""
 
 
-def as_begun(steps: list[Step]) -> list[Step]:
+def with_unfinished(steps: list[Step]) -> list[Step]:
     """Return a plan's steps in which each Rollout's old state has what its objects already have."""
     owned: dict[str, _Objects] = defaultdict(_Objects)
     for step in steps:
         if step.type.startswith("kubernetes:") and step.old is not None and step.old.parent:
             _take(owned[step.old.parent], step)
-    return [_begun(step, owned) if step.type == ROLLOUT_TYPE else step for step in steps]
+    return [_corrected_rollout(step, owned) if step.type == ROLLOUT_TYPE else step for step in steps]
 
 
 def _take(owned: _Objects, step: Step) -> None:
@@ -67,7 +67,7 @@ def _take(owned: _Objects, step: Step) -> None:
         owned.same.add(identity(obj))
 
 
-def _begun(rollout: Step, owned: dict[str, _Objects]) -> Step:
+def _corrected_rollout(rollout: Step, owned: dict[str, _Objects]) -> Step:
     new = rollout.new
     if new is None or not isinstance(reveal(new.inputs.get("templates")), list):
         return rollout  # it is deleted, or the engine hides its objects

@@ -11,7 +11,7 @@ from flotilla.state.diff import Change
 from flotilla.state.values import mask
 
 
-class Said(str):
+class ChangeText(str):
     """A text in one line. It is equal to the plain text, and is written to JSON as one."""
 
     __slots__ = ("changes", "prefix", "suffix")
@@ -30,9 +30,9 @@ class Said(str):
         said.changes, said.prefix, said.suffix = changes, prefix, suffix
         return said
 
-    def after(self, prefix: str) -> Said:
+    def after(self, prefix: str) -> ChangeText:
         """Return the text with a prefix before it."""
-        return Said.of(self, self.changes, prefix=prefix) if prefix else self
+        return ChangeText.of(self, self.changes, prefix=prefix) if prefix else self
 
 
 def safe(change: Change, of: Object) -> Change:
