@@ -5,6 +5,7 @@ A reader sees nothing of what is here for tests. A comment on the line above a b
 - `<!-- test: run -->`: its commands (lines with `$ `) are run on a fleet, and each prints the lines that follow it;
   `...` means any text, a comment `# exit code N` a code other than 0;
 - `<!-- test: stack -->`: its sections replace those of the stack file;
+- `<!-- test: stack as it is -->`: the stack file has these sections;
 - `<!-- test: not run -->`: its commands are only parsed, although they look like a session;
 - `<!-- test: workloads[0] -->`, `<!-- test: members -->`: where a fragment of a stack file belongs;
 - `<!-- test: other -->`: it is YAML of something else.

@@ -115,6 +115,9 @@ class Reader:
         for block in blocks(page):
             if block.test == "stack":
                 self._change_stack(block)
+            elif block.test == "stack as it is":
+                shown, there = yaml.safe_load(block.text), yaml.safe_load(self.stack_file.read_text())["config"]
+                assert shown == {key: there[key] for key in shown}
             elif block.test == "run":
                 for command in commands(block):
                     self._run(block, command)

@@ -20,7 +20,7 @@ from flotilla.cli.main import build_parser
 from flotilla.kube.yaml import load_all
 from flotilla.stack.load import parse_fleet
 from flotilla.stack.stackfile import placeholders
-from tests.docs import REPOSITORY, blocks, flotilla_commands, pages, spans, typed
+from tests.docs import REPOSITORY, blocks, commands, flotilla_commands, pages, spans, typed
 
 PAGES = pages()
 TEMPLATE = REPOSITORY / "flotilla" / "scaffold" / "template"
@@ -191,7 +191,9 @@ def test_files_that_are_named_are_there(page):
 # -- messages ----------------------------------------------------------------------------------------------------------
 
 VARIES = re.compile(
-    r"\.\.\.|: |\d+|https?\S*|'[^']*'|\S*/\S*|\b(?:member|Works?|x|web|nginx|alice|host|process|example|karmada-es)\b"
+    r"\.\.\.|: |[;,()…?!→~\"]|  |\d+|https?\S*|'[^']*'|\S*/\S*|"
+    r"\b(?:a|b|x|member\d?|Works?|copies|web|nginx|edge|staging|prod|alice|host|process|shop|all|selects?|replicas?|Cluster\w*|Deployment|"
+    r"ConfigMap|PropagationPolicy|Plan for stack)\b"
 )
 
 
@@ -202,15 +204,36 @@ def sources():
     return re.sub(r"\"\s*\n\s*f?\"", "", "\n".join(files))
 
 
+OF_OTHERS = {"cluster is not reachable", "the client connection is closing"}
+"""Messages of Karmada and of Pulumi's provider."""
+
+
+def is_known(text):
+    """Whether a part of a quoted message is in the code; True also where no part is long enough to be looked for."""
+    parts = [part.strip(" :.") for part in VARIES.split(text)]
+    parts = [part for part in parts if part.count(" ") > 1]
+    return not parts or any(part in sources() or part in OF_OTHERS for part in parts)
+
+
+GUIDES = [page for page in PAGES if page.parent == REPOSITORY / "docs" / "guides"]
+NO_MESSAGE = re.compile(
+    r"(flotilla|pulumi|kubectl|karmadactl|gh|podman|sops|helm|uvx) |[{\[]|\w+: [{\[]|--|karmada \w|\(sum"
+)
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
+def test_messages_that_a_guide_quotes_are_those_of_the_code(page):
+    """Of each message, one part at least that doesn't vary is a text of the code; sessions that are run tell better."""
+    quoted = [span for span in spans(page) if span.count(" ") > 2 and not NO_MESSAGE.match(span)]
+    for block in blocks(page):
+        if block.language in ("", "text") or block.test == "not run":
+            quoted += [line.strip() for command in commands(block) for line in command.shown]
+            quoted += [] if block.test == "not run" else [line.strip() for line in block.text.splitlines()]
+    assert [text for text in quoted if not is_known(text)] == []
+
+
 def test_messages_of_the_troubleshooting_guide_are_those_of_the_code():
-    """Of each message, one part at least that doesn't vary is a text of the code."""
     guide = (REPOSITORY / "docs" / "guides" / "when-something-breaks.md").read_text()
     table = guide.partition("| you see |")[2].partition("\n\n")[0]
-    unknown = []
-    for row in re.findall(r"^\| (.*?) \|", table, re.MULTILINE):
-        for span in re.findall(r"`([^`]+)`", row):
-            parts = [part.strip(" :;,.()") for part in VARIES.split(span)]
-            parts = [part for part in parts if len(part) > 8 and " " in part]
-            if parts and not any(part in sources() for part in parts):
-                unknown.append(span)
-    assert unknown == []
+    rows = re.findall(r"^\| (.*?) \|", table, re.MULTILINE)
+    assert [span for row in rows for span in re.findall(r"`([^`]+)`", row) if not is_known(span)] == []
