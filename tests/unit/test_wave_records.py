@@ -65,7 +65,7 @@ def test_what_runs_is_too_large_to_be_kept_for_a_way_back():
     change = Change(onFailure="revert")
     change.added = [written(live(noise(1_000_000)))]
     change.karmada.objects[ref_of(change.added[0])] = change.added[0]
-    with pytest.raises(FlotillaError, match="too large to be kept for a way back"):
+    with pytest.raises(FlotillaError, match="too large to be stored for a revert"):
         change.up("nginx:bad")
     change = Change(onFailure="stop")
     change.added = [written(live(noise(1_000_000)))]
