@@ -49,13 +49,14 @@ sandbox-tests: $(STAMP) ## run the tests on real API servers
 live: $(STAMP) ## run the tests on the real programs, where they are installed
 	@$(BIN)/pytest tests/live
 
-lint: $(STAMP) ## check style, types and import layers
+lint: $(STAMP) ## check style, types, import layers and words
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/codespell
 
-words: $(STAMP) ## find the words that plain English avoids (ci/plain-words.txt)
+words: $(STAMP) ## find the words that plain English avoids (ci/plain-words.txt); a part of lint
 	@$(BIN)/codespell
 
 bench: $(STAMP) ## run the benchmarks: ratios measured in one run

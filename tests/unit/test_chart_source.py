@@ -3,14 +3,10 @@
 # ruff: noqa: F811 - fixtures are arguments here
 
 import os
-import re
 
 import pytest
-import yaml
 
 from flotilla.stack import ConfigError, parse_fleet
-from flotilla.stack.workloads import Workload
-from tests.conftest import REPOSITORY
 from tests.unit.charts import AT, declared, helm, names, place, refused  # noqa: F401 - fixtures
 
 
@@ -187,10 +183,3 @@ def test_the_short_forms_keys_and_a_second_source_are_refused(place, sections, h
     ):
         with pytest.raises(ConfigError, match=wanted):
             parse_fleet({**sections, "workloads": [{**chart, **more}]}, base=place)
-
-
-def test_the_guides_workloads_are_ones():
-    text = (REPOSITORY / "docs" / "guides" / "charts-and-kustomizations.md").read_text()
-    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    found = [Workload.model_validate(one) for one in yaml.safe_load(block)["flotilla:workloads"]]
-    assert [workload.source_key for workload in found] == ["chart", "kustomize"]

@@ -256,5 +256,5 @@ def test_a_source_of_ones_own_may_read_every_manifest(checkouts):
     )
     (head / "apps.yaml").write_text("kind: ConfigMap\n")
     propose(head, [workload, {"name": "web", "manifests": ["apps.yaml"]}])
-    with pytest.raises(proposal.Refused, match="is a file that workload shop is rendered from"):
+    with pytest.raises(proposal.Refused, match="is a file from which workload shop is rendered"):
         proposal.take(head, base, "dev")

@@ -223,7 +223,7 @@ NO_MESSAGE = re.compile(
 
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
 def test_messages_that_a_guide_quotes_are_those_of_the_code(page):
-    """Of each message, one part at least that doesn't vary is a text of the code; sessions that are run tell better."""
+    """Of each message, at least one part that doesn't vary is a text of the code."""
     quoted = [span for span in spans(page) if span.count(" ") > 2 and not NO_MESSAGE.match(span)]
     for block in blocks(page):
         if block.language in ("", "text") or block.test == "not run":

@@ -102,7 +102,7 @@ def test_a_policy_that_holds_both_places_is_a_move_under_way_and_not_changed():
     (found,) = compare_object(Plane(marked(on("a", "b"))), "karmada", declared)
     assert (found.rule, found.time) == (UNDER_WAY, "2026-01-01T10:00:00+00:00")
     assert "from a to b is under way by process 7 on ci-3" in found.message
-    assert "`flotilla up` goes on" in found.message
+    assert "`flotilla up` continues" in found.message
 
 
 def test_what_else_differs_in_such_a_policy_is_found_all_the_same():

@@ -337,7 +337,7 @@ def test_a_binding_and_a_work_of_an_odd_form_are_named_and_hide_nothing():
     odd_binding = {**binding(declared[0], ["m0"]), "spec": {"clusters": "many"}}
     odd_work = {**work(declared[1], "m1", identity="id-web-1"), "spec": {"workload": 3}}
     snapshot = read_for(Plane(*objects, odd_binding, odd_work), declared)
-    with pytest.raises(ClusterError, match=r"ResourceBinding web-0-deployment: spec\.resource is not as"):
+    with pytest.raises(ClusterError, match=r"ResourceBinding web-0-deployment: spec\.resource does not match"):
         check(declared[:1]).progress(snapshot)
     (progress,) = check(declared[1:], *named(2)).progress(snapshot)
     assert [bool(one.waiting_for) for one in progress.clusters] == [False, True]

@@ -93,5 +93,5 @@ def test_a_passphrase_file_that_is_no_text_or_no_file_is_refused(tmp_path):
 
 def test_a_folder_that_can_not_hold_a_passphrase_is_refused(tmp_path):
     (tmp_path / "state").write_text("")
-    with pytest.raises(EngineError, match="can't be made: "):
+    with pytest.raises(EngineError, match="can't be created: "):
         passphrase(tmp_path / "state" / "passphrase")

@@ -56,7 +56,9 @@ def wait_control_plane(monkeypatch):
 
 
 def wait_withdrawal(monkeypatch):
-    monkeypatch.setattr(withdrawal, "_holding", lambda _connection, refs: {ref: ["member1"] for ref in refs})
+    monkeypatch.setattr(
+        withdrawal, "_members_with_copies", lambda _connection, refs: {ref: ["member1"] for ref in refs}
+    )
     withdrawal.await_withdrawn(Cluster(), [ObjectRef("v1", "X", "x")], 600)
 
 
