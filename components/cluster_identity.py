@@ -134,7 +134,7 @@ class ClusterIdentityProvider(ResourceProvider):
         if twin:
             reason = (
                 f"{news['cluster']} is the same cluster as {twin} (UID {inputs[_UID]}): one cluster can't join twice: "
-                "Karmada would send it everything twice, and when one leaves it takes the other's access away; keep "
+                "Karmada would send it everything twice, and when one leaves, the other loses its access; keep "
                 "one of the two names"
             )
         return CheckResult(inputs, [CheckFailure(_UID, reason)] if reason else [])

@@ -1,4 +1,4 @@
-"""What the resources that make nothing when they are created have in common."""
+"""The base of resources that create nothing and only store their inputs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .whole_numbers import whole_numbers
 
 @whole_numbers
 class KeptInputsProvider(ResourceProvider):
-    """Makes nothing: keeps its inputs, by which something is done later."""
+    """Creates nothing: stores its inputs for a later operation."""
 
     serialize_as_secret_always = False
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Keep the inputs."""
+        """Store the inputs."""
         return CreateResult(id_=str(props["workload"]), outs=props)

@@ -38,7 +38,7 @@ from flotilla.waiting import say
 
 from .whole_numbers import whole_numbers
 
-# How long the knowledge which kinds are served where is used: it takes a list of all bindings.
+# How long the list of served kinds is reused: to read it, all bindings are listed.
 _SERVERS_SECONDS = 10.0
 _VERSION = "karmadaVersion"
 _SETTLED = "settled"

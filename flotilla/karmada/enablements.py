@@ -23,13 +23,13 @@ _POLL_SECONDS = 0.5
 def await_kinds(
     connection: Connection, kinds: list[Served], affinities: list[Object], version: Version, seconds: float
 ) -> list[str]:
-    """Wait until kinds are served; return where they still aren't when time is over, or the process was asked to end.
+    """Wait until kinds are served; return the places that still lack them when time is over, or the process has to end.
 
     Args:
-        connection: to the control plane.
-        kinds: as for `missing_kinds`, as are the two that follow.
-        affinities: where.
-        version: Karmada's.
+        connection: a connection to the control plane.
+        kinds: see `missing_kinds`.
+        affinities: see `missing_kinds`.
+        version: see `missing_kinds`.
         seconds: how long to wait.
 
     Raises:

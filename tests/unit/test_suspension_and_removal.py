@@ -275,7 +275,7 @@ def test_a_member_that_hangs_as_it_leaves_is_named_with_the_work_that_keeps_it(a
     text = why_cluster_stays(plane_with(going(applied, preserveResourcesOnDeletion=True)), ref)
     assert text == (
         "Karmada doesn't finish deleting Work karmada-es-m1/web-1 (Deployment default/web): with `onRemoval: keep` it "
-        f"takes its marks off the copy in m1 first, and {reason}"
+        f"first removes its marks from the copy in m1, and {reason}"
     )
     assert why_cluster_stays(plane_with(going(applied)), ref) == "", "it deletes its copy, and so it ends"
     unhurried = work(web(), "m1", identity="id-web", applied=applied, preserveResourcesOnDeletion=True)

@@ -170,8 +170,8 @@ def _outcome(stage: _Stage, placed: Placed, start: Decision) -> Outcome:
     down = world.down | assumed.without
     counting = _Counting(world, assumed, placed)
     verdict = counting.verdict(had, settled.decision)
-    whatever = counting.verdict(had, ever.decision)
-    certain = isinstance(ever.decision, Certain) or verdict is whatever
+    with_any_capacity = counting.verdict(had, ever.decision)
+    certain = isinstance(ever.decision, Certain) or verdict is with_any_capacity
     open_ = next((one.decision for one in (by_now, ever) if isinstance(one.decision, Depends)), None)
     open_ = None if isinstance(ever.decision, Certain) else open_
     ran = {name for name, count in had.items() if count != 0 and name not in world.down}
@@ -192,7 +192,7 @@ def _outcome(stage: _Stage, placed: Placed, start: Decision) -> Outcome:
         settled.returns,
         bool(ran) and ran <= set(gone) and verdict is not Verdict.LOST,
         tuple(_broken(placed, every, _running(had, world.down), _running(has, down))),
-        may_end=bool({verdict, whatever} & {Verdict.LOST, Verdict.DEPENDS}),
+        may_end=bool({verdict, with_any_capacity} & {Verdict.LOST, Verdict.DEPENDS}),
         guessed=isinstance(start, Depends),
     )
 

@@ -42,7 +42,7 @@ def unfinished(work: Work) -> str:
     member = namespace.removeprefix(EXECUTION_NAMESPACE_PREFIX)
     return (
         f"Karmada doesn't finish deleting Work {namespace}/{work.metadata.name} ({', '.join(carried)}): with "
-        f"`onRemoval: keep` it takes its marks off the copy in {member} first, and {_copy(work)}"
+        f"`onRemoval: keep` it first removes its marks from the copy in {member}, and {_copy(work)}"
     )
 
 

@@ -28,7 +28,7 @@ LABEL = "flotilla.dev/rollout"
 PAUSED, APPROVED, ABORTED = "flotilla.dev/rollout-paused", "flotilla.dev/rollout-approved", "flotilla.dev/rollout-abort"
 """Annotations with a person's requests: who asked and when, or approvals such as `before-2,after-2`."""
 _MOST_BYTES = 700_000
-# A Secret holds no more than 1 MiB; the rest of it is for the record, in which each cluster stands up to four times.
+# A Secret can have at most 1 MiB; the rest of it is for the record, which names each cluster up to four times.
 _MOST_TOGETHER = 900_000
 _TYPE = "flotilla.dev/rollout"
 

@@ -41,7 +41,7 @@ def take_back(connection: Connection, store: Store, subject: Subject) -> list[Ob
     write_all(connection, before)
     known = {ref_of(one) for one in before}
     added = find_several(connection, [ref for ref in subject.objects if ref not in known])
-    # Definitions last: without its definition, an object can't be asked for.
+    # Definitions are deleted last: without its definition, an object can't be read.
     for ref, live in sorted(added.items(), key=lambda one: kind_of(one[1]) == DEFINITION):
         if made_by_a_stack(live) and not goes_by_itself(live):
             connection.delete(ref, propagation="Background", uid=live["metadata"].get("uid"))

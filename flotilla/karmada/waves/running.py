@@ -293,8 +293,8 @@ class Waves:
         except TooLarge as error:
             self._note(phase=Phase.FAILED)
             raise Stopped(
-                f"{why}; it can't be taken back, for its objects are too large to be kept ({error}); {self._kept()}",
-                hint="take the declaration back and run `up` again, or divide the workload",
+                f"{why}; it can't be taken back, because its objects are too large to store ({error}); {self._kept()}",
+                hint="undo the change of the declaration and run `up` again, or divide the workload",
             ) from None
         if not before:
             self._note(phase=Phase.FAILED)
