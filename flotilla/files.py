@@ -34,7 +34,7 @@ def write_bytes_whole(file: Path, data: bytes, *, mode: int = 0o600) -> None:
 
 
 @contextmanager
-def beside(file: Path, text: str) -> Iterator[Path]:
+def temporary_copy(file: Path, text: str) -> Iterator[Path]:
     """Yield a temporary file with the name of `file` and this text; only its owner can read it."""
     with tempfile.TemporaryDirectory(prefix="flotilla-") as folder:
         changed = Path(folder) / file.name

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 
-def offered(package: str, names: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
+def lazy_exports(package: str, names: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
     """Return the function that a package takes as its `__getattr__`.
 
     Args:

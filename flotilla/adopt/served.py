@@ -11,7 +11,7 @@ from flotilla.errors import ClusterError
 from flotilla.karmada.discovery import versions_of
 from flotilla.karmada.kinds import GroupKind, group_of
 from flotilla.kube import answers
-from flotilla.kube.answers import Strange
+from flotilla.kube.answers import UnexpectedAnswer
 from flotilla.kube.connection import Connection
 from flotilla.kube.wire import group_path
 
@@ -81,5 +81,5 @@ def served(connection: Connection) -> Served:
 def _entries(answer: object, key: str, wanted: tuple[str, ...]) -> list[dict[str, object]]:
     try:
         return answers.entries(answer, key, wanted)
-    except Strange as strange:
+    except UnexpectedAnswer as strange:
         raise ClusterError(f"the API server's list of kinds can't be read: {strange}") from None

@@ -18,7 +18,7 @@ from flotilla.deploy.interface import Setting
 from flotilla.deploy.policies import judge
 from flotilla.deploy.rollback import earlier
 from flotilla.deploy.stack_file import fleet_of
-from flotilla.files import beside
+from flotilla.files import temporary_copy
 from flotilla.karmada.status.judgements import REMEDY
 from flotilla.kube import yaml
 from flotilla.plan.fleet import FleetPlan, fleet_plan
@@ -156,5 +156,5 @@ def shown_stack(workplace: Workplace, text: str, edit: Move | Scale | Back | Non
         except NoWayBack as error:
             raise Refused(error.message, hint=error.hint) from None
         return
-    with nullcontext() if edit is None else beside(workplace.setting().stack_file, text) as changed:
+    with nullcontext() if edit is None else temporary_copy(workplace.setting().stack_file, text) as changed:
         yield workplace.setting(changed)

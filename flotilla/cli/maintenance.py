@@ -24,7 +24,7 @@ from flotilla.counts import counted
 from flotilla.deploy.access import control_plane_of
 from flotilla.deploy.rebalance import rebalance
 from flotilla.errors import FlotillaError
-from flotilla.files import beside, write_whole
+from flotilla.files import temporary_copy, write_whole
 from flotilla.karmada.cordons import is_cordoned
 from flotilla.karmada.objects import CLUSTER_API
 from flotilla.kube.objects import ObjectRef
@@ -212,7 +212,7 @@ def _carry_out(
         planned(plan)
 
     options.command = _command(options)
-    with beside(file, text) as changed:
+    with temporary_copy(file, text) as changed:
         options.config_file = changed
         try:
             return preview_verb(options) if options.preview_only else carry_out(options, Manner(begin=begin))

@@ -28,7 +28,7 @@ from flotilla.kube.operations import Scope
 from flotilla.observe.access import FleetAccess
 from flotilla.observe.across import Answers, ask_members, chosen
 from flotilla.observe.events import FleetEvent, events
-from flotilla.observe.logs import LogSource, LogWish, follow_log, read_log, sources
+from flotilla.observe.logs import LogOptions, LogSource, follow_log, read_log, sources
 from flotilla.observe.members import members_of
 from flotilla.observe.resources import Rows, objects, rows
 from flotilla.untrusted import one_line
@@ -212,7 +212,7 @@ def _logs(options: argparse.Namespace) -> ExitCode:
             "--follow never ends, so its output can't be one JSON document", hint="leave out --follow or --json"
         )
     access = open_access(options)
-    wish = LogWish(options.tail, options.container, options.since, options.previous, options.follow)
+    wish = LogOptions(options.tail, options.container, options.since, options.previous, options.follow)
     kind, _, name = options.workload.rpartition("/")
 
     def find(member: Any) -> list[LogSource]:
@@ -239,7 +239,7 @@ def _print_logs(
     options: argparse.Namespace,
     access: FleetAccess,
     found: list[tuple[str, LogSource]],
-    wish: LogWish,
+    wish: LogOptions,
     unknown: dict[str, str],
 ) -> ExitCode:
     failed = 0
@@ -266,7 +266,7 @@ def _print_logs(
     return ExitCode.FAILED if failed == len(found) else ExitCode.DONE
 
 
-def _follow(access: FleetAccess, found: list[tuple[str, LogSource]], wish: LogWish) -> ExitCode:
+def _follow(access: FleetAccess, found: list[tuple[str, LogSource]], wish: LogOptions) -> ExitCode:
     """Print the new lines of all containers as they arrive; a lock keeps each line whole."""
     lock = threading.Lock()
 

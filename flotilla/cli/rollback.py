@@ -145,7 +145,7 @@ def _row(update: Update) -> tuple[str, ...]:
         return str(update.number), "", "", "", "", f"can't be read: it {update.problem}"
     changes = ", ".join(f"{count} {op}" for op, count in sorted(update.changes.items()) if op != "same")
     back = f"back to update {update.back_to}" if update.back_to else update.message
-    lost = "no way back to it: what it declared is not kept" if update.good and not update.keeps else ""
+    lost = "no way back to it: what it declared is not kept" if update.good and not update.restorable else ""
     said = "; ".join(part for part in (back, lost) if part)
     return str(update.number), update.time, update.kind, update.result, changes, said
 
@@ -161,5 +161,5 @@ def _document(update: Update) -> dict[str, Any]:
         "changes": dict(sorted(update.changes.items())),
         "backTo": update.back_to or None,
         "message": update.message,
-        "canGoBackTo": update.good and update.keeps,
+        "canGoBackTo": update.good and update.restorable,
     }

@@ -28,10 +28,10 @@ _KEYS = frozenset({"kubeconfig", "version", "protect"})
 
 
 def quick_access(setting: Setting, from_state: Callable[[], Mapping[str, str]]) -> FleetAccess | None:
-    """Return the access to a stack's clusters; None where the stack file names no file for Karmada, or is unusual.
+    """Return the access to a stack's clusters; None if the stack file names no file for Karmada, or is unusual.
 
     Args:
-        setting: where the stack is.
+        setting: the stack's setting.
         from_state: returns the members' kubeconfigs from the stack's state, for stack files that don't name a file for
             each member.
     """

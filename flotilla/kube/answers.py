@@ -43,7 +43,7 @@ class Answer:
         return self.status >= HTTPStatus.BAD_REQUEST
 
 
-class Strange(Exception):
+class UnexpectedAnswer(Exception):
     """An answer that no API server gives; the text describes it."""
 
     def __init__(self, what: str, *, again: bool = False) -> None:
@@ -56,23 +56,23 @@ def document(answer: Answer) -> dict[str, Any]:
     """Return the JSON object of a successful answer.
 
     Raises:
-        Strange: the answer is not a JSON object.
+        UnexpectedAnswer: the answer is not a JSON object.
     """
     text = _text(answer.body)
     page = page_title(text)
     if page is not None:
-        raise Strange(page)
+        raise UnexpectedAnswer(page)
     if not text.strip():
-        raise Strange("nothing", again=True)
+        raise UnexpectedAnswer("nothing", again=True)
     try:
         found = json.loads(text)
     except RecursionError:
-        raise Strange("JSON that is nested too deeply") from None
+        raise UnexpectedAnswer("JSON that is nested too deeply") from None
     except ValueError as error:
         if text.lstrip()[:1] in "{[":
             position = getattr(error, "pos", 0)
-            raise Strange(f"JSON that breaks off or is damaged at character {position}", again=True) from None
-        raise Strange(f"a text that is not JSON: {shortened(text)!r}", again=True) from None
+            raise UnexpectedAnswer(f"JSON that breaks off or is damaged at character {position}", again=True) from None
+        raise UnexpectedAnswer(f"a text that is not JSON: {shortened(text)!r}", again=True) from None
     return an_object(found)
 
 
@@ -80,16 +80,16 @@ def refusal(answer: Answer) -> dict[str, Any]:
     """Return the Status object of an error's answer; only `message` if the API server answered with plain text.
 
     Raises:
-        Strange: the answer is not from an API server.
+        UnexpectedAnswer: the answer is not from an API server.
         LookupError: the API server serves nothing at this path.
     """
     try:
         text = _text(answer.body)
-    except Strange:
+    except UnexpectedAnswer:
         text = ""
     page = page_title(text)
     if page is not None:
-        raise Strange(page)
+        raise UnexpectedAnswer(page)
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -99,9 +99,9 @@ def refusal(answer: Answer) -> dict[str, Any]:
     if text.strip() == _NO_SUCH_PATH and answer.status == HTTPStatus.NOT_FOUND:
         raise LookupError(_NO_SUCH_PATH)
     if not text.strip():
-        raise Strange("an empty body")
+        raise UnexpectedAnswer("an empty body")
     if answer.status in _ALWAYS_A_STATUS or text.lstrip()[:1] in "{[":
-        raise Strange(f"a text that is not the API's: {shortened(text)!r}")
+        raise UnexpectedAnswer(f"a text that is not the API's: {shortened(text)!r}")
     return {"message": shortened(text, 300)}
 
 
@@ -118,7 +118,7 @@ def refuse_redirect(answer: Answer) -> None:
     """Refuse an answer that is a redirect.
 
     Raises:
-        Strange: the answer is a redirect; the text names its target without the query, which may identify a session.
+        UnexpectedAnswer: it is a redirect; the text names its target without the query, which may be a session ID.
     """
     if not answer.redirect:
         return
@@ -128,7 +128,7 @@ def refuse_redirect(answer: Answer) -> None:
         plain = f"{where.scheme}://{where.hostname}{where.path}" if where.hostname else where.path
     except ValueError:
         plain = ""
-    raise Strange(f"a redirect to {shortened(plain)}" if plain else "a redirect to nowhere")
+    raise UnexpectedAnswer(f"a redirect to {shortened(plain)}" if plain else "a redirect to nowhere")
 
 
 def page_title(text: str) -> str | None:
@@ -154,17 +154,17 @@ def an_object(found: Any, kind: str = "", name: str = "") -> dict[str, Any]:
     """Return an answer that is an object, and has the kind and the name that are given.
 
     Raises:
-        Strange: the answer is something else.
+        UnexpectedAnswer: the answer is something else.
     """
     if not isinstance(found, dict):
         what = "a list" if isinstance(found, list) else "a single value"
-        raise Strange(f"JSON that is {what} where an object was asked for")
+        raise UnexpectedAnswer(f"JSON that is {what} where an object was asked for")
     if kind and found.get("kind") != kind:
-        raise Strange(f"JSON that is not of kind {kind}" + _kind_of(found))
+        raise UnexpectedAnswer(f"JSON that is not of kind {kind}" + _kind_of(found))
     if name:
         meta = found.get("metadata")
         if not isinstance(meta, dict) or meta.get("name") != name:
-            raise Strange(f"{kind or 'an object'} without the name {name!r} that was asked for")
+            raise UnexpectedAnswer(f"{kind or 'an object'} without the name {name!r} that was asked for")
     return found
 
 
@@ -172,18 +172,18 @@ def a_list(found: Any, kind: str) -> list[dict[str, Any]]:
     """Return the items of an answer that is a list of a kind; each has a name.
 
     Raises:
-        Strange: the answer is no such list.
+        UnexpectedAnswer: the answer is no such list.
     """
     listed = an_object(found)
     items = listed.get("items", ())
     if not isinstance(items, list | None) or str(listed.get("kind", "List"))[-4:] != "List":
-        raise Strange(f"JSON that is not a list of {kind}s" + _kind_of(listed))
+        raise UnexpectedAnswer(f"JSON that is not a list of {kind}s" + _kind_of(listed))
     if not isinstance(listed.get("metadata") or {}, dict):
-        raise Strange(f"a list of {kind}s whose metadata is no object")
+        raise UnexpectedAnswer(f"a list of {kind}s whose metadata is no object")
     for item in items or []:
         meta = item.get("metadata") if isinstance(item, dict) else None
         if not isinstance(meta, dict) or not isinstance(meta.get("name"), str):
-            raise Strange(f"a list of {kind}s with an entry that has no name")
+            raise UnexpectedAnswer(f"a list of {kind}s with an entry that has no name")
     return items or []
 
 
@@ -191,14 +191,14 @@ def entries(found: Any, key: str, wanted: tuple[str, ...]) -> list[dict[str, Any
     """Return the entries of a discovery document, each of which has the wanted fields as texts.
 
     Raises:
-        Strange: the answer is no such document.
+        UnexpectedAnswer: the answer is no such document.
     """
     listed = an_object(found).get(key, ())
     if not isinstance(listed, list | None):
-        raise Strange(f"JSON that has no list {key!r}" + _kind_of(found))
+        raise UnexpectedAnswer(f"JSON that has no list {key!r}" + _kind_of(found))
     for entry in listed or []:
         if not isinstance(entry, dict) or not all(isinstance(entry.get(name), str) for name in wanted):
-            raise Strange(f"a list {key!r} with an entry that has no {' or no '.join(wanted)}")
+            raise UnexpectedAnswer(f"a list {key!r} with an entry that has no {' or no '.join(wanted)}")
     return listed or []
 
 
@@ -206,17 +206,17 @@ def an_event(line: bytes) -> dict[str, Any]:
     """Return one event of a watch: `type` and `object`. The object has metadata, or is a Status if the type is ERROR.
 
     Raises:
-        Strange: the line is not an event.
+        UnexpectedAnswer: the line is not an event.
     """
     event = document(Answer(200, line))
     kind, obj = event.get("type"), event.get("object")
     if not isinstance(kind, str) or not isinstance(obj, dict):
-        raise Strange("JSON that is not a watch event" + _kind_of(event))
+        raise UnexpectedAnswer("JSON that is not a watch event" + _kind_of(event))
     meta = obj.get("metadata")
     if kind != "ERROR" and not isinstance(meta, dict):
-        raise Strange("an event of a watch whose object has no metadata")
+        raise UnexpectedAnswer("an event of a watch whose object has no metadata")
     if kind not in ("ERROR", "BOOKMARK") and not isinstance((meta or {}).get("name"), str):
-        raise Strange("an event of a watch whose object has no name")
+        raise UnexpectedAnswer("an event of a watch whose object has no name")
     return event
 
 
@@ -228,4 +228,4 @@ def _text(body: bytes) -> str:
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError:
-        raise Strange("bytes that are not UTF-8", again=True) from None
+        raise UnexpectedAnswer("bytes that are not UTF-8", again=True) from None

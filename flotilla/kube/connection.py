@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import urllib3
 
 from flotilla.kube import kubeconfig as kubeconfigs
-from flotilla.kube.answers import Answer, Strange, shortened
+from flotilla.kube.answers import Answer, UnexpectedAnswer, shortened
 from flotilla.kube.endpoint import Endpoint
 from flotilla.kube.following import Event, Followed
 from flotilla.kube.objects import Object, ObjectRef
@@ -98,7 +98,7 @@ class Connection(Endpoint):
         request = Request("GET", "/readyz", doing, timeout=timeout, accept="text/plain, */*")
         said = self.send(request)
         if said.strip() != "ok":
-            raise self._peer.not_the_api(doing, Strange(f"a text that is not 'ok': {shortened(said)!r}"))
+            raise self._peer.not_the_api(doing, UnexpectedAnswer(f"a text that is not 'ok': {shortened(said)!r}"))
 
     def send(self, request: Request) -> Any:
         """Send one request, as `request` does."""

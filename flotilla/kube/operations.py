@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple, TypeVar
 
 from flotilla.kube import answers
-from flotilla.kube.answers import Strange
+from flotilla.kube.answers import UnexpectedAnswer
 from flotilla.kube.objects import Object, ObjectRef, ref_of
 from flotilla.kube.wire import MEDIA, ApiError, Peer, Request, Resource, group_path
 
@@ -311,5 +311,5 @@ class Operations:
         """Return the result of a check; an answer that is not one of the API becomes an error of this server."""
         try:
             return check(*arguments)
-        except Strange as strange:
+        except UnexpectedAnswer as strange:
             raise self._peer.not_the_api(doing, strange) from None

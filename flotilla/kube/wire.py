@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 from flotilla.errors import ClusterError
 from flotilla.kube import answers
-from flotilla.kube.answers import Answer, Strange, shortened
+from flotilla.kube.answers import Answer, UnexpectedAnswer, shortened
 from flotilla.kube.objects import Object
 from flotilla.kube.secrecy import redacted, secrets_of_request
 
@@ -192,11 +192,11 @@ class Peer:
             if "json" in request.accept:
                 return answers.document(answer)
             return answer.body.decode("utf-8", "replace")
-        except Strange as strange:
+        except UnexpectedAnswer as strange:
             if secrets_of_request(
                 request.path, request.body
             ):  # the text quotes a part of the answer, which may contain a part of a secret
-                strange = Strange(str(strange).partition(": ")[0], again=strange.again)
+                strange = UnexpectedAnswer(str(strange).partition(": ")[0], again=strange.again)
             raise self.not_the_api(request.doing, strange, answer.status) from None
 
     def _refuse(self, request: Request, answer: Answer) -> NoReturn:
@@ -215,7 +215,7 @@ class Peer:
             hint=_HINTS.get(answer.status, ""),
         )
 
-    def not_the_api(self, doing: str, strange: Strange, status: int = HTTPStatus.OK) -> NotTheApi:
+    def not_the_api(self, doing: str, strange: UnexpectedAnswer, status: int = HTTPStatus.OK) -> NotTheApi:
         """Return the error for an answer that isn't the API's."""
         message = f"{self.name}: {self.server} did not answer as an API server while {doing}: {strange} (HTTP {status})"
         error = NotTheApi(message, status=0, hint=_STRANGE_HINT)
@@ -252,7 +252,7 @@ class Peer:
         """
         try:
             event: Object = answers.an_event(line)
-        except Strange as strange:
+        except UnexpectedAnswer as strange:
             raise self.not_the_api(doing, strange) from None
         if event["type"] == "ERROR":
             self._refuse_watch(event["object"], doing)

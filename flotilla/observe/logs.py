@@ -15,7 +15,7 @@ _SILENCE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
-class LogWish:
+class LogOptions:
     """The requested part of the logs."""
 
     tail: int = 20
@@ -37,7 +37,7 @@ class LogSource:
     container: str
 
 
-def sources(member: Connection, ref: ObjectRef, wish: LogWish) -> list[LogSource]:
+def sources(member: Connection, ref: ObjectRef, options: LogOptions) -> list[LogSource]:
     """Return the containers of a workload's pods; none if the member doesn't have the workload.
 
     Raises:
@@ -45,21 +45,21 @@ def sources(member: Connection, ref: ObjectRef, wish: LogWish) -> list[LogSource
     """
     live = member.find(ref)
     pods = pods_of(member, live) if live else []
-    return [source for pod in pods for source in _containers(pod) if wish.container in ("", source.container)]
+    return [source for pod in pods for source in _containers(pod) if options.container in ("", source.container)]
 
 
-def read_log(member: Connection, source: LogSource, wish: LogWish) -> str:
+def read_log(member: Connection, source: LogSource, options: LogOptions) -> str:
     """Return a container's log.
 
     Raises:
         ClusterError: the log can't be read; the reason comes from the node.
     """
-    return str(member.send(_request(source, wish)))
+    return str(member.send(_request(source, options)))
 
 
-def follow_log(member: Connection, source: LogSource, wish: LogWish) -> Iterator[str]:
+def follow_log(member: Connection, source: LogSource, options: LogOptions) -> Iterator[str]:
     """Yield a container's lines as they are written, until it ends."""
-    for line in member.lines(_request(source, wish)):
+    for line in member.lines(_request(source, options)):
         yield line.decode("utf-8", "replace")
 
 
@@ -68,19 +68,19 @@ def _containers(pod: Object) -> list[LogSource]:
     return [LogSource(meta["namespace"], meta["name"], str(c["name"])) for c in pod["spec"].get("containers") or []]
 
 
-def _request(source: LogSource, wish: LogWish) -> Request:
+def _request(source: LogSource, options: LogOptions) -> Request:
     query = {
         "container": source.container,
-        "tailLines": wish.tail if wish.tail >= 0 else None,
-        "sinceSeconds": wish.since_seconds,
-        "previous": "true" if wish.previous else None,
-        "follow": "true" if wish.follow else None,
+        "tailLines": options.tail if options.tail >= 0 else None,
+        "sinceSeconds": options.since_seconds,
+        "previous": "true" if options.previous else None,
+        "follow": "true" if options.follow else None,
     }
     return Request(
         "GET",
         f"/api/v1/namespaces/{quote(source.namespace)}/pods/{quote(source.pod)}/log",
         f"reading the log of {source.namespace}/{source.pod}",
         query,
-        timeout=_SILENCE_SECONDS if wish.follow else None,
+        timeout=_SILENCE_SECONDS if options.follow else None,
         accept="text/plain, */*",
     )

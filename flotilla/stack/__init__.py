@@ -5,7 +5,7 @@ The names of this package are imported lazily: a command that needs only a stack
 
 from typing import TYPE_CHECKING
 
-from flotilla.lazy import offered
+from flotilla.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from flotilla.stack.credentials import Kubeconfig
@@ -33,7 +33,7 @@ __all__ = [
     "parse_fleet",
 ]
 
-__getattr__ = offered(
+__getattr__ = lazy_exports(
     __name__,
     {
         "credentials": ["Kubeconfig"],

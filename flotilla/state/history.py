@@ -71,7 +71,7 @@ class Update:
         return self.declares and self.result == SUCCEEDED
 
     @property
-    def keeps(self) -> bool:
+    def restorable(self) -> bool:
         """Whether its declaration is still stored: its configuration, and the state after it."""
         return bool(self.config or self.sealed) and self.checkpoint() is not None
 

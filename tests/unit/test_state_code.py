@@ -243,9 +243,9 @@ def test_every_dynamic_resource_of_the_project_is_known_by_name(kind):
 
 
 def test_the_installed_package_makes_its_providers_known():
-    from flotilla.providers.dynamic import _announced
+    from flotilla.providers.dynamic import _from_entry_points
 
-    announced = {token: target.removeprefix("flotilla_project.") for token, target in _announced(None).items()}
+    announced = {token: target.removeprefix("flotilla_project.") for token, target in _from_entry_points(None).items()}
     assert announced.items() >= PROVIDERS.items()
 
 

@@ -14,7 +14,7 @@ the cluster.
 
 from typing import TYPE_CHECKING
 
-from flotilla.lazy import offered
+from flotilla.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from flotilla.karmada.client.asynchronous import AsyncCollection, AsyncKarmada
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncCollection", "AsyncKarmada", "Change", "Collection", "Karmada", "TypedPage"]
 
-__getattr__ = offered(
+__getattr__ = lazy_exports(
     __name__,
     {
         "asynchronous": ["AsyncCollection", "AsyncKarmada"],

@@ -10,7 +10,7 @@ A view is imported when it is first used: building all models takes longer than 
 
 from typing import TYPE_CHECKING
 
-from flotilla.lazy import offered
+from flotilla.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from flotilla.karmada.objects.apis import (
@@ -306,4 +306,4 @@ _NAMES = {
     "kinds": ("KINDS",),
 }
 
-__getattr__ = offered(__name__, _NAMES)
+__getattr__ = lazy_exports(__name__, _NAMES)

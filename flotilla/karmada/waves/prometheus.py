@@ -22,7 +22,7 @@ from urllib.parse import urlencode, urlsplit
 
 import urllib3
 
-from flotilla.kube.answers import Answer, Strange, document, refuse_redirect, shortened
+from flotilla.kube.answers import Answer, UnexpectedAnswer, document, refuse_redirect, shortened
 from flotilla.kube.children import PROMETHEUS_TOKEN
 from flotilla.kube.secrecy import redacted, remember
 from flotilla.kube.wire import CONNECT_SECONDS
@@ -55,7 +55,7 @@ def judge_query(address: str, query: str, *, seconds: float) -> str:
         return _judged(answer, filters=_filters(query))
     except _Refused as error:
         return str(error)
-    except Strange as error:
+    except UnexpectedAnswer as error:
         return f"answered with {error}, which is not Prometheus's API"
     except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
         return f"gave no answer: {_why(error)}"
@@ -108,7 +108,7 @@ def _judged(answer: Answer, *, filters: bool) -> str:
     refused = answer.status >= HTTPStatus.BAD_REQUEST
     try:
         content = document(answer)
-    except Strange:
+    except UnexpectedAnswer:
         if not refused:
             raise
         content = {}
@@ -118,13 +118,13 @@ def _judged(answer: Answer, *, filters: bool) -> str:
         return f"{how}: {shortened(redacted(why), 200)}" if why else how
     data = content.get("data")
     if not isinstance(data, dict):
-        raise Strange("JSON without data")
+        raise UnexpectedAnswer("JSON without data")
     return _result(str(data.get("resultType")), data.get("result"), filters=filters)
 
 
 def _result(kind: str, result: Any, *, filters: bool) -> str:
     if not isinstance(result, list):
-        raise Strange("JSON without a result")
+        raise UnexpectedAnswer("JSON without a result")
     if kind == "scalar":
         result = [{"value": result}]
     elif kind != "vector":
@@ -133,7 +133,7 @@ def _result(kind: str, result: Any, *, filters: bool) -> str:
         return "the result is empty: the condition isn't true, or there is no such series"
     for sample in result:
         if not isinstance(sample, dict):
-            raise Strange("JSON with a sample that is no object")
+            raise UnexpectedAnswer("JSON with a sample that is no object")
         value = sample.get("value")
         number = _number(value[1]) if isinstance(value, list) and len(value) > 1 else math.nan
         if math.isnan(number) or (number == 0 and not filters):
