@@ -93,7 +93,7 @@ class PulumiStack:
         return with_unanswered(result, changing=True)
 
     def refresh(self, *, preview_only: bool = False) -> Result:
-        """Take what the clusters hold into the state, or only say what differs."""
+        """Store the clusters' values in the state, or only report what differs."""
         if preview_only:
             return self._run("refresh", lambda stack, on: stack.preview_refresh(on_event=on))
         return self._run("refresh", lambda stack, on: stack.refresh(on_event=on), report=True)

@@ -217,7 +217,7 @@ def _forms(values: Iterable[str]) -> Iterator[str]:
         yield from _forms_of(value)
 
 
-@lru_cache(maxsize=4096)  # texts are many, secrets are few
+@lru_cache(maxsize=4096)  # there are many texts, but few secrets
 def _forms_of(value: str) -> tuple[str, ...]:
     """Return the forms of a secret: as it is, encoded in and decoded from base64, escaped, and its single lines."""
     plain = _decoded(value)
