@@ -32,8 +32,8 @@ def quick_access(setting: Setting, from_state: Callable[[], Mapping[str, str]]) 
 
     Args:
         setting: the stack's setting.
-        from_state: returns the members' kubeconfigs from the stack's state; used if the stack file doesn't name a file
-            for each member.
+        from_state: returns the members' kubeconfigs from the stack's state, for stack files that don't name a file for
+            each member.
     """
     try:
         sections = fleet_sections(setting.stack_file)
