@@ -145,7 +145,8 @@ class Reader:
             self._digest = found[1]
         printed = normal(text)
         absent = [line for line in command.shown if missing(line, printed)]
-        assert absent == [], f"{block}: `{shlex.join(words)}` doesn't print what the page shows, but:\n{text}"
+        shown = "\n".join(absent)
+        assert absent == [], f"{block}: `{shlex.join(words)}` doesn't print\n{shown}\nas the page shows, but:\n{text}"
 
     def _kubectl(self, *arguments: str, code: int) -> str:
         assert code == 0
