@@ -108,8 +108,8 @@ def test_a_text_without_expressions_is_none(text):
         ("${member.facts}", "needs a key"),
         ("${member.labels}", "needs a key"),
         ("${member.name.first}", "name has no parts"),
-        ('${member.facts["\\ud800"]}', "key that is no text"),
-        ('${member.facts["\\x"]}', "key that is no text"),
+        ('${member.facts["\\ud800"]}', "key that is not a text"),
+        ('${member.facts["\\x"]}', "key that is not a text"),
     ],
 )
 def test_what_is_no_expression_is_refused_with_what_to_write(text, what):
