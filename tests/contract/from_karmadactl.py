@@ -31,11 +31,14 @@ def pods(fleet):
 
 
 @pytest.fixture
-def reader(fleet, karmadactl, monkeypatch, capsys):  # noqa: F811
-    """A reader in the project, who has kubeconfigs beside it, karmadactl and kubectl; what is left is removed."""
+def reader(fleet, karmadactl, monkeypatch, capsys, tmp_path):  # noqa: F811
+    """A reader in the project, who has kubeconfigs beside it, karmadactl and kubectl; what is left is removed.
+
+    The state is elsewhere: other guides have a stack of the same name, with another passphrase.
+    """
     project = fleet.project
     there = set(project.rglob("*"))
-    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
     monkeypatch.setenv("FLOTILLA_ENGINE", "embedded")
     monkeypatch.chdir(project)
     for name in ("karmada", *MEMBERS):
