@@ -1,4 +1,7 @@
-"""A fleet as it runs: what a stack declares, with all that servers, webhooks and controllers add to it."""
+"""Helpers that turn a declared stack into a running fleet.
+
+The objects get everything that API servers, webhooks and controllers add.
+"""
 
 import base64
 import json
@@ -44,7 +47,7 @@ CRYPTER = rounds.crypter("of tests")
 
 
 def pods(name, *, namespace="shop", labels=None, **spec):
-    """Return a Deployment as its author writes it."""
+    """Return a Deployment as a user writes its manifest."""
     selector = {"app": name}
     template = {
         "metadata": {"labels": selector},
@@ -56,7 +59,7 @@ def pods(name, *, namespace="shop", labels=None, **spec):
 
 
 def own(kind, api_version, name, *, namespace="shop", **body):
-    """Return any other object."""
+    """Return a manifest of any other kind."""
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
 
@@ -67,7 +70,7 @@ def secret(name, texts, **more):
 
 
 def policy(kind, name, selected, *, namespace="shop", **spec):
-    """Return a policy; it selects objects by name, or by selectors that are given as they are."""
+    """Return a policy that selects objects by name, or by the given selectors."""
     selectors = [
         {"apiVersion": one["apiVersion"], "kind": one["kind"], "name": one["metadata"]["name"]}
         if "metadata" in one
@@ -79,7 +82,7 @@ def policy(kind, name, selected, *, namespace="shop", **spec):
 
 
 def with_both_zones(workload):
-    """Before 1.12 a cluster is in a zone with all of its zones, or not at all."""
+    """Return a workload whose overrides by zone list both zones, as Karmada before 1.12 requires."""
     overrides = [
         {**one, "target": {**one["target"], "zones": ["us-a", "us-b"]}} if "zones" in (one.get("target") or {}) else one
         for one in workload.get("overrides", [])
@@ -87,8 +90,8 @@ def with_both_zones(workload):
     return {**workload, **({"overrides": overrides} if overrides else {})}
 
 
-def as_there(objects):
-    """Return objects by what they are, without what servers have added and what a stack writes on every template."""
+def comparable(objects):
+    """Return objects by kind and name, without fields that servers add and annotations that a stack writes."""
     found = {}
     for obj in objects:
         bare = cleaned({**obj, "metadata": {**obj["metadata"], **SERVER}})
@@ -103,14 +106,14 @@ def as_there(objects):
 
 
 def plain(value):
-    """Return what a program registered, without the marks of secrets."""
+    """Return a registered value without the markers of secrets."""
     if isinstance(value, dict):
         return plain(value["value"]) if SIGNATURE_KEY in value else {key: plain(one) for key, one in value.items()}
     return [plain(one) for one in value] if isinstance(value, list) else value
 
 
 def in_karmada(registered):
-    """Return the templates, policies and objects of the control plane itself that a program registered."""
+    """Return the templates, policies and control plane objects that a program registered."""
     found = {}
     for name, args in registered.items():
         ours = args.typ.startswith("kubernetes:") and "::karmada-provider::" in args.provider
@@ -125,7 +128,7 @@ def clusters_of(registered):
 
 
 def live(objects, *, version="1.18"):
-    """Return objects as an API server gives them once Karmada has claimed the templates."""
+    """Return objects as an API server returns them once Karmada has claimed the templates."""
     policies = [_served_policy(obj, version) for obj in objects if is_policy(obj)]
     found = list(policies)
     for obj in objects:
@@ -144,7 +147,7 @@ def _served_policy(policy, version):
         ref = ref_of(policy)
         labels = {"labels": {POLICY_ID_LABELS[policy["kind"]]: f"id-{ref.namespace}-{ref.name}"}}
         return _served(declared, labels, finalizers=FINALIZERS.get(policy["kind"], []))
-    declared["spec"]["overriders"] = {}  # as the webhook's own Go type is written
+    declared["spec"]["overriders"] = {}  # the form in which the webhook's own Go type is serialised
     return _served(declared, {})
 
 
@@ -176,7 +179,7 @@ def cluster(name, *, ready=True, spec=None, **metadata):
 
 
 def found_of(objects, clusters, **more):
-    """Return what is read of a control plane with these objects."""
+    """Return what adoption reads from a control plane with these objects."""
     policies = tuple(obj for obj in objects if obj["apiVersion"] == POLICY_API and is_policy(obj))
     own = tuple(
         obj for obj in objects if obj["apiVersion"].split("/")[0].endswith(".karmada.io") and not is_policy(obj)
@@ -186,7 +189,7 @@ def found_of(objects, clusters, **more):
 
 
 class Adoption:
-    """What is adopted of a fleet, written into a project's folder."""
+    """The result of an adoption, written into a project folder."""
 
     def __init__(self, project, found, *, version="1.18", sealed=True, placeholders=False, **selection):
         self.project = Path(project)
@@ -227,8 +230,8 @@ class Adoption:
         return {one["name"]: one for one in self.sections.get("workloads", [])}
 
     def absolute(self):
-        """Return the sections for a program that runs elsewhere: absolute paths, values decrypted."""
-        sections = json.loads(json.dumps(opened(self.sections)))
+        """Return the sections for a program that runs in another folder: with absolute paths and decrypted values."""
+        sections = json.loads(json.dumps(decrypted(self.sections)))
         sections["controlPlane"]["kubeconfig"] = str(self.project / "kube.yaml")
         for member in sections.get("members", []):
             member["kubeconfig"] = str(self.project / f"{member['name']}.yaml")
@@ -239,22 +242,22 @@ class Adoption:
         return sections
 
 
-def opened(value, crypter=CRYPTER):
+def decrypted(value, crypter=CRYPTER):
     """Return a configuration with its encrypted values decrypted."""
     if isinstance(value, dict):
         if set(value) == {"secure"}:
             return crypter.decrypt(value["secure"])
-        return {key: opened(one, crypter) for key, one in value.items()}
-    return [opened(one, crypter) for one in value] if isinstance(value, list) else value
+        return {key: decrypted(one, crypter) for key, one in value.items()}
+    return [decrypted(one, crypter) for one in value] if isinstance(value, list) else value
 
 
 def declared_by(adoption):
-    """Return what a stack declares of templates and policies, without running a program."""
-    return declared_in(adoption.project, opened(adoption.sections))
+    """Return the templates and policies that a stack declares, without running a program."""
+    return declared_in(adoption.project, decrypted(adoption.sections))
 
 
 def declared_in(project, sections):
-    """Return what the sections of a stack declare of templates and policies."""
+    """Return the templates and policies that the sections of a stack declare."""
     files = ManifestFiles(project)
     fleet = parse_fleet(sections, base=project, manifests=files)
     objects = []
@@ -269,4 +272,4 @@ def declared_in(project, sections):
             spec, rules = propagation_spec(workload, fleet.karmada), rules_for_objects(workload, templates)
             objects.append(propagation_policy(name, namespace=namespace, templates=templates, spec=spec))
             objects += override_policies(name, namespace=namespace, templates=templates, rules=rules).values()
-    return as_there(objects)
+    return comparable(objects)

@@ -1,4 +1,4 @@
-"""Members whose pods don't start, and a control plane through which they are reached, for tests."""
+"""Members whose pods don't start, and a control plane that proxies requests to them."""
 
 from flotilla.kube.connection import Unreachable
 from tests.unit.planes import Plane, cluster
@@ -7,7 +7,7 @@ PULL = 'Back-off pulling image "nginx:broken"'
 
 
 def pod(name="web-1", *, image="nginx:broken", message=PULL, made="2026-11-26T10:00:00Z", workload="web"):
-    """A pod of a workload; one with the image `nginx:broken` waits for it, all others run."""
+    """Return a pod of a workload. A pod with the image `nginx:broken` waits for it; every other pod runs."""
     broken = image == "nginx:broken"
     state = {"waiting": {"reason": "ImagePullBackOff", "message": message}} if broken else {"running": {}}
     labels = {"app.kubernetes.io/name": workload}
@@ -17,7 +17,7 @@ def pod(name="web-1", *, image="nginx:broken", message=PULL, made="2026-11-26T10
 
 
 class Member(Plane):
-    """A member that answers."""
+    """A member whose API server answers."""
 
     def __init__(self, name, *objects):
         super().__init__(*objects)
@@ -28,14 +28,14 @@ class Member(Plane):
 
 
 class Refusing(Member):
-    """A member whose proxy refuses."""
+    """A member whose requests the control plane's proxy refuses."""
 
     def request(self, *_args, **_more):
         raise Unreachable("karmada: refused")
 
 
 class Fleet(Plane):
-    """A control plane that has a Cluster for each member, and serves it below its own address."""
+    """A control plane with a Cluster for each member; it serves each member below its own address."""
 
     def __init__(self, *members):
         super().__init__(*(cluster(one.name) for one in members))

@@ -1,4 +1,4 @@
-"""A project with a chart, and what is read of it, for tests of charts as a source of a workload."""
+"""A project with a chart, and helpers that read the workload which the chart declares."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def helm(tmp_path, monkeypatch):
 
 @pytest.fixture
 def place(project):
-    """A project with a chart in it."""
+    """A project folder with a chart."""
     write_chart(
         project / "charts" / "web", {"a.yaml": DEPLOYMENT, "b.yaml": SERVICE}, values=VALUES, crds={"c.yaml": CRD}
     )
@@ -50,7 +50,7 @@ def place(project):
 
 @pytest.fixture
 def declared(place, sections, helm):
-    """Return what a chart declares, and the notices, as one run of the program reads them."""
+    """Return the objects and the notices that a chart leads to, read as in one run of the program."""
 
     def read(chart=None, **more):
         given = {"path": "charts/web", **(chart or {})} if not (chart or {}).get("oci") else chart

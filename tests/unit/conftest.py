@@ -1,4 +1,4 @@
-"""What unit tests share: kubeconfigs and stack sections that are valid, to be broken one by one."""
+"""Fixtures of all unit tests: valid kubeconfigs and stack sections that each test can break."""
 
 import json
 import shutil
@@ -29,15 +29,15 @@ KUBECONFIG = {
 
 
 @pytest.fixture(scope="session", autouse=True)
-def providers_of_the_repository():
-    """Let names of dynamic resources mean the classes that tests import: the installed package has its own copies."""
+def map_dynamic_resources_to_repository_classes():
+    """Map the names of dynamic resources to the classes that tests import; the installed package has its own copies."""
     for token, provider in PROVIDERS.items():
         register(token, provider)
 
 
 @pytest.fixture(autouse=True)
-def own_projects_of_one_test_alone():
-    """Forget the projects whose own providers a test has made known; the process keeps them for later runs."""
+def forget_project_providers():
+    """Forget the providers of projects that a test has registered; the process would keep them for later tests."""
     yield
     if dynamic._projects:
         dynamic._projects.clear()
@@ -46,39 +46,42 @@ def own_projects_of_one_test_alone():
 
 
 @pytest.fixture(autouse=True)
-def short_pauses(monkeypatch):
-    """Let requests be repeated as ever, without the pauses in between."""
+def no_retry_pauses(monkeypatch):
+    """Keep the retries of requests, but without pauses between them."""
     monkeypatch.setattr(wire, "_FIRST_PAUSE", 0.001)
 
 
 @pytest.fixture(autouse=True)
 def few_rounds():
-    """Let keys be derived of passphrases in no time; what Pulumi's CLI has encrypted needs `all_rounds`."""
+    """Derive keys from passphrases with few rounds, which is fast.
+
+    Data that Pulumi's CLI has encrypted needs `all_rounds`.
+    """
     with rounds.few():
         yield
 
 
 @pytest.fixture
 def all_rounds(few_rounds, monkeypatch):
-    """Derive keys as Pulumi does."""
+    """Derive keys with the number of rounds that Pulumi uses."""
     monkeypatch.setattr(crypto, "_ITERATIONS", rounds.ALL)
 
 
 def answering(monkeypatch) -> None:
-    """Let every cluster say who it is, with no cluster anywhere."""
+    """Let every cluster report a UID, without any real cluster."""
     for module in (join, karmada_control_plane):
-        monkeypatch.setattr(module, "probe", lambda _text, name: pulumi.Output.from_input(said_by(name)))
+        monkeypatch.setattr(module, "probe", lambda _text, name: pulumi.Output.from_input(uid_of(name)))
     monkeypatch.setattr(join, "conflict", lambda *_: pulumi.Output.from_input(""))
     monkeypatch.setattr(karmada_control_plane, "joined_clusters", lambda _: pulumi.Output.from_input({}))
 
 
-def said_by(name):
+def uid_of(name):
     return {"uid": f"uid-of-{name}", "unanswered": ""}
 
 
 @pytest.fixture
 def project(tmp_path):
-    """A project's folder with a kubeconfig of Karmada and one of each member."""
+    """A project folder with a kubeconfig of Karmada and one for each member."""
     for port, name in enumerate(("kube", "member1", "member2"), start=1):
         clusters = [{"name": "one", "cluster": {"server": f"https://127.0.0.1:{port}"}}]
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({**KUBECONFIG, "clusters": clusters}))
@@ -87,7 +90,7 @@ def project(tmp_path):
 
 @pytest.fixture
 def sections():
-    """The smallest fleet: nginx on both clusters."""
+    """The sections of the smallest stack: nginx on both clusters."""
     return {
         "controlPlane": {"kubeconfig": "kube.yaml"},
         "members": [{"name": name, "kubeconfig": f"{name}.yaml"} for name in ("member1", "member2")],
@@ -97,7 +100,7 @@ def sections():
 
 @pytest.fixture
 def stack(project, sections, repository):
-    """A project with a stack file; `write(sections)` changes it."""
+    """A project with a stack file; `write(sections)` rewrites it."""
     (project / "Pulumi.yaml").write_text((repository / "Pulumi.yaml").read_text())
     (project / "stacks").mkdir()
 
@@ -131,7 +134,7 @@ def fleet_of(project):
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A home with the kubeconfigs that the examples name."""
+    """A home folder with the kubeconfigs that the example stacks name."""
     folder = tmp_path / "home" / ".kube"
     folder.mkdir(parents=True)
     names = ("frankfurt", "paris", "edge")
@@ -148,7 +151,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def examples(home, tmp_path, monkeypatch):
-    """A copy of the project with its example stacks, with no cluster anywhere."""
+    """A copy of the project with its example stacks; none of their clusters can be reached."""
     for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(key, raising=False)
     answering(monkeypatch)
@@ -163,7 +166,7 @@ def examples(home, tmp_path, monkeypatch):
 
 @pytest.fixture
 def state_folder(tmp_path, monkeypatch):
-    """A project's folder whose states are files beside it."""
+    """A project folder that keeps its states as files in the folder."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
     (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")

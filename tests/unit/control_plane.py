@@ -1,4 +1,4 @@
-"""Objects of the control plane itself, for the tests that declare some."""
+"""Objects of the control plane itself, for tests of stacks that declare such objects."""
 
 import yaml
 
@@ -9,13 +9,13 @@ AUTOSCALER, REBALANCER = contract.AUTOSCALER, contract.REBALANCER
 
 
 def manifest(text, **spec):
-    """Return an object, with other fields of its spec."""
+    """Return a manifest whose spec is replaced by the given fields."""
     obj = yaml.safe_load(text)
     return {**obj, "spec": {**obj.get("spec", {}), **spec}}
 
 
 def write(folder, **files):
-    """Write manifest files, each of some objects or of a text, and return the section that names them, by group."""
+    """Write manifest files, each with some objects or a text; return the section that lists them by group."""
     section = []
     for name, content in files.items():
         text = content if isinstance(content, str) else yaml.safe_dump_all(content)

@@ -1,4 +1,4 @@
-"""Copies in members as tests make them, and a member that serves them."""
+"""Copies in members, and a fake member that serves them."""
 
 from types import SimpleNamespace
 
@@ -61,7 +61,7 @@ def widget(**spec):
 
 
 class Serving:
-    """A member that has an object and a custom kind's definition; it counts what it is asked."""
+    """A member that has an object and the definition of a custom kind; it counts the requests."""
 
     name = "member1"
 

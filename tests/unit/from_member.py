@@ -1,4 +1,4 @@
-"""A member with what people, servers and controllers put into it, beside a Karmada, on fake API servers."""
+"""A member with objects from users, API servers and controllers, next to a Karmada; all API servers are fakes."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ SELECTOR = {"matchLabels": {"app": "db"}}
 
 
 def web(**spec):
-    """A Deployment with an account, a ConfigMap, a Secret and a priority."""
+    """Return a Deployment with a service account, a ConfigMap, a Secret and a priority."""
     found = pods("web")
     pod = found["spec"]["template"]["spec"]
     pod |= {"serviceAccountName": "web", "priorityClassName": "high", **spec}
@@ -75,7 +75,7 @@ def namespace():
 
 
 def made(obj, *, owner=None, labels=None, annotations=None, **more):
-    """An object with what somebody but its author has put on it."""
+    """Return an object with metadata that somebody other than its author has set."""
     meta = {**obj["metadata"]}
     if owner:
         meta["ownerReferences"] = [{"apiVersion": "v1", "kind": owner, "name": "any", "uid": "1"}]
@@ -107,7 +107,7 @@ BASE = (
 
 @contextmanager
 def fleet_of_fakes(tmp_path, monkeypatch):
-    """A project beside such a member, and one beside it that doesn't answer."""
+    """A project with such a member, and with a second member that doesn't answer."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "of tests")
     monkeypatch.delenv("FLOTILLA_STACK", raising=False)
     shutil.copy(REPOSITORY / "Pulumi.yaml", tmp_path)
@@ -126,7 +126,7 @@ class Fleet:
         self.project, self.karmada, self.member = project, karmada, member
         (project / "karmada.yaml").write_text(karmada.kubeconfig)
         (project / "member1.yaml").write_text(member.kubeconfig)
-        # Another server's address, for two members may not be one cluster.
+        # Two members may not be one cluster, so this server has another address.
         (project / "member2.yaml").write_text(member.kubeconfig.replace(member.server, "http://127.0.0.1:1"))
 
     @property
@@ -134,7 +134,7 @@ class Fleet:
         return self.project / "stacks" / "Pulumi.prod.yaml"
 
     def stack(self, workloads="", *, version="1.18.2", **more):
-        """Write a stack file as a person does."""
+        """Write a stack file with the formatting of a manual edit."""
         self.file.parent.mkdir(exist_ok=True)
         self.file.write_text(STACK.format(version=version, workloads=workloads, salt=CRYPTER.state))
 

@@ -1,6 +1,7 @@
-"""What fuzz tests share: one profile with a seed that is printed, and strategies for texts that people might write.
+"""Helpers of the fuzz tests: one profile with a printed seed, and strategies for texts that users might write.
 
-The examples are the same in every run. `FLOTILLA_FUZZ_SEED=N` and `FLOTILLA_FUZZ_EXAMPLES=N` try others, or more.
+Each run uses the same examples. `FLOTILLA_FUZZ_SEED=N` chooses other examples, `FLOTILLA_FUZZ_EXAMPLES=N` another
+number of them.
 """
 
 import os
@@ -16,7 +17,10 @@ _MORE = int(os.environ.get("FLOTILLA_FUZZ_EXAMPLES", "0"))
 
 
 def fuzz(examples):
-    """Run a test with so many examples, each within five seconds: no hang. A failure's report has the seed."""
+    """Run a test with this number of examples.
+
+    Each example must end within five seconds. The report of a failure has the seed.
+    """
 
     def decorate(test):
         profile = settings(
@@ -58,12 +62,12 @@ ANYTHING = st.recursive(
 
 
 def dumped(value):
-    """Return a value as YAML; what YAML has no word for goes into the text as it is."""
+    """Return a value as YAML; a value that YAML cannot represent is written as its text."""
     return yaml.safe_dump(value, allow_unicode=True)
 
 
 def places(value, path=()):
-    """Yield the paths of all values within a value."""
+    """Yield the path of every value within a value."""
     yield path
     if isinstance(value, dict):
         for key, entry in value.items():
@@ -74,7 +78,7 @@ def places(value, path=()):
 
 
 def replaced(value, path, new):
-    """Return a copy of a value with something else at a path; `REMOVED` takes it away."""
+    """Return a copy of a value in which the value at a path is replaced; `REMOVED` removes it."""
     if not path:
         return new
     step, *rest = path
@@ -95,7 +99,7 @@ REMOVED = object()
 
 
 def mutated(*valid):
-    """Return valid documents with something else, or nothing, at one to three places."""
+    """Draw valid documents in which one to three values are replaced or removed."""
 
     @st.composite
     def mutation(draw):
@@ -110,20 +114,20 @@ def mutated(*valid):
 
 
 def workloads():
-    """Return workloads of a stack file: with every key of placement, policy and overrides, and with changes."""
+    """Draw mutated workloads of a stack file; together they have every key of placement, policy and overrides."""
     whole = [{"image": "web:1", **workload} for workload in WORKLOADS]
     return st.sampled_from(whole) | mutated(*whole) | st.tuples(*[st.sampled_from(whole)] * 2).map(_merged)
 
 
 def _merged(two):
-    """Return one workload with the keys of both, also within the placement."""
+    """Return one workload with the keys of both workloads, also within the placement."""
     first, second = two
     return {**first, **second, "placement": {**first["placement"], **second["placement"]}}
 
 
 @st.composite
 def damaged(draw, text):
-    """Return a text with a piece cut out, doubled, or put in."""
+    """Draw a text with a piece removed, duplicated or inserted."""
     start = draw(st.integers(0, len(text)))
     end = draw(st.integers(start, min(len(text), start + 40)))
     piece = draw(WORDS | st.text(max_size=6) | st.just(text[start:end] * 2))

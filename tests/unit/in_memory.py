@@ -1,4 +1,7 @@
-"""The whole program on the embedded engine, on clusters that are a dict: what is written, by which kubeconfig."""
+"""The whole program on the embedded engine, with clusters that are kept in a dict.
+
+The provider notes every write and the kubeconfig that it used.
+"""
 
 import base64
 import copy
@@ -28,7 +31,7 @@ from tests.unit.conftest import answering
 
 
 class World:
-    """Every cluster's objects, by the provider's name and the object."""
+    """The objects of every cluster, by the provider's name and the object."""
 
     def __init__(self):
         self.objects = {}
@@ -42,12 +45,12 @@ class World:
         return _Provider(self, name_of(urn), str(inputs.get("kubeconfig")))
 
     def of(self, kind, name=None):
-        """Objects of a kind by their names, of whatever cluster; or one of them."""
+        """Return objects of a kind by name, from any cluster; with a name, return that object."""
         found = {ref.name: obj for (_, ref), obj in self.objects.items() if ref.kind == kind}
         return found if name is None else found[name]
 
     def since(self):
-        """What was written since the last look: names of objects with the servers that got them."""
+        """Return the writes since the last call: names of objects with the servers that got them."""
         found, self.writes = self.writes, []
         return {(name, server) for _, server, name in found}
 
@@ -109,7 +112,7 @@ class _Provider:
 
 @pytest.fixture
 def world(monkeypatch):
-    """Clusters that are a dict: every wait ends at once."""
+    """Clusters in a dict, where every wait ends at once."""
     made = World()
     monkeypatch.setattr(registry, "_kubernetes", made.provider)
     moving = (rollout.RolloutProvider, move.MoveProvider)
@@ -121,7 +124,7 @@ def world(monkeypatch):
         monkeypatch.setattr(provider, "read", lambda _, id_, props: ReadResult(id_, dict(props)))
     for provider in (membership.MembershipProvider, withdrawal.WithdrawalProvider, EndProvider):
         monkeypatch.setattr(provider, "delete", lambda *_: None)
-    monkeypatch.setattr(crypto, "_ITERATIONS", 1000)  # a million rounds protect people, not tests
+    monkeypatch.setattr(crypto, "_ITERATIONS", 1000)  # the real number of rounds (a million) is not needed in tests
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
     monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
     answering(monkeypatch)
@@ -130,7 +133,7 @@ def world(monkeypatch):
 
 @pytest.fixture
 def run(world, stack, project, capsys):
-    """Run a verb on the stack `dev` and return its document."""
+    """Run a verb on the stack `dev` and return its JSON document."""
     shutil.copy(REPOSITORY / "__main__.py", project / "__main__.py")
 
     def run(verb, *words, expect=0, engine="embedded"):
@@ -166,7 +169,7 @@ def deployment(name, image_, namespace="default"):
 
 
 def stored(world):
-    """What every cluster has, without what its server has made up."""
+    """Return the objects of every cluster, without fields that the API server generates."""
     found = copy.deepcopy(world.objects)
     for one in found.values():
         one["metadata"].pop("uid")
@@ -175,7 +178,7 @@ def stored(world):
 
 @pytest.fixture
 def two(run, stack, sections):
-    """A stack whose second update is the one that went wrong."""
+    """A stack whose second update went wrong."""
     run("up", "--yes")
     stack(changed(sections, image="nginx:broken"))
     run("up", "--yes")
@@ -191,7 +194,7 @@ def entries(project, form="history"):
 
 @pytest.fixture
 def kill(monkeypatch, run, world):
-    """Run a verb that is killed at the write of an object, which the files show only by a missing entry."""
+    """Run a verb that is killed at the write of an object; the state files then lack only the entry of this update."""
 
     def kill(verb, name, *, note=True):
         with monkeypatch.context() as patch:

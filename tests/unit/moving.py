@@ -1,4 +1,4 @@
-"""A control plane in which workloads move: policies are acted on as Karmada does, at once, and every write is kept."""
+"""A control plane in which workloads move. It acts on policies at once, as Karmada does, and records every write."""
 
 import copy
 
@@ -15,7 +15,7 @@ CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web", "
 
 
 def owned(obj, manager=MANAGER, operation="Apply", **fields):
-    """An object of whose spec, or data, a manager has written everything."""
+    """Return an object whose spec, or data, is owned by one field manager."""
     content = {f"f:{key}": tree(value) for key, value in obj.items() if key in ("spec", "data")}
     entry = {"manager": manager, "operation": operation, "fieldsV1": {**content, **fields}}
     return {**obj, "metadata": {**obj["metadata"], "managedFields": [entry]}}
@@ -33,7 +33,7 @@ def policy(placement, *templates, name="web", **spec):
 
 
 class MovingPlane(Plane):
-    """Holds one workload; `healthy` says which clusters' copies get healthy, `dead` which don't answer."""
+    """Holds one workload. `healthy` names the clusters whose copies become healthy, `dead` those that don't answer."""
 
     def __init__(self, placement, *templates, names="abc", healthy=None, dead=(), scheduler=None, **spec):
         self.templates = templates or (web(replicas=4),)
@@ -128,7 +128,7 @@ class MovingPlane(Plane):
         return obj["kind"] == "Work" and ref_of(obj["spec"]["workload"]["manifests"][0]) == ref_of(template)
 
     def shares(self, template):
-        """Where a template is scheduled, with its replicas."""
+        """Return the clusters to which a template is scheduled, with its replicas."""
         name = f"{template['metadata']['name']}-{template['kind'].lower()}"
         found = self.objects.get(ObjectRef("work.karmada.io/v1alpha2", "ResourceBinding", name, "default"))
         return {c["name"]: c.get("replicas") for c in found["spec"]["clusters"]} if found else {}

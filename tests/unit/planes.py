@@ -1,4 +1,4 @@
-"""A control plane made of plain objects: it answers reads as an API server does, and counts them."""
+"""A control plane made of plain objects. It answers reads as an API server does, and counts them."""
 
 import copy
 import re
@@ -15,13 +15,13 @@ POLICY_ID = "propagationpolicy.karmada.io/permanent-id"
 EVERYWHERE = {"clusterAffinity": {}, "replicaScheduling": {"replicaSchedulingType": "Duplicated"}}
 
 
-def looked(check, connection):
-    """Return what a rollout's check says of a control plane that is read once."""
+def check_once(check, connection):
+    """Return the result of a rollout's check after one read of the control plane."""
     return check.progress(read_for(connection, check.objects))
 
 
 class Plane:
-    """Holds objects. `failing` has errors by reference, which a read of that object raises."""
+    """Holds objects. `failing` maps references to errors; a read of such an object raises its error."""
 
     name = "karmada"
 
@@ -80,14 +80,14 @@ def cluster(name, *, ready=True):
 
 
 def live(declared, *, claimed=True):
-    """Return a template as it is once Karmada has seen it."""
+    """Return a template as it is stored once Karmada has processed it."""
     meta = declared["metadata"]
     labels = {**(meta.get("labels") or {}), **({POLICY_ID: "policy"} if claimed else {})}
     return {**declared, "metadata": {**meta, "uid": f"uid-{meta['name']}", "generation": 1, "labels": labels}}
 
 
 def binding(declared, clusters, *, placement=EVERYWHERE, healthy=None, **status):
-    """Return the binding of a template that is scheduled to clusters, and reported healthy by them or by some."""
+    """Return the binding of a template that is scheduled to clusters; all or some of them report it healthy."""
     meta, replicas = declared["metadata"], (declared.get("spec") or {}).get("replicas")
     share = {} if replicas is None else {"replicas": replicas}
     reports = [
@@ -130,7 +130,7 @@ def work(manifest, member, *, identity="", applied="True", message="", **spec):
 
 
 def done(templates, members):
-    """Return everything that is there once templates run on members."""
+    """Return all objects of the control plane once the templates run on the members."""
     names = [f"m{number}" for number in range(members)]
     declared = [web(f"web-{number}") for number in range(templates)]
     return declared, [
@@ -142,7 +142,7 @@ def done(templates, members):
 
 
 class Answers:
-    """A control plane with some objects, by kind."""
+    """A control plane with objects by kind."""
 
     def __init__(self, *objects):
         self.objects = objects

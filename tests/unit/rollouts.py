@@ -1,4 +1,4 @@
-"""A workload, its members, placements and bindings for the tests of rollouts."""
+"""A workload with its members, placements and bindings, for the tests of rollouts."""
 
 from components.rollout import RolloutProvider
 from flotilla.karmada.propagation import deployment
@@ -82,7 +82,7 @@ def changes(olds, news):
 
 
 def check_in_state(workload, *objects):
-    """What a state with a workload of these objects, policies among them, says that the workload is to be."""
+    """Return what a state says about how this workload is checked; the state has these objects and policies."""
     component = "flotilla:index:PropagatedWorkload"
     resources = [
         ResourceState(

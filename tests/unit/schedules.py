@@ -1,4 +1,4 @@
-"""What tests of scheduling ask: clusters, templates and placements, and the answers."""
+"""Clusters, templates and placements for the tests of scheduling, and helpers that read the results."""
 
 from flotilla.karmada.scheduling import (
     Capacity,
@@ -15,7 +15,7 @@ NEW, OLD = Scheduler(Version(1, 18)), Scheduler(Version(1, 10))
 DIVIDED = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted"}
 DYNAMIC = {**DIVIDED, "weightPreference": {"dynamicWeight": "AvailableReplicas"}}
 AGGREGATED = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Aggregated"}
-# The hash of the first is even, so that ties go to the first name; that of the second is odd.
+# The hash of the first UID is even, so ties go to the first name; the hash of the second UID is odd.
 UPWARDS, DOWNWARDS = "1", "2"
 
 

@@ -1,4 +1,4 @@
-"""Giving a member up: nothing of it stays, in the control plane or in the state, and nothing else goes."""
+"""`flotilla abandon`: the member is removed from the control plane and from the state, and nothing else is removed."""
 
 from http import HTTPStatus
 
@@ -30,7 +30,7 @@ def namespace(name, provider, **more):
 
 
 def state():
-    """Return a state with a member, of which a creation broke off."""
+    """Return a state with a member, one of whose creations was interrupted."""
     known = namespace("known", KARMADA, id="known", outputs={"metadata": {"uid": "7"}})
     resources = (
         ResourceState(KARMADA, custom=True, type="pulumi:providers:kubernetes", id="1"),
@@ -50,7 +50,7 @@ class Stack:
         return self._snapshot
 
 
-def test_what_had_begun_with_a_member_is_given_up_with_it(monkeypatch):
+def test_abandon_removes_pending_operations_of_the_member(monkeypatch):
     monkeypatch.setattr(abandoning, "embedded_stack", lambda _setting: Stack(state()))
     monkeypatch.setattr(abandoning, "_why_gone", lambda *_: "no answer")
     monkeypatch.setattr(abandoning, "control_plane_of", lambda *_: None)
@@ -61,12 +61,14 @@ def test_what_had_begun_with_a_member_is_given_up_with_it(monkeypatch):
     assert plan.uids == {ObjectRef("v1", "Namespace", "known"): "7"}
     left = without(state(), set(plan.urns))
     assert [r.urn for r in left.resources] == [KARMADA]
-    (sent,) = left.pending  # the control plane answers: the next run finds out whether it is there, and deletes it
+    (sent,) = (
+        left.pending
+    )  # the control plane answers, so the next run finds out whether the object exists and deletes it
     assert (sent.resource.name, sent.resource.parent) == ("sent", "")
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_the_provider_of_a_creation_that_is_not_settled_stays(dry_run):
+def test_provider_of_an_unsettled_creation_is_kept(dry_run):
     run = Deployment("s", "p", Snapshot(state().resources, state().pending[:1]), Options(dry_run=dry_run))
     run.registry.provider = lambda *_: pytest.fail("nobody is asked")
     known = state().resources[-1]
@@ -79,7 +81,7 @@ def test_the_provider_of_a_creation_that_is_not_settled_stays(dry_run):
 
 
 class ControlPlane:
-    """Has Works of a member whose Cluster is gone; they change while one looks."""
+    """Has Works of a member whose Cluster is deleted. They change between reads."""
 
     def __init__(self):
         self.finalizers = [WORK_FINALIZER, "other/finalizer"]
@@ -103,7 +105,7 @@ class ControlPlane:
         self.finalizers = body["metadata"]["finalizers"]
 
 
-def test_works_of_a_cluster_that_is_gone_already_go_too():
+def test_works_of_a_deleted_cluster_are_removed_too():
     control_plane = ControlPlane()
     remove_cluster(control_plane, "member1", "")
     assert control_plane.deleted == ["w"]

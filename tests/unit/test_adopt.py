@@ -1,5 +1,5 @@
-"""What the program declares for a stack that was written from a fleet is what is there: object by object."""
-# ruff: noqa: F811 - the fixture of the program comes from the tests of components
+"""A stack that was written from a fleet declares the same objects as the fleet has."""
+# ruff: noqa: F811 - the program's fixture is imported from the tests of components
 
 import json
 
@@ -11,9 +11,9 @@ from tests.unit.adopting import (
     TAG,
     TO_FIRST,
     Adoption,
-    as_there,
     cluster,
     clusters_of,
+    comparable,
     found_of,
     in_karmada,
     live,
@@ -62,10 +62,10 @@ MEMBERS = [
 
 @pytest.fixture
 def declare(run, project, monkeypatch):
-    """Run the program on a fleet of three members; return what it declares in the control plane, and the Clusters."""
+    """Run the program on a fleet of three members; return the objects of the control plane, and the Clusters."""
     (project / "member3.yaml").write_text((project / "member2.yaml").read_text().replace("127.0.0.1:3", "127.0.0.1:4"))
 
-    monkeypatch.setattr(needs, "ask", lambda *_args, **_more: None)  # no control plane is there to be asked
+    monkeypatch.setattr(needs, "ask", lambda *_args, **_more: None)  # there is no control plane to ask
 
     def declare(sections):
         registered = run(sections)
@@ -80,8 +80,8 @@ def stack(project, *workloads, version=NEWEST, **more):
     return {"controlPlane": control_plane, "members": members, "workloads": list(workloads), **more}
 
 
-def same_again(declare, project, before, clusters, *, version=NEWEST, **found):
-    """Adopt what is declared, once it runs, and expect the same to be declared again."""
+def assert_adoption_declares_the_same(declare, project, before, clusters, *, version=NEWEST, **found):
+    """Adopt the objects that a stack declares, once they run, and check that the adopted stack declares the same."""
     adoption = Adoption(project, found_of(live(before.values(), version=version), clusters, **found), version=version)
     after, clusters_after = declare(adoption.absolute())
     for key, obj in before.items():
@@ -94,18 +94,18 @@ def same_again(declare, project, before, clusters, *, version=NEWEST, **found):
 
 
 @pytest.mark.parametrize("version", ["1.10", NEWEST])
-def test_a_stack_of_every_key_is_declared_again_in_short_form(declare, project, version):
+def test_stack_with_every_key_is_adopted_in_short_form(declare, project, version):
     workloads = [with_both_zones(one) for one in workloads_for(version)]
     before, clusters = declare(stack(project, *workloads, version=version))
-    adoption = same_again(declare, project, before, clusters, version=version)
+    adoption = assert_adoption_declares_the_same(declare, project, before, clusters, version=version)
     assert set(adoption.workloads) == {one["name"] for one in workloads}
-    # Overrides of single objects are policies of their own, which nothing reads back.
+    # Overrides of single objects become policies of their own; adoption does not read them back into overrides.
     assert [name for name, one in adoption.workloads.items() if "placement" not in one] == ["aimed"]
     assert adoption.left_out == {}
     assert adoption.workloads["named"]["placement"] == {"clusters": ["member1"], "exclude": ["member2"]}
 
 
-def test_policies_of_any_form_and_objects_of_the_control_plane_are_declared_as_they_are(declare, project, monkeypatch):
+def test_policies_of_any_form_and_control_plane_objects_are_adopted_unchanged(declare, project, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(["flotilla:workloads"]))
     web, db, login = pods("web"), pods("db", namespace="back"), secret("login", {"password": "hunter2"})
     quota = own("FederatedResourceQuota", "policy.karmada.io/v1alpha1", "limits", spec={"overall": {"cpu": "10"}})
@@ -123,7 +123,7 @@ def test_policies_of_any_form_and_objects_of_the_control_plane_are_declared_as_t
     clusters = [cluster("member1"), cluster("member2")]
     adoption = Adoption(project, found_of(there, clusters))
     declared, _ = declare(adoption.absolute())
-    assert as_there(declared.values()) == as_there(there)
+    assert comparable(declared.values()) == comparable(there)
     assert {name: sorted(one) for name, one in adoption.workloads.items()} == {
         "back": ["manifests", "name", "namespace", "policies"],
         "front": ["manifests", "name", "namespace", "policies", "secrets"],

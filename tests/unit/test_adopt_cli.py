@@ -1,4 +1,4 @@
-"""The verb `adopt` on a control plane that answers: it reads, writes files, and overwrites none."""
+"""`flotilla adopt` on a control plane that answers: it only reads, writes files, and overwrites no file."""
 
 import base64
 import json
@@ -52,7 +52,7 @@ def join_objects():
 
 @pytest.fixture
 def fleet(tmp_path, monkeypatch):
-    """A control plane with one member that answers and one whose kubeconfig nobody has."""
+    """A control plane with one member that answers and one member without a kubeconfig."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "of tests")
     monkeypatch.delenv("FLOTILLA_STACK", raising=False)
     shutil.copy(REPOSITORY / "Pulumi.yaml", tmp_path)
@@ -85,7 +85,7 @@ class Fleet:
         return yaml.safe_load((self.project / "stacks" / "Pulumi.prod.yaml").read_text())
 
 
-def test_the_written_stack_is_valid_and_nothing_but_reads_was_asked(fleet, capsys):
+def test_written_stack_is_valid_and_adopt_sends_only_reads(fleet, capsys):
     assert fleet.with_member() == 0
     said = capsys.readouterr().out
     assert "declares 1 member, 2 workloads with 3 objects, 1 object of the control plane" in said
@@ -99,7 +99,7 @@ def test_the_written_stack_is_valid_and_nothing_but_reads_was_asked(fleet, capsy
     assert "hunter2" not in "".join(file.read_text() for file in fleet.project.rglob("*.yaml"))
 
 
-def test_nothing_that_is_there_is_overwritten(fleet, capsys):
+def test_adopt_overwrites_no_existing_file(fleet, capsys):
     assert fleet.run() == 0
     before = (fleet.project / "stacks" / "Pulumi.prod.yaml").read_text()
     assert fleet.run() == 2
@@ -121,7 +121,7 @@ def test_a_dry_run_prints_the_stack_file_and_writes_nothing(fleet, capsys):
     assert sorted(fleet.project.rglob("*")) == before
 
 
-def test_machines_get_one_document(fleet, capsys):
+def test_json_output_is_one_document(fleet, capsys):
     assert fleet.run("--json", "-n", "shop") == 0
     document = json.loads(capsys.readouterr().out)
     assert document["version"] == 1
@@ -135,7 +135,7 @@ def test_machines_get_one_document(fleet, capsys):
     assert {"leftOut", "findings", "notes"} <= document.keys()
 
 
-def test_another_stacks_members_are_named_and_not_declared(fleet):
+def test_member_of_another_stack_is_reported_and_not_declared(fleet):
     assert fleet.with_member() == 0
     more = ["--karmada-kubeconfig", str(fleet.project / "karmada.yaml"), "--members-from", "prod"]
     assert main(["adopt", "-C", str(fleet.project), "-s", "part", "--policy", "db", *more]) == 0
@@ -146,7 +146,7 @@ def test_another_stacks_members_are_named_and_not_declared(fleet):
     assert main(["validate", "-C", str(fleet.project), "-s", "part"]) == 0
 
 
-def test_a_kubeconfig_of_another_cluster_is_not_taken(fleet):
+def test_kubeconfig_of_another_cluster_is_refused(fleet):
     assert fleet.run("--member-kubeconfig", f"member1={fleet.project / 'karmada.yaml'}", "--json") == 0
     assert fleet.stack["config"]["flotilla:members"][0]["kubeconfig"] == "kubeconfigs/member1.yaml"
 
@@ -163,20 +163,20 @@ def test_a_kubeconfig_of_another_cluster_is_not_taken(fleet):
         (["--members-from", "../x"], "is not a stack name"),
     ],
 )
-def test_wrong_arguments_are_refused_before_anything_is_written(fleet, capsys, arguments, said):
+def test_invalid_arguments_are_refused_before_any_file_is_written(fleet, capsys, arguments, said):
     assert fleet.run(*arguments) == 2
     assert said in capsys.readouterr().err
     assert not (fleet.project / "adopted").exists()
     assert not (fleet.project / "stacks").exists()
 
 
-def half_a_join(*secrets):
+def interrupted_join(*secrets):
     return [own("Secret", "v1", name, namespace="karmada-cluster", data={}) for name in secrets]
 
 
-def test_a_join_that_broke_off_is_known_by_its_secrets_or_by_the_account_in_the_member(fleet, capsys):
-    """Its member could not be named: "the control plane has no such Cluster"."""
-    for secret_ in half_a_join("member2", "member2-impersonator", "else"):
+def test_interrupted_join_is_found_by_its_secrets_or_by_its_account_in_the_member(fleet, capsys):
+    """Regression: the member of an interrupted join could not be given: "the control plane has no such Cluster"."""
+    for secret_ in interrupted_join("member2", "member2-impersonator", "else"):
         fleet.karmada.put(secret_)
     assert fleet.run("--dry-run", "--json") == 0
     found = json.loads(capsys.readouterr().out)["findings"]

@@ -1,4 +1,7 @@
-"""Replicas that Karmada divided when a member was not Ready: `up --adopt` waited for another one until its timeout."""
+"""Replicas that Karmada divided while a member was not Ready.
+
+Regression: `up --adopt` waited until its timeout for another division.
+"""
 
 import pytest
 
@@ -32,7 +35,7 @@ def findings(bound, version=NEWEST):
     return [(one.rule, one.what, one.message) for one in stale_divisions(found, [pods("api")], version)]
 
 
-def test_a_division_of_before_a_member_was_ready_is_found():
+def test_division_made_before_a_member_was_ready_is_found():
     ((rule, what, message),) = findings(binding({"a": 5}, replicaScheduling=DIVIDED))
     assert (rule, what) == ("division-outdated", "Deployment shop/api")
     assert "divided it as a 5, and would divide it as a 3, b 2 now" in message
@@ -47,5 +50,5 @@ def test_a_division_of_before_a_member_was_ready_is_found():
         (binding({"a": 5}, replicaScheduling=DIVIDED), None),
     ],
 )
-def test_what_is_divided_as_planned_or_not_at_all_is_no_finding(bound, version):
+def test_division_as_planned_or_no_division_is_no_finding(bound, version):
     assert findings(bound, version) == []

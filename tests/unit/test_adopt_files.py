@@ -1,4 +1,4 @@
-"""What is read of an API server that refuses some of it, and the files that are written: their text, all or none."""
+"""Reading an API server that refuses some requests, and the files that adoption writes: all of them, or none."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -25,7 +25,7 @@ VALUES = st.recursive(
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=3), min_size=1, max_size=3))
-def test_whatever_is_written_is_read_as_the_same(documents):
+def test_written_yaml_is_read_back_as_the_same_value(documents):
     assert yaml.load_all(document_text(documents)) == documents
 
 
@@ -34,7 +34,7 @@ def test_long_texts_stay_readable():
 
 
 class Guarded(Plane):
-    """A control plane that refuses to list one kind."""
+    """A control plane that refuses the list of one kind."""
 
     refused = "ConfigMap"
 
@@ -44,7 +44,7 @@ class Guarded(Plane):
         return super().list(api_version, kind, **scope)
 
 
-def test_a_kind_that_may_not_be_listed_is_in_the_report_and_all_others_are_read():
+def test_kind_that_may_not_be_listed_is_reported_and_other_kinds_are_read():
     web = pods("web")
     plane = Guarded(*live([web, policy("PropagationPolicy", "web", [web])]), cluster("member1"))
     found = read_control_plane(plane)
@@ -53,10 +53,8 @@ def test_a_kind_that_may_not_be_listed_is_in_the_report_and_all_others_are_read(
 
 
 @pytest.mark.parametrize(("refused", "single"), [("", 0), ("Secret", 2)])
-def test_credentials_of_members_are_taken_of_the_listed_secrets_and_read_one_by_one_where_no_list_is_allowed(
-    refused, single
-):
-    """Each member's Secret was read once more, one after the other, though all of them had been listed."""
+def test_member_credentials_come_from_the_listed_secrets_or_from_single_reads_where_lists_are_refused(refused, single):
+    """Regression: the Secret of each member was read again, one after the other, though all Secrets had been listed."""
     clusters = [cluster(name) for name in ("member1", "member2")]
     for one in clusters:
         one["spec"]["secretRef"] = {"namespace": "karmada-cluster", "name": one["metadata"]["name"]}
@@ -67,7 +65,7 @@ def test_credentials_of_members_are_taken_of_the_listed_secrets_and_read_one_by_
     assert plane.asked["find", "Secret"] == single
 
 
-def test_an_object_that_is_served_in_two_versions_is_read_once():
+def test_object_that_is_served_in_two_versions_is_read_once():
     web = pods("web")
     older = {**web, "apiVersion": "apps/v1beta1"}
     selectors = [{"apiVersion": "apps/v1beta1", "kind": "Deployment"}, {"apiVersion": "apps/v1", "kind": "Deployment"}]
@@ -75,7 +73,7 @@ def test_an_object_that_is_served_in_two_versions_is_read_once():
     assert len(found.templates) == 1
 
 
-def test_where_the_stack_file_cannot_be_written_no_manifest_is_left(tmp_path):
+def test_no_manifest_is_left_where_the_stack_file_cannot_be_written(tmp_path):
     (tmp_path / "stacks").write_text("a file in the folder's place")
     with pytest.raises(FlotillaError, match="nothing was written"):
         write(

@@ -1,4 +1,4 @@
-"""`adopt --from-member`: what runs in a member without Karmada becomes workloads of a stack."""
+"""`adopt --from-member`: objects that run in a member without Karmada become workloads of a stack."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ import yaml
 
 from flotilla.kube.secrecy import LAST_APPLIED
 from flotilla.state.crypto import PassphraseCrypter
-from tests.unit.adopting import CRYPTER, opened, own, pods, secret
+from tests.unit.adopting import CRYPTER, decrypted, own, pods, secret
 from tests.unit.from_member import (
     HIGH,
     OTHER,
@@ -35,7 +35,7 @@ def fleet(tmp_path, monkeypatch):
         yield found
 
 
-def test_what_people_wrote_stays_and_what_servers_set_is_left_out(fleet):
+def test_fields_of_users_are_kept_and_fields_of_servers_are_left_out(fleet):
     fleet.member.put(service())
     fleet.stack()
     fleet.run("--namespace", "shop")
@@ -48,7 +48,7 @@ def test_what_people_wrote_stays_and_what_servers_set_is_left_out(fleet):
     assert "hunter2" not in "".join(file.read_text() for file in fleet.project.rglob("*.yaml"))
 
 
-def test_what_the_server_filled_in_of_an_applied_object_is_left_out(fleet):
+def test_fields_that_the_server_set_in_an_applied_object_are_left_out(fleet):
     live = made(web(serviceAccount="web", dnsPolicy="ClusterFirst"), annotations={LAST_APPLIED: json.dumps(web())})
     live["spec"] = {**live["spec"], "revisionHistoryLimit": 10, "replicas": 3}
     fleet.member.put(live)
@@ -57,17 +57,17 @@ def test_what_the_server_filled_in_of_an_applied_object_is_left_out(fleet):
     assert fleet.manifests("shop")["deployment-web.yaml"] == {**web(), "spec": {**web()["spec"], "replicas": 3}}
 
 
-def test_secrets_are_encrypted_for_the_stack_with_the_salt_that_it_has_or_gets(fleet):
+def test_secrets_are_encrypted_with_the_existing_salt_or_a_new_one(fleet):
     fleet.stack()
     fleet.run("--namespace", "shop")
-    assert opened(fleet.workloads["shop"]["secrets"]) == [{"name": "login", "stringData": {"password": "hunter2"}}]
+    assert decrypted(fleet.workloads["shop"]["secrets"]) == [{"name": "login", "stringData": {"password": "hunter2"}}]
     assert fleet.file.read_text().count("encryptionsalt") == 1
     shutil.rmtree(fleet.project / "adopted")
     fleet.stack()
     fleet.file.write_text(fleet.file.read_text().replace(f"encryptionsalt: {CRYPTER.state}\n", ""))
     fleet.run("--namespace", "shop")
     crypter = PassphraseCrypter("of tests", yaml.safe_load(fleet.file.read_text())["encryptionsalt"])
-    assert opened(fleet.workloads["shop"]["secrets"], crypter) == [
+    assert decrypted(fleet.workloads["shop"]["secrets"], crypter) == [
         {"name": "login", "stringData": {"password": "hunter2"}}
     ]
 
@@ -80,7 +80,7 @@ def test_without_a_passphrase_secrets_are_left_out(fleet, monkeypatch, capsys):
     assert "secrets" not in fleet.workloads["shop"]
 
 
-def test_what_controllers_karmada_and_tools_made_is_left_out(fleet, capsys):
+def test_objects_of_controllers_karmada_and_tools_are_left_out(fleet, capsys):
     for obj in (
         made(own("ReplicaSet", "apps/v1", "web-1", spec={}), owner="Deployment"),
         made(own("Pod", "v1", "web-1-a", spec={}), owner="ReplicaSet"),
@@ -130,7 +130,7 @@ def test_what_controllers_karmada_and_tools_made_is_left_out(fleet, capsys):
     fleet.validate()
 
 
-def test_a_helm_release_and_other_controllers_are_named(fleet, capsys):
+def test_objects_of_a_helm_release_or_another_controller_are_reported(fleet, capsys):
     release = {"annotations": {"meta.helm.sh/release-name": "front"}}
     fleet.member.put(made(web(), **release))
     fleet.member.put(made(settings(), labels={"argocd.argoproj.io/instance": "front-app"}, **release))
@@ -141,7 +141,7 @@ def test_a_helm_release_and_other_controllers_are_named(fleet, capsys):
     assert rules(said) == {("applied-by-others", "ConfigMap shop/settings")}
 
 
-def test_the_shared_part_stays_when_it_is_removed(fleet, capsys):
+def test_shared_workload_is_kept_on_removal(fleet, capsys):
     for obj in (
         bound("ClusterRoleBinding", "web-reads", "ClusterRole/web-reads", SUBJECT),
         bound("ClusterRoleBinding", "both", "ClusterRole/both", SUBJECT, {**SUBJECT, "namespace": "back"}),
@@ -176,7 +176,7 @@ def test_the_shared_part_stays_when_it_is_removed(fleet, capsys):
     fleet.validate()
 
 
-def test_before_keep_the_shared_part_is_reported(fleet, capsys):
+def test_shared_workload_is_reported_for_a_karmada_without_keep(fleet, capsys):
     fleet.stack(version="1.10.7")
     fleet.run("--namespace", "shop", "--json")
     assert "onRemoval" not in fleet.workloads["shop-shared"]
@@ -184,7 +184,7 @@ def test_before_keep_the_shared_part_is_reported(fleet, capsys):
     fleet.validate()
 
 
-def test_a_stack_that_names_no_version_gets_the_shared_part_all_the_same(fleet, capsys):
+def test_stack_without_a_karmada_version_gets_the_shared_workload(fleet, capsys):
     fleet.stack()
     fleet.file.write_text(fleet.file.read_text().replace(", version: 1.18.2", ""))
     fleet.run("--namespace", "shop", "--json")
@@ -194,7 +194,7 @@ def test_a_stack_that_names_no_version_gets_the_shared_part_all_the_same(fleet, 
     fleet.validate()
 
 
-def test_a_kind_that_the_control_plane_cannot_take_is_reported(fleet, capsys):
+def test_kind_that_the_control_plane_does_not_serve_is_reported(fleet, capsys):
     fleet.member.put(own("Widget", "example.com/v1", "one", spec={}))
     fleet.stack()
     fleet.run("--namespace", "shop", "--json")
@@ -206,7 +206,7 @@ def test_a_kind_that_the_control_plane_cannot_take_is_reported(fleet, capsys):
     assert "needs a webhook" in left(document(capsys))["Widget shop/one"]
 
 
-def test_an_autoscaler_keeps_the_replicas_of_its_deployment(fleet, capsys):
+def test_deployment_with_an_autoscaler_keeps_its_replicas(fleet, capsys):
     fleet.member.put(scaler("web", "Deployment"))
     fleet.member.put(database())
     fleet.member.put(scaler("db", "StatefulSet"))
@@ -219,7 +219,7 @@ def test_an_autoscaler_keeps_the_replicas_of_its_deployment(fleet, capsys):
     assert ("two-owners", "StatefulSet shop/db") in rules(said)
 
 
-def test_one_object_brings_what_it_needs_and_nothing_else(fleet, capsys):
+def test_single_object_is_adopted_with_its_dependencies_only(fleet, capsys):
     for obj in (
         service(),
         pods("other"),
@@ -244,7 +244,7 @@ def test_one_object_brings_what_it_needs_and_nothing_else(fleet, capsys):
     fleet.validate()
 
 
-def test_several_namespaces_are_workloads_with_one_shared_part(fleet):
+def test_several_namespaces_become_workloads_with_one_shared_workload(fleet):
     fleet.member.put(own("Namespace", "v1", "default", namespace=None))
     fleet.member.put(pods("lone", namespace="default"))
     fleet.stack()
@@ -254,14 +254,14 @@ def test_several_namespaces_are_workloads_with_one_shared_part(fleet):
     fleet.validate()
 
 
-def test_labels_choose_and_the_workload_can_be_named(fleet):
+def test_objects_are_chosen_by_labels_and_the_workload_name_can_be_given(fleet):
     fleet.member.put(pods("other"))
     fleet.stack()
     fleet.run("--namespace", "shop", "--selector", "app=other", "--workload", "side")
     assert set(fleet.manifests("side")) == {"deployment-other.yaml"}
 
 
-def test_missing_needs_and_those_of_other_namespaces_are_reported(fleet, capsys):
+def test_dependencies_that_are_missing_or_in_other_namespaces_are_reported(fleet, capsys):
     fleet.member.take("v1", "ConfigMap", "settings", "shop")
     fleet.member.put(own("ConfigMap", "v1", "urls", data={"db": "postgres://main.data.svc.cluster.local/x"}))
     fleet.stack()
@@ -271,7 +271,7 @@ def test_missing_needs_and_those_of_other_namespaces_are_reported(fleet, capsys)
     assert "ConfigMap shop/urls needs it" in left(said)["Service data/main"]
 
 
-def test_what_karmada_sends_there_already_is_not_missing(fleet, capsys):
+def test_dependency_that_karmada_sends_already_is_not_missing(fleet, capsys):
     fleet.member.put(made(settings(), labels={"karmada.io/managed": "true"}))
     fleet.stack()
     fleet.run("--namespace", "shop", "--json")
@@ -279,7 +279,7 @@ def test_what_karmada_sends_there_already_is_not_missing(fleet, capsys):
     assert "configmap-settings.yaml" not in fleet.manifests("shop")
 
 
-def test_rights_of_the_account_that_every_namespace_has_go_along(fleet):
+def test_rights_of_the_default_account_are_adopted(fleet):
     fleet.member.put(bound("ClusterRoleBinding", "all", "ClusterRole/all", {**SUBJECT, "name": "default"}))
     fleet.member.put(role("all"))
     fleet.stack()
@@ -287,7 +287,7 @@ def test_rights_of_the_account_that_every_namespace_has_go_along(fleet):
     assert {"clusterrole-all.yaml", "clusterrolebinding-all.yaml"} <= set(fleet.manifests("shop-shared"))
 
 
-def test_what_the_stack_or_the_control_plane_has_already_is_left_out(fleet, capsys):
+def test_objects_that_the_stack_or_the_control_plane_has_are_left_out(fleet, capsys):
     fleet.karmada.put(own("ConfigMap", "v1", "settings", data={}))
     fleet.karmada.put(own("Namespace", "v1", "shop", namespace=None))
     fleet.karmada.put(HIGH)
@@ -300,7 +300,7 @@ def test_what_the_stack_or_the_control_plane_has_already_is_left_out(fleet, caps
     fleet.validate()
 
 
-def test_a_kind_that_may_not_be_read_is_one_line(fleet, capsys):
+def test_kind_that_may_not_be_read_is_reported_in_one_line(fleet, capsys):
     fleet.member.forbidden |= {"Secret"}
     fleet.stack()
     fleet.run("--namespace", "shop", "--json")
@@ -309,7 +309,7 @@ def test_a_kind_that_may_not_be_read_is_one_line(fleet, capsys):
     assert "deployment-web.yaml" in fleet.manifests("shop")
 
 
-def test_a_control_plane_that_does_not_answer_is_a_note(fleet, capsys):
+def test_control_plane_that_does_not_answer_is_reported(fleet, capsys):
     fleet.stack(OTHER)
     (fleet.project / "karmada.yaml").write_text(
         fleet.karmada.kubeconfig.replace(fleet.karmada.server, "http://127.0.0.1:1")

@@ -1,4 +1,4 @@
-"""`adopt --from-member`: what becomes of the stack file and the manifests, and which arguments are refused."""
+"""`adopt --from-member`: changes of the stack file and the manifests, and the arguments that are refused."""
 
 import shutil
 
@@ -15,7 +15,7 @@ def fleet(tmp_path, monkeypatch):
         yield found
 
 
-def test_a_namespace_is_added_to_a_stack_file_whose_other_lines_stay(fleet, capsys):
+def test_workloads_are_added_to_a_stack_file_and_its_other_lines_stay(fleet, capsys):
     fleet.stack(OTHER)
     before = fleet.file.read_text()
     fleet.run("--namespace", "shop")
@@ -54,7 +54,7 @@ def test_a_new_stack_has_the_control_plane_its_members_and_the_workloads(fleet, 
     fleet.validate()
 
 
-def test_a_new_stack_can_have_the_members_of_another_one(fleet):
+def test_new_stack_can_use_the_members_of_another_stack(fleet):
     fleet.stack()
     part = ["adopt", "-C", str(fleet.project), "-s", "part", "--from-member", "member1", "-n", "shop"]
     part += ["--karmada-kubeconfig", str(fleet.project / "karmada.yaml"), "--members-from", "prod"]
@@ -66,7 +66,7 @@ def test_a_new_stack_can_have_the_members_of_another_one(fleet):
     assert main(["validate", "-C", str(fleet.project), "-s", "part"]) == 0
 
 
-def test_what_runs_as_declared_already_adds_nothing(fleet, capsys):
+def test_objects_that_run_as_declared_add_nothing(fleet, capsys):
     fleet.member.put(made(namespace(), labels={"karmada.io/managed": "true"}))
     for obj in BASE[1:]:
         fleet.member.put(made(obj, labels={"karmada.io/managed": "true"}))
@@ -95,7 +95,7 @@ def test_a_dry_run_prints_what_would_be_added_and_writes_nothing(fleet, capsys):
         "  flotilla:workloads: '[]'\n",
     ],
 )
-def test_a_file_that_lines_cannot_be_added_to_is_left_as_it_is(fleet, capsys, workloads):
+def test_stack_file_to_which_no_lines_can_be_added_stays_unchanged(fleet, capsys, workloads):
     fleet.stack(workloads)
     before = fleet.file.read_text()
     fleet.run("--namespace", "shop")
@@ -114,7 +114,7 @@ def test_an_empty_list_gets_the_workloads(fleet, empty):
     assert ("# none" in empty) == ("# none" in fleet.file.read_text())
 
 
-def test_line_ends_of_windows_and_links_stay(fleet):
+def test_windows_line_ends_and_links_are_kept(fleet):
     fleet.stack(OTHER)
     linked = fleet.project / "prod.yaml"
     before = fleet.file.read_text().replace("\n", "\r\n")
@@ -130,7 +130,7 @@ def test_line_ends_of_windows_and_links_stay(fleet):
     fleet.validate()
 
 
-def test_manifests_that_are_there_are_not_overwritten(fleet, capsys):
+def test_existing_manifests_are_not_overwritten(fleet, capsys):
     fleet.stack()
     (fleet.project / "adopted" / "prod" / "shop").mkdir(parents=True)
     before = fleet.file.read_text()
@@ -156,7 +156,7 @@ def test_manifests_that_are_there_are_not_overwritten(fleet, capsys):
         (["--namespace", "shop", "--from-member", "nobody"], "has no member 'nobody'"),
     ],
 )
-def test_wrong_arguments_are_refused(fleet, capsys, arguments, said):
+def test_invalid_arguments_are_refused(fleet, capsys, arguments, said):
     fleet.stack()
     before = fleet.file.read_text()
     fleet.run(*arguments, code=2)
@@ -173,6 +173,6 @@ def test_wrong_arguments_are_refused(fleet, capsys, arguments, said):
         ([], "needs --karmada-kubeconfig"),
     ],
 )
-def test_a_stack_without_a_file_needs_the_control_planes_kubeconfig(fleet, capsys, arguments, said):
+def test_stack_without_a_file_needs_the_kubeconfig_of_the_control_plane(fleet, capsys, arguments, said):
     assert main(["adopt", "-C", str(fleet.project), "-s", "prod", *arguments]) == 2
     assert said in capsys.readouterr().err

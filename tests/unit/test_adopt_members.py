@@ -1,4 +1,4 @@
-"""Clusters of a control plane become members; what Karmada's version is, and how it was installed."""
+"""Clusters of a control plane become members; Karmada's version and installer are recognised."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ ACCOUNT = Credentials(account="karmada-cluster/karmada-member1")
 
 
 def read(spec=None, *, facts=None, credentials=ACCOUNT, version="1.18.2", taints=(), **metadata):
-    """Return the entry that a Cluster becomes, and what is left out of it."""
+    """Return the member entry for a Cluster, and the fields that are left out."""
     report = Report()
     known = facts or MemberFacts("member1.yaml", server="https://member1:6443", authority="Q0E=")
     keys = member_of(
@@ -28,11 +28,11 @@ def read(spec=None, *, facts=None, credentials=ACCOUNT, version="1.18.2", taints
     return keys, [one.what for one in report.left_out]
 
 
-def test_a_plain_member_is_its_name_and_its_kubeconfig():
+def test_member_with_defaults_has_only_a_name_and_a_kubeconfig():
     assert read() == ({"name": "member1", "kubeconfig": "member1.yaml"}, [])
 
 
-def test_every_key_that_a_cluster_has_is_read():
+def test_every_field_of_a_cluster_with_a_key_is_read():
     spec = {
         "syncMode": "Push",
         "id": "uid",
@@ -68,11 +68,11 @@ def test_every_key_that_a_cluster_has_is_read():
     }
 
 
-def test_a_zone_of_before_is_one_of_the_zones():
+def test_deprecated_zone_becomes_an_entry_of_zones():
     assert read({"zone": "eu-a"})[0]["zones"] == ["eu-a"]
 
 
-def test_what_karmada_sets_itself_is_left_out():
+def test_fields_that_karmada_sets_are_left_out():
     taints = [
         {"key": "cluster.karmada.io/not-ready", "effect": "NoSchedule"},
         {"key": "by-policy", "effect": "NoSchedule"},
@@ -102,14 +102,14 @@ DEFAULT_MODELS = models(
 )
 
 
-def test_models_that_the_server_wrote_are_no_word_and_others_are_reported():
+def test_default_resource_models_are_left_out_and_others_are_reported():
     assert is_default_models(DEFAULT_MODELS)
     assert read({"resourceModels": DEFAULT_MODELS})[1] == []
     own = models(("0", "2", "0", "8Gi"), ("2", "9223372036854775807", "8Gi", "9223372036854775807"))
     assert read({"resourceModels": own})[1] == ["Cluster member1: spec.resourceModels"]
 
 
-def test_what_has_no_key_is_reported():
+def test_field_without_a_key_is_reported():
     _, left = read({"proxyHeader": {"a": "b"}}, annotations={"note": "x", "pulumi.com/waitFor": "condition=Ready"})
     assert left == ["Cluster member1: spec.proxyHeader", "Cluster member1: annotation note"]
 
@@ -127,15 +127,15 @@ def deployment(**more):
         (deployment(resources={"limits": {"cpu": "1"}}), {"resources": {"limits": {"cpu": "1"}}}),
     ],
 )
-def test_an_agent_is_declared_as_it_differs_from_the_usual_one(found, keys):
+def test_agent_is_declared_by_its_differences_from_the_default_agent(found, keys):
     facts = MemberFacts("member1.yaml", server="https://member1:6443", agents=(found,))
     entry, _ = read({"syncMode": "Pull"}, facts=facts)
     assert entry["mode"] == "Pull"
     assert entry.get("agent") == keys
 
 
-def test_an_agent_of_karmadactl_stays_as_it_is_and_its_certificate_is_named():
-    """The stack's own Deployment would restart its pod, with another certificate."""
+def test_agent_of_karmadactl_is_kept_and_its_certificate_is_reported():
+    """The stack's own Deployment would restart the agent's pod, with another certificate."""
     found = deployment(namespace="agents")
     del found["spec"]["template"]["metadata"]["annotations"]
     facts = MemberFacts("member1.yaml", server="https://member1:6443", agents=(found,))
@@ -147,7 +147,7 @@ def test_an_agent_of_karmadactl_stays_as_it_is_and_its_certificate_is_named():
     assert "certificate that nobody renews" in report.notes[0]
 
 
-def test_a_join_that_broke_off_is_found_by_its_secrets_and_declared_with_a_kubeconfig(tmp_path):
+def test_interrupted_join_is_found_by_its_secrets_and_declared_with_a_kubeconfig(tmp_path):
     found = found_of([], [cluster("member1")], unfinished=frozenset({"member2"}))
     adoption = Adoption(tmp_path, found)
     assert ("join-unfinished", "member member2") in adoption.rules
@@ -159,14 +159,14 @@ def test_a_join_that_broke_off_is_found_by_its_secrets_and_declared_with_a_kubec
     assert adopted.report.findings == []
 
 
-def test_a_member_without_a_kubeconfig_has_a_placeholder_and_a_line(tmp_path):
+def test_member_without_a_kubeconfig_gets_a_placeholder_and_a_report_line(tmp_path):
     adoption = Adoption(tmp_path, found_of([], [cluster("member1")]), placeholders=True)
     (member,) = adoption.sections["members"]
     assert member["kubeconfig"] == "kubeconfigs/member1.yaml"
     assert [note for note in adoption.report["notes"] if "placeholder" in note and "member1" in note]
 
 
-def test_an_agent_whose_image_nobody_knows_is_said(tmp_path):
+def test_agent_with_an_unknown_image_is_reported(tmp_path):
     found = found_of([], [cluster("member1", spec={"syncMode": "Pull"})])
     notes = Adoption(tmp_path, found, version="1.18").report["notes"]
     assert [note for note in notes if "--karmada-version" in note]
@@ -194,7 +194,7 @@ NAMES = {
 
 
 def definitions(version):
-    """Return definitions with the fields that a version and those before it have."""
+    """Return definitions with the fields of this Karmada version and of all versions before it."""
     fields = {"policies": ["resourceSelectors"]}
     for since, (name, path) in MARKS.items():
         if Version.parse(since) <= Version.parse(version):
@@ -223,14 +223,14 @@ def schema(paths):
 
 
 @pytest.mark.parametrize("version", ["1.10", *MARKS])
-def test_the_version_is_read_off_the_fields_that_the_api_has(version, tmp_path):
+def test_version_is_derived_from_the_fields_of_the_definitions(version, tmp_path):
     assert str(version_of(definitions(version))) == version
     adoption = Adoption(tmp_path, found_of([], [], definitions=tuple(definitions(version))), version="")
     assert adoption.sections["controlPlane"]["version"] == version
     assert f"Karmada {version}" in json.dumps(adoption.report)
 
 
-def test_without_definitions_no_version_is_claimed(tmp_path):
+def test_version_is_unknown_without_definitions(tmp_path):
     assert version_of([]) is None
     whatever = {"metadata": {"name": NAMES["policies"]}, "spec": {"versions": [{"schema": {"openAPIV3Schema": {}}}]}}
     assert version_of([whatever]) is None
@@ -241,13 +241,13 @@ def test_without_definitions_no_version_is_claimed(tmp_path):
     ("manager", "said"),
     [("karmadactl", "karmadactl init"), ("karmada-operator", "its operator"), ("kubectl-client-side-apply", "Helm")],
 )
-def test_who_installed_karmada_is_read_off_its_webhooks(manager, said):
+def test_installer_of_karmada_is_derived_from_its_webhooks(manager, said):
     config = {"metadata": {"name": "mutating-config", "managedFields": [{"manager": manager}]}}
     assert said in installed_by([config])
     assert installed_by([]) == ""
 
 
-def test_an_agents_image_says_which_patch_release_it_is():
+def test_image_of_an_agent_gives_the_patch_release():
     facts = [MemberFacts(agents=(deployment(image_name="mirror.example:5000/karmada-agent:v1.18.1"),))]
     assert patch_release("1.18", facts) == "1.18.1"
     assert patch_release("1.17", facts) == "1.17", "the agent may be another one than its control plane"

@@ -1,4 +1,4 @@
-"""`flotilla adopt OBJECT`: one declared object becomes the stack's; nothing else is made, changed or waited for."""
+"""`flotilla adopt OBJECT`: the stack adopts one declared object; it creates, changes and waits for nothing else."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ OBJECT = "Deployment/default/web"
 
 @pytest.fixture
 def fleet(tmp_path, monkeypatch):
-    """A stack of one member and one workload, neither of them adopted, on fake API servers."""
+    """A stack of one member and one workload that exist but are not adopted, on fake API servers."""
     for key in ("PULUMI_BACKEND_URL", "FLOTILLA_STACK", "FLOTILLA_ENGINE"):
         monkeypatch.delenv(key, raising=False)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "of tests")
@@ -89,8 +89,8 @@ def test_one_object_is_adopted_and_nothing_else_is_written(fleet, adopt):
     assert adopt(OBJECT, "--yes")["summary"].get("adopt") is None, "it is the stack's by now"
 
 
-def test_the_state_of_one_adopted_object_refers_to_nothing_that_it_does_not_have(fleet, adopt):
-    """The CLI refuses a state with dependencies on what targets left out."""
+def test_state_with_one_adopted_object_has_no_dependency_on_missing_resources(fleet, adopt):
+    """Pulumi's CLI refuses a state whose resources depend on resources that the targets left out."""
     adopt(OBJECT, "--yes")
     urns = {one["urn"] for one in fleet.state}
     named = {urn for one in fleet.state for urn in one.get("dependencies", [])}
@@ -98,7 +98,7 @@ def test_the_state_of_one_adopted_object_refers_to_nothing_that_it_does_not_have
     assert named <= urns
 
 
-def test_a_difference_is_shown_and_asked_about(fleet, adopt):
+def test_difference_is_shown_and_confirmed(fleet, adopt):
     fleet.declare(replicas=3)
     refused = adopt(OBJECT, expect=2)
     assert refused["error"]["kind"] == "not-confirmed"
@@ -126,25 +126,25 @@ def test_a_difference_is_shown_and_asked_about(fleet, adopt):
         ([OBJECT, "-n", "default"], 2, "--namespace is for writing a new stack file"),
     ],
 )
-def test_what_can_not_be_meant_is_refused_in_one_line(fleet, adopt, arguments, code, said):
+def test_name_that_means_no_adoptable_object_is_refused_in_one_line(fleet, adopt, arguments, code, said):
     was = fleet.web
     assert said in adopt(*arguments, expect=code)["error"]["message"]
     assert fleet.web == was
 
 
-def test_a_cluster_that_does_not_answer_is_named_rather_than_called_empty(fleet, adopt):
+def test_cluster_that_does_not_answer_is_reported_and_not_called_empty(fleet, adopt):
     (fleet.project / "karmada.yaml").write_text(
         fleet.karmada.kubeconfig.replace(fleet.karmada.server, "https://127.0.0.1:1")
     )
     assert "nothing to adopt" not in adopt(OBJECT, expect=1)["error"]["message"]
 
 
-def test_objects_of_the_stack_are_completed(fleet):
+def test_shell_completes_the_objects_of_the_stack(fleet):
     assert object_names(parsed_args=argparse.Namespace(project=fleet.project, stack="prod")) == [OBJECT]
     assert object_names(parsed_args=argparse.Namespace(project=fleet.project, stack="none")) == []
 
 
-# -- what comes along -----------------------------------------------------------------------------
+# -- resources that are adopted together ----------------------------------------------------------
 
 
 def step(op, type_, name, *, made_of=(), provider="", kind="", custom=True):
@@ -165,7 +165,7 @@ def secret(op, name="token", **more):
     return step(op, "kubernetes:core/v1:Secret", name, kind="Secret", **{"provider": PROVIDER, **more})
 
 
-def test_what_an_object_is_made_of_comes_along_and_what_it_waits_for_does_not():
+def test_inputs_of_an_object_are_adopted_with_it_and_what_it_only_waits_for_is_not():
     token, unrelated = secret(Op.ADOPT), secret(Op.CREATE, "unrelated")
     copy = secret(Op.ADOPT, "copy", made_of=[token], provider=OTHER)
     steps = [IDENTITY, PROVIDER, OTHER, token, unrelated, copy]
@@ -175,13 +175,13 @@ def test_what_an_object_is_made_of_comes_along_and_what_it_waits_for_does_not():
 
 
 @pytest.mark.parametrize("op", [Op.CREATE, Op.UPDATE, Op.REPLACE])
-def test_an_object_made_of_what_does_not_stand_yet_can_not_be_adopted_alone(op):
+def test_object_whose_inputs_do_not_exist_yet_cannot_be_adopted_alone(op):
     token = secret(op)
     copy = secret(Op.ADOPT, "copy", made_of=[token])
     assert blocking_step(with_dependencies([IDENTITY, PROVIDER, token, copy], [copy.urn]), [copy.urn]) is token
 
 
-def test_a_name_means_an_object_in_each_cluster_that_has_it():
+def test_name_matches_an_object_in_each_cluster_that_has_it():
     steps = [secret(Op.ADOPT), secret(Op.ADOPT, provider=OTHER), IDENTITY, PROVIDER]
     for wanted in (Wanted("Secret", "token"), Wanted("secret", "token", "a")):
         assert [one.cluster for one in matches(steps, wanted)] == ["member1", "member2"]

@@ -1,4 +1,4 @@
-"""Policies and templates of any fleet, taken into a stack without the program: random ones, and those with a catch."""
+"""Policies and templates of a fleet become a stack, without running the program: random fleets and special cases."""
 
 import base64
 import json
@@ -20,8 +20,8 @@ from tests.unit.adopting import (
     TAG,
     TO_FIRST,
     Adoption,
-    as_there,
     cluster,
+    comparable,
     declared_by,
     found_of,
     live,
@@ -53,7 +53,7 @@ def adopted(project, objects, *, clusters=CLUSTERS, version=NEWEST, **more):
 
 @st.composite
 def own_workloads(draw):
-    """Draw workloads with keys of the stack's own model; return the objects that it declares for them."""
+    """Draw workloads with keys of the stack's model; return the objects that the stack declares for them."""
     version = draw(st.sampled_from(["1.10", "1.14", NEWEST]))
     known = [with_both_zones(one) for one in workloads_for(version) if one["name"] != "aimed"]
     chosen = draw(st.lists(st.sampled_from(known), min_size=1, max_size=3, unique_by=lambda one: one["name"]))
@@ -77,11 +77,11 @@ def own_workloads(draw):
 
 @LIMIT
 @given(own_workloads())
-def test_what_a_stack_declares_is_read_back_in_short_form_and_declared_again(drawn):
+def test_objects_of_a_stack_are_adopted_in_short_form_and_declared_the_same(drawn):
     version, objects = drawn
     with tempfile.TemporaryDirectory() as folder:
         adoption = adopted(folder, objects, version=version)
-        assert declared_by(adoption) == as_there(objects)
+        assert declared_by(adoption) == comparable(objects)
         assert [one for one in adoption.workloads.values() if "placement" not in one] == []
 
 
@@ -90,7 +90,7 @@ LABELS = st.fixed_dictionaries({}, optional={"tier": st.sampled_from(["a", "b"])
 
 @st.composite
 def fleets(draw):
-    """Draw templates in two namespaces, and policies of all four kinds that select some of them in any way."""
+    """Draw templates in two namespaces, and policies of all four kinds that select some of them."""
     names = draw(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=5, unique=True))
     templates = [pods(name, namespace=draw(st.sampled_from(["shop", "back"])), labels=draw(LABELS)) for name in names]
     selectors = st.one_of(
@@ -126,11 +126,11 @@ def fleets(draw):
 
 @LIMIT
 @given(fleets())
-def test_whatever_policies_select_is_declared_as_it_is_or_named_in_the_report(objects):
+def test_each_selected_object_is_declared_unchanged_or_reported(objects):
     with tempfile.TemporaryDirectory() as folder:
         there = live(objects)
         adoption = Adoption(folder, found_of(there, CLUSTERS))
-        now, wanted = declared_by(adoption), as_there(there)
+        now, wanted = declared_by(adoption), comparable(there)
         assert {key: wanted[key] for key in now} == now
         sent = {
             str(ref_of(one)) for one in there if not is_policy(one) and "permanent-id" in json.dumps(one["metadata"])
@@ -140,10 +140,10 @@ def test_whatever_policies_select_is_declared_as_it_is_or_named_in_the_report(ob
         assert idle <= set(adoption.left_out)
 
 
-# -- single things ----------------------------------------------------------------------------------------------------
+# -- single cases ------------------------------------------------------------------------------------------------------
 
 
-def test_defaults_of_the_server_are_left_out_where_kubectl_noted_what_was_written(tmp_path):
+def test_server_defaults_are_left_out_where_kubectls_annotation_has_the_written_manifest(tmp_path):
     web = pods("web")
     (there, *_), extra = live([web, policy("PropagationPolicy", "web", [web])])[1:], {}
     full = copied(there)
@@ -155,7 +155,7 @@ def test_defaults_of_the_server_are_left_out_where_kubectl_noted_what_was_writte
     adoption = Adoption(tmp_path, found_of([*live([policy("PropagationPolicy", "web", [web])]), full], CLUSTERS))
     (written,) = ManifestFiles(tmp_path).read("adopted/test/web/deployment-web.yaml")
     wanted = copied(web)
-    wanted["spec"]["replicas"] = 5  # the note is out of date: what is there counts
+    wanted["spec"]["replicas"] = 5  # the annotation is out of date: the stored object counts
     wanted["metadata"]["labels"]["added"] = "later"
     assert written == wanted
     assert set(adoption.left_out) == {"Namespace shop"}
@@ -174,7 +174,7 @@ FIELDS = {
 }
 
 
-def test_fields_that_nobody_owns_are_left_out_of_what_was_applied_on_the_server():
+def test_unowned_fields_of_a_server_side_applied_object_are_left_out():
     web = pods("web")
     _, there = live([policy("PropagationPolicy", "web", [web]), web])
     full = copied(there)
@@ -194,12 +194,12 @@ def texts(folder):
     return "".join(file.read_text() for file in folder.rglob("*.yaml"))
 
 
-def test_secrets_are_encrypted_and_stand_nowhere_in_clear_text(tmp_path):
+def test_secrets_are_encrypted_and_never_written_in_clear_text(tmp_path):
     web, login = pods("web"), secret("login", {"password": "hunter2-of-login"}, type="kubernetes.io/basic-auth")
     login["data"]["binary"] = base64.b64encode(b"\xff\x00hunter2").decode()
     objects = [web, login, policy("PropagationPolicy", "web", [web, login])]
     adoption = adopted(tmp_path, objects)
-    assert declared_by(adoption) == as_there(live(objects))
+    assert declared_by(adoption) == comparable(live(objects))
     (entry,) = adoption.workloads["web"]["secrets"]
     assert (entry["name"], entry["type"], sorted(entry["stringData"]), sorted(entry["data"])) == (
         "login",
@@ -213,7 +213,7 @@ def test_secrets_are_encrypted_and_stand_nowhere_in_clear_text(tmp_path):
     assert "encryptionsalt: v1:salt" in adoption.adopted.stack_text(salt="v1:salt")
 
 
-def test_without_a_passphrase_secrets_are_left_out_and_the_report_says_how_to_have_them(tmp_path):
+def test_secrets_are_left_out_without_a_passphrase_and_the_report_has_the_remedy(tmp_path):
     web, login = pods("web"), secret("login", {"password": "hunter2"})
     adoption = adopted(tmp_path, [web, login, policy("PropagationPolicy", "web", [web, login])], sealed=False)
     assert "secrets" not in adoption.workloads["web"]
@@ -221,7 +221,7 @@ def test_without_a_passphrase_secrets_are_left_out_and_the_report_says_how_to_ha
     assert "Secret shop/login" not in declared_by(adoption)
 
 
-def test_a_policy_that_sets_values_of_a_secret_is_never_written(tmp_path):
+def test_policy_that_sets_values_of_a_secret_is_never_written(tmp_path):
     web, login = pods("web"), secret("login", {"password": "hunter2"})
     patch = {"path": "/data/password", "operator": "replace", "value": "aHVudGVyMw=="}
     objects = [
@@ -236,13 +236,13 @@ def test_a_policy_that_sets_values_of_a_secret_is_never_written(tmp_path):
     assert "PropagationPolicy shop/web" in declared_by(adoption)
 
 
-def test_secrets_that_one_policy_sends_alone_go_with_a_workload_of_their_namespace(tmp_path):
+def test_secrets_of_a_policy_of_their_own_are_added_to_a_workload_of_their_namespace(tmp_path):
     web, login = pods("web"), secret("login", {"password": "hunter2"})
     objects = [web, login, policy("PropagationPolicy", "web", [web]), policy("PropagationPolicy", "logins", [login])]
-    assert declared_by(adopted(tmp_path, objects)) == as_there(live(objects))
+    assert declared_by(adopted(tmp_path, objects)) == comparable(live(objects))
 
 
-def test_secrets_alone_are_left_out(tmp_path):
+def test_secrets_without_any_workload_are_left_out(tmp_path):
     login = secret("login", {"password": "hunter2"})
     adoption = adopted(tmp_path, [login, policy("PropagationPolicy", "logins", [login])])
     assert adoption.workloads == {}
@@ -259,7 +259,7 @@ def test_secrets_alone_are_left_out(tmp_path):
         ({}, {"db", "web"}),
     ],
 )
-def test_a_part_of_a_fleet_is_chosen_by_namespace_labels_or_policy(tmp_path, selection, names):
+def test_objects_are_chosen_by_namespace_labels_or_policy(tmp_path, selection, names):
     web, db = pods("web", labels={"team": "red"}), pods("db", namespace="back")
     objects = [web, db, policy("PropagationPolicy", "web", [web])]
     objects.append(policy("PropagationPolicy", "db", [db], namespace="back"))
@@ -268,13 +268,13 @@ def test_a_part_of_a_fleet_is_chosen_by_namespace_labels_or_policy(tmp_path, sel
     assert [what for what in adoption.left_out if not what.startswith("Namespace ")] == []
 
 
-def test_a_policy_of_which_a_part_is_adopted_is_said(tmp_path):
+def test_policy_that_is_adopted_in_part_is_reported(tmp_path):
     objects = [*(pods(name) for name in "ab"), policy("PropagationPolicy", "both", [EVERY_DEPLOYMENT])]
     adoption = adopted(tmp_path, objects, labels={"matchLabels": {"app": "a"}})
     assert any("PropagationPolicy shop/both: sends 1 more object" in note for note in adoption.report["notes"])
 
 
-def test_members_alone_are_chosen_by_name_and_what_needs_others_is_left_out(tmp_path):
+def test_members_are_chosen_by_name_and_what_needs_other_members_is_left_out(tmp_path):
     web, db = pods("web"), pods("db")
     objects = [
         web,
@@ -289,7 +289,7 @@ def test_members_alone_are_chosen_by_name_and_what_needs_others_is_left_out(tmp_
     assert reason.endswith("policies (PropagationPolicy shop/db): chooses no member of this stack")
 
 
-def test_what_looks_wrong_is_found(tmp_path):
+def test_suspicious_objects_are_reported(tmp_path):
     web, lone, lost, bare = pods("web"), pods("lone"), pods("lost"), own("ConfigMap", "v1", "bare", data={})
     needed = own("ConfigMap", "v1", "needed", data={})
     every = [own("ConfigMap", "v1", "kube-root-ca.crt", data={}), pods("elsewhere", namespace="other")]
@@ -320,14 +320,14 @@ def test_what_looks_wrong_is_found(tmp_path):
     assert "sends it along" in adoption.left_out["ConfigMap shop/needed"]
 
 
-def test_what_follows_by_propagate_deps_is_in_the_workload_that_needs_it(tmp_path):
+def test_dependencies_of_propagate_deps_are_in_the_workload_that_needs_them(tmp_path):
     web, config, login = pods("web"), own("ConfigMap", "v1", "settings", data={"a": "b"}), secret("login", {"p": "q"})
     sources = [{"configMapRef": {"name": "settings"}}, {"secretRef": {"name": "login"}}]
     web["spec"]["template"]["spec"]["containers"][0]["envFrom"] = sources
     objects = live([web, config, login, policy("PropagationPolicy", "web", [web], propagateDeps=True)])
     needed = [{"spec": {"resource": own_reference(one), "requiredBy": [{"name": "x"}]}} for one in (config, login)]
     adoption = Adoption(tmp_path, found_of(objects, CLUSTERS, bindings=tuple(needed)))
-    assert declared_by(adoption) == as_there(objects)
+    assert declared_by(adoption) == comparable(objects)
     assert set(adoption.workloads) == {"web"}
 
 
@@ -335,14 +335,14 @@ def own_reference(obj):
     return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj["metadata"]}
 
 
-def test_a_policy_that_selects_nothing_is_left_out(tmp_path):
+def test_policy_that_selects_nothing_is_left_out(tmp_path):
     web = pods("web")
     idle = policy("PropagationPolicy", "idle", [{**EVERY_DEPLOYMENT, "name": "nowhere"}])
     adoption = adopted(tmp_path, [web, idle, policy("PropagationPolicy", "web", [web])])
     assert adoption.left_out["PropagationPolicy shop/idle"] == "it selects no existing object"
 
 
-def test_what_validate_would_refuse_is_left_out_with_its_reason(tmp_path):
+def test_object_that_validate_would_refuse_is_left_out_with_the_reason(tmp_path):
     web = pods("web")
     again = {"ttlSecondsAfterFinished": 5, "workloads": []}
     rebalancer = own("WorkloadRebalancer", "apps.karmada.io/v1alpha1", "again", namespace=None, spec=again)
@@ -352,8 +352,8 @@ def test_what_validate_would_refuse_is_left_out_with_its_reason(tmp_path):
     assert set(adoption.workloads) == {"web"}
 
 
-def test_secrets_keep_their_labels_and_annotations_and_a_policy_selects_them_by_these(tmp_path):
-    """They were left out: a Secret that a policy selects by its labels, with the policy's whole workload."""
+def test_secrets_keep_the_labels_and_annotations_by_which_a_policy_selects_them(tmp_path):
+    """Regression: a Secret selected by its labels was left out, and with it the policy's whole workload."""
     login = secret("login", {"password": "hunter2"}, immutable=True)
     login["metadata"] |= {"labels": {"part": "web"}, "annotations": {"owner": "platform"}}
     selector = {"apiVersion": "v1", "kind": "Secret", "labelSelector": {"matchLabels": {"part": "web"}}}
@@ -361,5 +361,5 @@ def test_secrets_keep_their_labels_and_annotations_and_a_policy_selects_them_by_
     adoption = Adoption(tmp_path, found_of(live([pods("web"), login, web]), [cluster("member1")]))
     (entry,) = adoption.workloads["web"]["secrets"]
     assert (entry["labels"], entry["annotations"], entry["immutable"]) == ({"part": "web"}, {"owner": "platform"}, True)
-    assert declared_by(adoption)[str(ref_of(login))] == as_there([login])[str(ref_of(login))]
+    assert declared_by(adoption)[str(ref_of(login))] == comparable([login])[str(ref_of(login))]
     assert "login" not in str(adoption.left_out)

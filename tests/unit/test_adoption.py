@@ -1,4 +1,4 @@
-"""Objects that exist already become a stack's: what a plan says, what `up` writes, who owns the fields then."""
+"""Objects that exist already are adopted by a stack: the plan, the writes of `up`, and the owners of the fields."""
 
 import json
 
@@ -40,7 +40,7 @@ def there(name="settings", manager="kubectl-client-side-apply", **data):
 def run(tmp_path, monkeypatch):
     """Run manifests as a stack on a fake API server: `run(api, "up", manifest, ..., adopt=ALL)`.
 
-    A function in place of a manifest is called within the program, where outputs can be made.
+    A function in place of a manifest is called within the program, where outputs can be created.
     """
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
     (tmp_path / "Pulumi.yaml").write_text("name: adopting\nruntime: python\n")
@@ -75,8 +75,8 @@ def stored(api, name="settings"):
 # -- plans ----------------------------------------------------------------------------------------
 
 
-def test_what_is_there_is_listed_whole_even_without_owners_and_with_unknown_values(run):
-    """An account made without any field has no owner; a Secret's data may be unknown in a preview."""
+def test_existing_objects_are_all_listed_also_without_owners_or_with_unknown_values(run):
+    """An account that was created without any field has no owner, and a Secret's data may be unknown in a preview."""
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a", "namespace": "default"}}
     with FakeApi(there(x="1"), account, there("later", manager="karmadactl", y="1")) as api:
         later = config_map("later", y=UNKNOWN_TEXT)
@@ -90,8 +90,8 @@ def test_what_is_there_is_listed_whole_even_without_owners_and_with_unknown_valu
         assert ops(planned) == dict.fromkeys(("settings", "a", "later", "new"), "create")
 
 
-def test_the_mark_of_an_autoscaler_is_no_difference(run):
-    """A template that a FederatedHPA scales was a change of the plan, and so were its copies."""
+def test_autoscaler_annotation_is_no_difference(run):
+    """Regression: a plan showed a template that a FederatedHPA scales, and its copies, as changed."""
     declared = config_map(x="1")
     declared["metadata"]["annotations"] |= {"flotilla.dev/scaled-by": "FederatedHPA web"}
     with FakeApi(there(x="1")) as api:
@@ -99,7 +99,7 @@ def test_the_mark_of_an_autoscaler_is_no_difference(run):
         assert (ops(planned), changes(planned)) == ({"settings": "adopt"}, {"settings": []})
 
 
-def test_an_adoption_without_differences_says_that_nothing_changes(run):
+def test_adoption_without_differences_reports_no_changes(run):
     with FakeApi(there(x="1")) as api:
         planned = run(api, "preview", config_map(x="1"), adopt=ALL)
         assert (ops(planned), changes(planned)) == ({"settings": "adopt"}, {"settings": []})
@@ -112,20 +112,20 @@ def test_an_adoption_without_differences_says_that_nothing_changes(run):
         assert not changes_no_cluster(run(api, "preview", config_map(x="1")))
 
 
-def test_a_plan_shows_what_differs_and_leaves_what_others_have_added(run):
+def test_plan_shows_differences_and_leaves_fields_of_others(run):
     with FakeApi(there(x="1", theirs="kept")) as api:
         planned = run(api, "preview", config_map(x="2", y="3"), adopt=ALL)
         assert changes(planned) == {"settings": [("data.x", "1", "2"), ("data.y", None, "3")]}
         assert stored(api)["data"] == {"x": "1", "theirs": "kept"}, "a preview changes nothing"
 
 
-def test_what_is_not_known_yet_counts_as_different(run):
+def test_unknown_value_counts_as_different(run):
     with FakeApi(there(x="1", y="1")) as api:
         declared = config_map(x=UNKNOWN_TEXT, y="1")
         assert changes(run(api, "preview", declared, adopt=ALL)) == {"settings": [("data.x", "1", UNKNOWN)]}
 
 
-def test_a_secret_that_is_adopted_shows_no_value(run):
+def test_plan_shows_no_value_of_an_adopted_secret(run):
     old = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "default"}}
     with FakeApi(written({**old, "data": {"key": "aHVudGVyMg=="}}, "kubectl-create")) as api:
         planned = run(api, "preview", {**old, "data": {"key": "b3RoZXI="}}, adopt=ALL)
@@ -136,7 +136,7 @@ def test_a_secret_that_is_adopted_shows_no_value(run):
 
 
 @pytest.mark.parametrize("verb", ["preview", "up"])
-def test_what_can_not_be_changed_is_refused_alone_and_in_one_line(run, verb):
+def test_immutable_difference_is_refused_in_one_line_and_other_objects_are_adopted(run, verb):
     labels = {"matchLabels": {"app": "web"}}
     web = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "default"}}
     declared = {**web, "spec": {"selector": {"matchLabels": {"app": "nginx"}}}}
@@ -154,13 +154,13 @@ def test_what_can_not_be_changed_is_refused_alone_and_in_one_line(run, verb):
 
 
 @pytest.mark.parametrize("verb", ["preview", "up"])
-def test_a_refused_adoption_shows_no_secret_neither_the_declared_one_nor_the_one_that_is_there(run, verb):
+def test_refused_adoption_shows_neither_the_declared_nor_the_stored_secret(run, verb):
     def job(value, **annotations):
         pods = {"spec": {"containers": [{"name": "main", "env": [{"name": "PASSWORD", "value": value}]}]}}
         metadata = {"name": "job", "namespace": "default", "annotations": annotations}
         return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": pods}}
 
-    def declared():  # the secret is too short to be remembered, so that `redacted` leaves it in texts
+    def declared():  # the secret is too short to be registered, so `redacted` leaves it in texts
         return job(pulumi.Output.secret("hunter2"), **{"pulumi.com/skipAwait": "true"})
 
     with FakeApi(written(job("their-own-password"), "kubectl-create")) as api:
@@ -173,7 +173,7 @@ def test_a_refused_adoption_shows_no_secret_neither_the_declared_one_nor_the_one
 
 
 @pytest.mark.parametrize(("uid", "refused"), [("a", False), ("b", True), (None, False), (UNKNOWN, False)])
-def test_a_cluster_of_the_name_that_is_another_cluster_is_refused(uid, refused):
+def test_cluster_with_the_same_name_and_another_uid_is_refused(uid, refused):
     api = {"apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster"}
     there = written({**api, "metadata": {"name": "member1", "uid": "1"}, "spec": {"id": "a"}}, "karmadactl")
     declared = {**api, "metadata": {"name": "member1"}, "spec": {"id": uid} if uid else {}}
@@ -184,11 +184,11 @@ def test_a_cluster_of_the_name_that_is_another_cluster_is_refused(uid, refused):
     )
 
 
-# -- what is done ---------------------------------------------------------------------------------
+# -- writes ---------------------------------------------------------------------------------------
 
 
-def test_an_adopted_object_is_the_stacks_own_and_stays_the_same_one(run):
-    """A field that later falls out of the stack is removed; one that the stack never declared stays its owner's."""
+def test_adopted_object_is_owned_by_the_stack_and_keeps_its_uid(run):
+    """A field that the stack no longer declares is removed; a field that it never declared stays with its owner."""
     with FakeApi(there(x="1", dropped="1", theirs="kept")) as api:
         uid = stored(api)["metadata"]["uid"]
         planned = run(api, "preview", config_map(x="1", dropped="1"), adopt=ALL)
@@ -206,8 +206,8 @@ def test_an_adopted_object_is_the_stacks_own_and_stays_the_same_one(run):
         assert stored(api)["data"] == {"x": "1", "theirs": "kept"}
 
 
-def test_an_object_that_no_manager_owned_belongs_to_the_stack_alone(run):
-    """Its first apply makes `before-first-apply` an owner of everything that was there."""
+def test_object_without_a_field_manager_is_owned_by_the_stack_alone(run):
+    """The first apply makes `before-first-apply` an owner of every existing field."""
     bare = {**config_map(x="1", y="2"), "metadata": {"name": "settings", "namespace": "default"}}
     with FakeApi(bare) as api:
         assert run(api, "up", config_map(x="1", y="2"), adopt=ALL).failures == []
@@ -215,7 +215,7 @@ def test_an_object_that_no_manager_owned_belongs_to_the_stack_alone(run):
         assert stored(api)["data"] == {"x": "1"}
 
 
-def test_the_state_of_an_adoption_is_that_of_a_creation_and_says_that_it_was_none(run, tmp_path):
+def test_state_after_an_adoption_equals_that_of_a_creation_and_marks_the_adoption(run, tmp_path):
     with FakeApi(there(x="1")) as api:
         run(api, "up", config_map(x="1"), config_map("new", x="1"), adopt=ALL)
         run(api, "up", config_map(x="2"), config_map("new", x="1"))
@@ -228,7 +228,7 @@ def test_the_state_of_an_adoption_is_that_of_a_creation_and_says_that_it_was_non
         assert adopted["inputs"]["data"] == {"x": "2"}
 
 
-def test_only_what_is_named_is_adopted(run):
+def test_only_named_objects_are_adopted(run):
     with FakeApi(there(x="1"), there("other", x="1")) as api:
         for name in ("other", "ConfigMap/other", "ConfigMap default/other"):
             planned = run(api, "preview", config_map(x="1"), config_map("other", x="1"), adopt=Adoption(True, (name,)))
@@ -238,8 +238,8 @@ def test_only_what_is_named_is_adopted(run):
         assert run(api, "preview", config_map(x="1"), adopt=Adoption(True, ("othr",))).unmatched == ("othr",)
 
 
-def test_an_adoption_is_bound_to_what_was_shown(run):
-    """The object changes between the plan and the run, or another one takes its place."""
+def test_adoption_is_refused_if_the_object_differs_from_the_plan(run):
+    """The object changes between the plan and the run, or is replaced by another one."""
     with FakeApi(there(x="1")) as api:
         shown = run(api, "preview", config_map(x="1"), adopt=ALL)
         api.put(there(x="changed"))
@@ -255,7 +255,7 @@ def test_an_adoption_is_bound_to_what_was_shown(run):
         assert "does not create it" in failure
 
 
-def test_without_being_asked_up_refuses_what_is_there_and_names_the_way(run):
+def test_up_without_adopt_refuses_existing_objects_and_names_the_option(run):
     with FakeApi(there(x="1")) as api:
         (failure,) = run(api, "up", config_map(x="1")).failures
         assert "already exists and does not belong to this stack" in failure
@@ -263,8 +263,8 @@ def test_without_being_asked_up_refuses_what_is_there_and_names_the_way(run):
         assert not any(owner.startswith("pulumi") for owner in owners(stored(api), "data", "x"))
 
 
-def test_fields_that_are_ignored_stay_their_writers_and_keep_their_value(run):
-    """Replicas that an autoscaler owns, for one: an adoption that set them would restart what it should not touch."""
+def test_ignored_fields_keep_their_owner_and_value(run):
+    """For example, an autoscaler owns the replicas: an adoption that set them would restart pods."""
     with FakeApi(there(x="5", y="1")) as api:
         planned = run(api, "preview", config_map(x="1", y="1"), adopt=ALL, options={"ignore_changes": ["data.x"]})
         assert changes(planned) == {"settings": []}
@@ -296,14 +296,14 @@ def owned(manager, operation, *fields, **more):
         (owned("kubectl", "Update", "z"), None),
     ],
 )
-def test_whose_fields_an_adoption_takes(entry, left):
+def test_adoption_takes_over_fields_of_these_managers(entry, left):
     live = {"metadata": {"managedFields": [entry]}}
     planned = {"metadata": {"managedFields": [entry, owned("ours", "Apply", "x", "y")]}}
     moved = taken_over(live, planned, "ours")
     assert moved == (None if left is None else [owned("ours", "Apply", "x"), *left])
 
 
-def test_who_else_applies_an_object_is_said():
+def test_other_managers_that_apply_the_object_are_reported():
     for manager, said in (("argocd-controller", "argocd-controller applies it, too"), ("pulumi-kubernetes-1", "stack")):
         live = {**config_map(), "metadata": {**config_map()["metadata"], "managedFields": [owned(manager, "Apply")]}}
         assert said in existing(live, config_map(), None, "ours").note
@@ -313,7 +313,7 @@ def test_who_else_applies_an_object_is_said():
 # -- names ----------------------------------------------------------------------------------------
 
 
-def test_a_resource_goes_by_its_own_name_its_parents_and_its_objects():
+def test_resource_is_found_by_its_name_its_parents_name_or_its_objects_name():
     chain = [
         "urn:pulumi:s::p::flotilla:index:PushMember$kubernetes:core/v1:Secret::member1-token",
         "urn:pulumi:s::p::flotilla:index:PushMember::member1",

@@ -1,4 +1,4 @@
-"""With Pulumi's CLI for the state, what exists is adopted on a copy of it: exported, run on, imported."""
+"""With a state of Pulumi's CLI, existing objects are adopted on a copy of the state: exported, changed, imported."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ KMS = {"type": "cloud", "state": {"url": "awskms://alias/fleet", "encryptedkey":
 
 
 class FakeCli:
-    """What the CLI's commands do with one stack's state; its secrets are in plain text in what is exported."""
+    """The commands of Pulumi's CLI for the state of one stack; exported secrets are in clear text."""
 
     def __init__(self, monkeypatch):
         self.deployment = {"manifest": {"time": "then"}, "secrets_providers": KMS, "metadata": {}}
@@ -49,7 +49,7 @@ class FakeCli:
         if command == "stack output":
             return json.dumps({"open": "1", "shut": "2" if "--show-secrets" in line else "[secret]"})
         assert command == "stack import"
-        # As the CLI: what had begun is dropped, an empty list is left out.
+        # As the CLI does: pending operations are dropped, an empty list is left out.
         document = json.loads(given)
         assert (document["version"], document["features"]) == (4, ["hooks"]), "what the state needs of the CLI stays"
         deployment = {k: v for k, v in document["deployment"].items() if k != "pending_operations"}
@@ -93,7 +93,7 @@ def ops(result):
     return {step.name: step.op for step in result.steps if step.type.startswith("kubernetes:")}
 
 
-def test_a_preview_takes_the_state_and_the_configuration_from_the_cli_and_writes_nothing(stack, cli):
+def test_preview_reads_state_and_configuration_from_the_cli_and_writes_nothing(stack, cli):
     with FakeApi(there(colour="blue")) as api:
         plan = stack(api, config_map(colour="red")).preview()
         again = stack(api, config_map(colour="red")).preview()
@@ -104,7 +104,7 @@ def test_a_preview_takes_the_state_and_the_configuration_from_the_cli_and_writes
     assert set(cli.commands) == {"stack export", "config"}
 
 
-def test_up_adopts_and_gives_the_cli_a_state_with_the_same_secrets_provider(stack, cli):
+def test_up_adopts_and_imports_a_state_with_the_same_secrets_provider(stack, cli):
     with FakeApi(there(colour="blue")) as api:
         uid = stored(api)["metadata"]["uid"]
         one = stack(api, config_map(colour="red"))
@@ -121,7 +121,7 @@ def test_up_adopts_and_gives_the_cli_a_state_with_the_same_secrets_provider(stac
         assert ops(stack(api).preview()) == {"settings": Op.DELETE}, "the next run goes by the imported state"
 
 
-def test_a_backend_that_refuses_the_state_stops_the_run_before_it_changes_anything(stack, cli):
+def test_backend_that_refuses_the_state_stops_the_run_before_any_change(stack, cli):
     cli.refuses = ["the stack is currently locked by 1 lock(s)"]
     with FakeApi(there(colour="blue")) as api:
         with pytest.raises(EngineError, match=r"currently locked by 1 lock.*; nothing was changed"):
@@ -129,21 +129,21 @@ def test_a_backend_that_refuses_the_state_stops_the_run_before_it_changes_anythi
         assert stored(api)["data"] == {"colour": "blue"}
 
 
-def test_a_state_without_a_secrets_provider_is_refused_since_its_secrets_would_be_in_plain_text(stack, cli):
+def test_state_without_a_secrets_provider_is_refused_as_its_secrets_would_be_clear_text(stack, cli):
     del cli.deployment["secrets_providers"]
     with FakeApi() as api, pytest.raises(EngineError, match=r"names no secrets provider.*nothing was cha") as refused:
         stack(api, config_map()).up()
     assert "change-secrets-provider" in refused.value.hint
 
 
-def test_what_a_run_has_done_is_imported_again_until_the_backend_takes_it(stack, cli):
+def test_import_is_repeated_until_the_backend_accepts_the_state(stack, cli):
     cli.refuses = [None, "timeout", "timeout"]
     with FakeApi(there()) as api:
         assert stack(api, config_map()).up().failures == []
     assert "settings" in cli.resources
 
 
-def test_where_the_backend_never_takes_it_one_line_says_so_and_the_next_run_adopts_the_rest(stack, cli):
+def test_import_that_always_fails_is_one_line_and_the_next_run_adopts_the_rest(stack, cli):
     cli.refuses = [None, "timeout", "timeout", "timeout"]
     with FakeApi(there()) as api:
         with pytest.raises(EngineError, match="timeout; the changes of this run are not in the state") as refused:
@@ -156,7 +156,7 @@ def test_where_the_backend_never_takes_it_one_line_says_so_and_the_next_run_adop
     assert {"settings", "made"} <= cli.resources.keys()
 
 
-def test_a_run_that_fails_half_way_gives_the_cli_what_it_has_done(stack, cli):
+def test_failed_run_imports_the_resources_that_it_has_changed(stack, cli):
     with FakeApi(there(), there("other")) as api:
         api.refusals["ConfigMap", "other"] = "no"
         done = stack(api, config_map(), config_map("other")).up()
@@ -165,7 +165,7 @@ def test_a_run_that_fails_half_way_gives_the_cli_what_it_has_done(stack, cli):
     assert "other" not in cli.resources
 
 
-def test_a_state_that_another_run_has_changed_meanwhile_is_left_as_it_is(stack, cli):
+def test_state_that_another_run_has_changed_in_the_meantime_is_not_overwritten(stack, cli):
     other = {"manifest": {"time": "now"}, "secrets_providers": KMS, "resources": []}
 
     def meanwhile():
@@ -176,8 +176,8 @@ def test_a_state_that_another_run_has_changed_meanwhile_is_left_as_it_is(stack, 
     assert cli.deployment is other
 
 
-def test_what_had_begun_when_the_cli_broke_off_is_exported_with_the_rest(stack, cli):
-    """An import drops it: a state with such operations is not written before the run has gone by them."""
+def test_pending_operations_of_an_interrupted_cli_run_are_exported_with_the_state(stack, cli):
+    """An import drops pending operations, so the state is not imported before the run has settled them."""
     with FakeApi(there()) as api:
         stack(api, config_map()).up()
         begun = cli.resources["settings"]
@@ -188,7 +188,7 @@ def test_what_had_begun_when_the_cli_broke_off_is_exported_with_the_rest(stack, 
     assert len(cli.imported) == 1
 
 
-def test_outputs_of_another_stack_are_the_clis_and_stay_secret(stack, cli):
+def test_outputs_of_another_stack_come_from_the_cli_and_stay_secret(stack, cli):
     one = stack(None)
     assert one._outputs("organization/other/prod") == {"open": "1", "shut": Secret("2")}
 
@@ -204,7 +204,7 @@ def test_outputs_of_another_stack_are_the_clis_and_stay_secret(stack, cli):
         ("https://api.pulumi.com", None, None, True),
     ],
 )
-def test_where_the_embedded_engine_can_open_a_stack_it_needs_no_copy(
+def test_no_copy_is_made_where_the_embedded_engine_can_open_the_stack(
     tmp_path, monkeypatch, url, provider, state, copied
 ):
     monkeypatch.setattr("flotilla.deploy.engines.missing_for_cli", list)

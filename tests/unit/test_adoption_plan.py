@@ -1,4 +1,4 @@
-"""What a plan says of objects that exist: adopted, claimed by others, listed where nobody asked to adopt them."""
+"""A plan with existing objects: adopted, claimed by others, or listed if nobody asked to adopt them."""
 
 import argparse
 from importlib import import_module
@@ -95,7 +95,7 @@ def printed(capsys, result, **more):
     return capsys.readouterr().out
 
 
-def test_a_member_and_a_workload_that_exist_are_adopted_in_so_many_words(capsys):
+def test_plan_says_that_an_existing_member_and_workload_are_adopted(capsys):
     result = Result(steps=[adopted_cluster(), *adopted_workload()])
     plan = fleet_plan(result, version="1.18.2")
     assert [(c.name, c.verb, c.details) for c in plan.clusters] == [
@@ -110,7 +110,7 @@ def test_a_member_and_a_workload_that_exist_are_adopted_in_so_many_words(capsys)
     assert "nothing changes in any cluster" in text
 
 
-def test_what_differs_is_shown_as_a_change_of_what_is_adopted(capsys):
+def test_difference_is_shown_as_a_change_of_the_adopted_object(capsys):
     result = Result(steps=[adopted_cluster(env="prod"), *adopted_workload(was=3)])
     plan = fleet_plan(result, version="1.18.2")
     assert plan.clusters[0].details[1:] == ("labels = {'env': 'prod'}",)
@@ -141,7 +141,7 @@ def test_what_differs_is_shown_as_a_change_of_what_is_adopted(capsys):
     ],
 )
 @pytest.mark.parametrize("kind", [Op.ADOPT, Op.CREATE])
-def test_a_template_that_another_policy_has_claimed_is_named(annotations, spec, said, kind):
+def test_template_claimed_by_another_policy_is_reported(annotations, spec, said, kind):
     claim = {f"propagationpolicy.karmada.io/{key}": value for key, value in annotations.items()}
     _, texts = notices(adopted_cluster(), *adopted_workload(annotations=claim, kind=kind, **spec))
     found = [text for text in texts if "claimed" in text]
@@ -149,8 +149,8 @@ def test_a_template_that_another_policy_has_claimed_is_named(annotations, spec, 
     assert any(text.startswith("Deployment default/web exists already") for text in texts)
 
 
-def test_copies_that_go_with_the_adoption_of_a_narrower_policy_are_shown_and_counted():
-    """The policy that is there sends to two members, the declared one to one."""
+def test_copies_that_a_narrower_policy_removes_are_shown_and_counted():
+    """The existing policy sends to two members, the declared one to one member."""
     both = policy(placement={"clusterAffinity": {"clusterNames": ["member1", "member2"]}})
     object_step, _, rollout = adopted_workload()
     policy_type = "kubernetes:policy.karmada.io/v1alpha1:PropagationPolicy"
@@ -165,7 +165,7 @@ def test_copies_that_go_with_the_adoption_of_a_narrower_policy_are_shown_and_cou
 
 
 @pytest.mark.parametrize("lazy", [True, False])
-def test_a_lazy_policy_acts_when_its_template_is_adopted(lazy, capsys):
+def test_lazy_policy_takes_effect_when_its_template_is_adopted(lazy, capsys):
     spec = {"activationPreference": "Lazy"} if lazy else {}
     _, texts = notices(adopted_cluster(), *adopted_workload(**spec))
     found = [text for text in texts if "web is lazy, and the adoption changes the object" in text]
@@ -176,14 +176,14 @@ def test_a_lazy_policy_acts_when_its_template_is_adopted(lazy, capsys):
     assert ("nothing changes in any cluster" in printed(capsys, result)) is not lazy
 
 
-def test_a_member_that_the_stack_did_not_join_leaves_with_a_word_about_it():
+def test_plan_reports_the_removal_of_a_member_that_the_stack_did_not_join():
     for import_id, said in (("member1", True), ("", False)):
         gone = step(Op.DELETE, CLUSTER_TYPE, "member1-cluster", cluster(), None, MEMBER, import_id=import_id)
         (leaving,) = fleet_plan(Result(steps=[gone])).clusters
         assert ("this stack did not join it" in str(leaving.details)) is said
 
 
-def test_what_exists_is_one_table_with_the_command_that_adopts_it(capsys):
+def test_existing_objects_are_one_table_with_the_command_that_adopts_them(capsys):
     result = Result(steps=[], there=[THERE, There("karmada", "Secret karmada-cluster/member1", "web", ())])
     text = printed(capsys, result)
     lines = [line.split() for line in text.splitlines()]
@@ -199,7 +199,7 @@ def test_what_exists_is_one_table_with_the_command_that_adopts_it(capsys):
     }
 
 
-def test_json_digest_and_report_know_the_operation():
+def test_json_digest_and_report_have_the_adopt_operation():
     result = Result(steps=[adopted_cluster(env="prod"), *adopted_workload()])
     document = plan_document(fleet_plan(result), result, stack="prod", engine=EngineName.EMBEDDED)
     assert document["summary"] == {"adopt": 3, "create": 1}
@@ -219,7 +219,7 @@ def test_json_digest_and_report_know_the_operation():
     assert "`up --adopt` takes them over" in page
 
 
-def test_an_agent_is_refused_what_would_stop_half_way():
+def test_adoption_that_would_fail_half_way_is_refused_for_an_agent():
     answer = plan_answer(Planned(Result(there=[THERE]), [], ""), PagedArguments(), enabled=True)
     (refusal,) = answer.refused_by
     assert "a person decides with `flotilla up --adopt`" in refusal
@@ -241,19 +241,19 @@ def test_an_agent_is_refused_what_would_stop_half_way():
         ([["a"], []], Adoption(True)),
     ],
 )
-def test_what_the_option_means(given, meant):
+def test_values_of_the_adopt_option(given, meant):
     assert adoption_of(argparse.Namespace(adopt=given)) == meant
     assert adoption_of(argparse.Namespace()) == NOTHING
 
 
-def test_a_name_that_nothing_goes_by_is_refused():
+def test_adopt_with_an_unknown_name_is_refused():
     with pytest.raises(UsageError, match="--adopt 'memer1': nothing in the stack has this name"):
         refuse_unmatched(Result(unmatched=("memer1",)))
     refuse_unmatched(Result())
 
 
-def test_resources_that_act_only_when_they_go_change_no_cluster_when_they_are_made():
-    """Every workload has one: no plan of a fleet said "nothing changes in any cluster"."""
+def test_resources_that_act_only_on_deletion_change_no_cluster_when_created():
+    """Every workload has such a resource. Regression: no plan of a fleet said "nothing changes in any cluster"."""
     found = {token.rpartition(":")[2]: where.split(":") for token, where in PROVIDERS.items()}
     ends = [name for name, (module, of) in found.items() if issubclass(getattr(import_module(module), of), EndProvider)]
     assert sorted(ends) == ["Keeping", "Withdrawal"]

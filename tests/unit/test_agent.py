@@ -1,4 +1,4 @@
-"""Tools for agents, apart from any fleet: edits of stack files, bounds, schemas, the audit log, the token."""
+"""Tools for agents, without a fleet: edits of stack files, limits, schemas, the audit log, the token."""
 
 import asyncio
 import json
@@ -34,12 +34,12 @@ config:
 """
 
 
-def test_a_scale_changes_one_line_and_nothing_else():
+def test_scaling_changes_one_line_only():
     changed = edited(STACK, Scale(workload="nginx", replicas=5))
     assert changed == STACK.replace("replicas: 2\n", "replicas: 5\n")
 
 
-def test_a_move_leaves_no_other_condition_and_fits_the_weights():
+def test_move_removes_other_conditions_and_keeps_fitting_weights():
     changed = edited(STACK, Move(workload="nginx", clusters=["member2", "member3"]))
     assert "tier: web" not in changed
     assert "weights: {member2: 1, member3: 1}" in changed
@@ -54,7 +54,7 @@ def test_a_move_leaves_no_other_condition_and_fits_the_weights():
         (Scale(workload="door", replicas=1), "has manifest files"),
     ],
 )
-def test_what_can_not_be_changed_so_is_refused(edit, reported):
+def test_edit_that_the_stack_file_does_not_allow_is_refused(edit, reported):
     with pytest.raises(Refused, match=reported):
         edited(STACK, edit)
 
@@ -65,7 +65,7 @@ def line(index):
     )
 
 
-def test_pages_are_bounded_by_number_and_by_size_and_lose_nothing():
+def test_pages_are_bounded_by_number_and_size_and_lose_nothing():
     entries = [line(index) for index in range(100)]
     seen, cursor = [], ""
     while True:
@@ -99,7 +99,7 @@ def test_schemas_are_valid_and_every_argument_is_described(toolbox):
             assert described.get("description"), f"{function['name']}.{name}"
 
 
-def test_wrong_calls_are_refused_without_repeating_values_and_written_down(toolbox):
+def test_invalid_calls_are_refused_without_quoting_values_and_logged(toolbox):
     for name, arguments, reported in (
         ("no_such_tool", {}, "no tool 'no_such_tool'"),
         ("list_clusters", {"limit": "hunter2"}, "list_clusters: limit: must be a whole number"),
@@ -114,20 +114,20 @@ def test_wrong_calls_are_refused_without_repeating_values_and_written_down(toolb
     assert {entry["caller"] for entry in entries} == {"me 1"}
 
 
-def test_a_failure_is_reported_in_one_line_and_written_down(toolbox):
+def test_failure_is_reported_in_one_line_and_logged(toolbox):
     with pytest.raises(FlotillaError, match=r"no Pulumi.yaml"):
         toolbox.call("list_clusters", {})
     assert json.loads(toolbox.audit.file.read_text())["outcome"] == "failed"
 
 
-def test_long_texts_are_recorded_by_their_hash(tmp_path):
+def test_long_texts_are_logged_by_their_hash(tmp_path):
     log = AuditLog(tmp_path / "audit.jsonl")
     log.record("validate_stack", {"text": "password: hunter2\n" * 50}, outcome="done", seconds=0.1)
     entry = json.loads(log.file.read_text())
     assert entry["arguments"]["text"].startswith("[900 characters, sha256 ")
 
 
-def test_requests_without_the_token_reach_nothing():
+def test_requests_without_the_token_reach_no_tool():
     reached, sent = [], []
 
     async def app(scope, receive, send):
@@ -145,7 +145,7 @@ def test_requests_without_the_token_reach_nothing():
     assert len(reached) == 1
 
 
-def test_a_weak_token_and_an_open_address_without_one_are_refused(repository, tmp_path, capsys, monkeypatch):
+def test_weak_token_and_open_address_without_a_token_are_refused(repository, tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("FLOTILLA_MCP_TOKEN", raising=False)
     (tmp_path / "token").write_text("short")
     common = ["mcp", "-C", str(repository), "-s", "dev", "--http"]

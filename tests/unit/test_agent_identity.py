@@ -1,4 +1,4 @@
-"""When an agent's certificate is due, whatever its signer gave."""
+"""When an agent's certificate is renewed, for any lifetime that the signer chooses."""
 
 import datetime as dt
 
@@ -25,11 +25,11 @@ def stored(age, lifetime):
     ("age", "lifetime", "due"),
     [(300, 365, False), (310, 365, True), (5, 30, False), (21, 30, True), (0, 1, False)],
 )
-def test_a_short_life_is_not_renewed_at_every_plan(age, lifetime, due):
+def test_certificate_with_a_short_lifetime_is_not_renewed_in_every_plan(age, lifetime, due):
     assert AgentIdentityProvider().diff("", stored(age, lifetime), PROPS).changes is due
 
 
-def test_another_ca_is_another_certificate():
+def test_certificate_of_another_ca_is_replaced():
     other = {**PROPS, "controlPlane": pki.kubeconfig("https://192.0.2.1:5443", ca_cert="CB", cert="C", key="K")}
     assert AgentIdentityProvider().diff("", stored(1, 365), other).changes is True
     renewed = {**PROPS, "controlPlane": pki.kubeconfig("https://192.0.2.1:5443", ca_cert="CA", cert="D", key="L")}

@@ -1,4 +1,4 @@
-"""What a proposal of an agent may name, hold and cost; and what a read-only agent leaves untouched."""
+"""Limits of an agent's proposal: the files it may name, its content and its cost. A read-only agent changes nothing."""
 
 import json
 import os
@@ -29,7 +29,7 @@ DEPLOYMENT = {
 
 @pytest.fixture
 def place(project, sections, tmp_path, monkeypatch):
-    """A project with a stack, a file outside of it that nobody may learn of, and a toolbox that only reads."""
+    """A project with a stack, a file outside of the project that no agent may read, and a read-only toolbox."""
     for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(key, raising=False)
     folder = tmp_path / "fleet"
@@ -70,7 +70,7 @@ def with_manifest(sections, *names, **more):
     return {**sections, "workloads": [workload]}
 
 
-def test_a_proposal_of_files_in_the_project_is_checked_whole(place, sections):
+def test_proposal_with_files_of_the_project_is_checked_completely(place, sections):
     assert validated(place, with_manifest(sections, "web.yaml")) == {
         "valid": True,
         "problems": [],
@@ -95,7 +95,7 @@ def test_a_proposal_of_files_in_the_project_is_checked_whole(place, sections):
         ".flotilla/*", "*/../../secret.yaml", "linking", "linking/*", "linking/**/*.yaml", "lin*/link.yaml",
     ],
 )  # fmt: skip
-def test_a_proposal_can_name_only_files_of_the_project_and_learns_nothing_of_others(place, sections, name):
+def test_proposal_can_name_only_files_of_the_project_and_reveals_no_others(place, sections, name):
     os.mkfifo(place / "pipe")
     (place / "linking").mkdir()
     (place / "linking" / "link.yaml").symlink_to(place.parent / "secret.yaml")
@@ -124,14 +124,14 @@ def test_folders_and_patterns_of_the_project_can_be_proposed(place, sections, na
         assert SECRET not in problem
 
 
-def test_a_pattern_that_goes_through_linked_folders_finds_nothing_there(place, sections):
-    """`hidden` leads out of the project."""
+def test_pattern_through_a_linked_folder_finds_no_file(place, sections):
+    """`hidden` links to a folder outside of the project."""
     found = validated(place, with_manifest(sections, "h*/secret.yaml"))
     assert "matches no .yaml, .yml or .json file" in found["problems"][0]
     assert SECRET not in json.dumps(found)
 
 
-def test_what_a_folder_holds_is_bounded_as_a_file_is(place, sections, monkeypatch):
+def test_folder_is_bounded_like_a_file(place, sections, monkeypatch):
     (place / "apps").mkdir()
     for number in range(5):
         metadata = {"name": f"web-{number}", "annotations": {"text": "x" * 1000}}
@@ -141,7 +141,7 @@ def test_what_a_folder_holds_is_bounded_as_a_file_is(place, sections, monkeypatc
 
 
 @pytest.mark.parametrize("name", ["../secret.yaml", "link.yaml", "/etc/passwd", ".flotilla/passphrase", "pipe"])
-def test_objects_of_the_control_plane_name_only_files_of_the_project_either(place, sections, name):
+def test_control_plane_objects_can_name_only_files_of_the_project(place, sections, name):
     os.mkfifo(place / "pipe")
     found = validated(place, {**sections, "objects": [{"name": "own", "manifests": [name]}]})
     (problem,) = found["problems"]
@@ -149,7 +149,7 @@ def test_objects_of_the_control_plane_name_only_files_of_the_project_either(plac
     assert SECRET not in problem
 
 
-def test_objects_of_the_control_plane_are_checked_whole_and_within_bounds(place, sections, monkeypatch):
+def test_control_plane_objects_are_checked_completely_and_within_limits(place, sections, monkeypatch):
     asked = {**sections, "objects": [{"name": "own", "manifests": ["web.yaml"]}]}
     (problem,) = validated(place, asked)["problems"]
     assert "Deployment web is listed among the objects of the control plane" in problem
@@ -161,7 +161,7 @@ def test_objects_of_the_control_plane_are_checked_whole_and_within_bounds(place,
 @pytest.mark.parametrize(
     "name", ["../kube.yaml", "~/.kube/config", "/etc/kubernetes/admin.conf", "link.yaml", "/dev/zero"]
 )
-def test_a_proposal_opens_no_kubeconfig_and_lists_no_contexts(place, sections, name):
+def test_proposal_reads_no_kubeconfig_and_lists_no_contexts(place, sections, name):
     sections["members"][0]["kubeconfig"] = {"path": name, "context": "nobody"}
     found = validated(place, sections)
     assert len(found["problems"]) == 1
@@ -170,7 +170,7 @@ def test_a_proposal_opens_no_kubeconfig_and_lists_no_contexts(place, sections, n
     assert validated(place, sections)["valid"], "contexts are not looked up for a proposal"
 
 
-def test_files_that_a_person_named_in_the_stack_file_may_stay_what_they_are(place, sections):
+def test_files_that_the_stack_file_already_names_are_allowed(place, sections):
     sections["members"][0]["kubeconfig"] = "../kube.yaml"
     write(place, sections)
     assert validated(place, sections)["valid"]
@@ -179,12 +179,12 @@ def test_files_that_a_person_named_in_the_stack_file_may_stay_what_they_are(plac
 
 
 @pytest.mark.parametrize("name", ["../../etc/x", "a/b", ""])
-def test_other_stacks_are_named_not_located(place, sections, name):
+def test_other_stacks_are_listed_without_their_paths(place, sections, name):
     found = validated(place, {**sections, "membersFrom": name})
     assert "must be a stack's name" in found["problems"][0]
 
 
-def laughs(levels=30):
+def billion_laughs(levels=30):
     lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, levels))]
     return "\n".join(lines)
 
@@ -192,7 +192,7 @@ def laughs(levels=30):
 @pytest.mark.parametrize(
     ("text", "reported"),
     [
-        (laughs(), "too large"),
+        (billion_laughs(), "too large"),
         ("a: &a [*a]", "is not YAML"),
         ("[" * 5000, "too large"),
         ("---\n" * 5001, "too large"),
@@ -203,7 +203,7 @@ def laughs(levels=30):
         ("\0", "is not YAML"),
     ],
 )
-def test_a_text_beyond_the_bounds_is_refused_at_once(place, text, reported):
+def test_text_beyond_the_limits_is_refused_at_once(place, text, reported):
     began = time.monotonic()
     found = validated(place, text)
     assert reported in found["problems"][0]
@@ -212,7 +212,7 @@ def test_a_text_beyond_the_bounds_is_refused_at_once(place, text, reported):
 
 
 def test_manifests_are_bounded(place, sections, monkeypatch):
-    (place / "laughs.yaml").write_text(laughs())
+    (place / "laughs.yaml").write_text(billion_laughs())
     (place / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     (place / "broken.yaml").write_text(f"a: [{SECRET}\n")
     for name, reported in (("laughs.yaml", "too large"), ("binary.yaml", "not UTF-8"), ("broken.yaml", "not YAML")):
@@ -226,7 +226,7 @@ def test_manifests_are_bounded(place, sections, monkeypatch):
     assert "too many or too large" in validated(place, with_manifest(sections, "web.yaml"))["problems"][0]
 
 
-def test_replicas_beyond_any_cluster_are_refused_and_a_million_in_a_manifest_takes_no_time(place, sections):
+def test_replicas_beyond_any_cluster_are_refused_and_a_million_replicas_are_fast(place, sections):
     sections["workloads"][0] |= {"replicas": 10**9}
     assert "150000" in validated(place, sections)["problems"][0]
     manifest = {**DEPLOYMENT, "spec": {**DEPLOYMENT["spec"], "replicas": 10**9}}
@@ -237,8 +237,8 @@ def test_replicas_beyond_any_cluster_are_refused_and_a_million_in_a_manifest_tak
     assert time.monotonic() - began < 10
 
 
-def test_what_validate_refuses_is_refused_here(place, sections):
-    """Two workloads that list one object: only a look at all manifests together finds it."""
+def test_proposal_that_validate_refuses_is_refused(place, sections):
+    """Two workloads list the same object; only a check of all manifests together finds it."""
     both = with_manifest(sections, "web.yaml")["workloads"] + [
         {**with_manifest(sections, "web.yaml")["workloads"][0], "name": "other"}
     ]
@@ -248,13 +248,13 @@ def test_what_validate_refuses_is_refused_here(place, sections):
 
 
 def test_manifests_are_read_as_kubernetes_reads_them(place, sections):
-    """A date and a time are texts there."""
+    """A date and a time are strings there."""
     config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\ndata: {since: 2026-01-01, at: 22:30}\n"
     (place / "dates.yaml").write_text(config)
     assert validated(place, with_manifest(sections, "dates.yaml"))["valid"]
 
 
-def test_many_problems_are_cut_to_an_answer(place, sections):
+def test_many_problems_are_shortened_to_fit_an_answer(place, sections):
     sections["workloads"] = [{"name": f"w{n}", "placement": {}} for n in range(2000)]
     found = validated(place, sections)
     assert found["problems"][-1] == "and 1960 more problems"
@@ -268,7 +268,7 @@ def tool(run, **more):
     return Tool("slow", "", "", Nothing, Answer, run, **more)
 
 
-def test_a_call_that_changes_nothing_ends_in_its_time(place):
+def test_call_without_changes_ends_within_its_time(place):
     box = toolbox(place)
     box.tools["slow"] = tool(lambda _: time.sleep(30), seconds=0.2)
     began = time.monotonic()
@@ -277,7 +277,7 @@ def test_a_call_that_changes_nothing_ends_in_its_time(place):
     assert time.monotonic() - began < 10
 
 
-def test_an_unforeseen_error_gives_the_agent_nothing_of_its_text(place, capsys):
+def test_unexpected_error_reveals_none_of_its_text_to_the_agent(place, capsys):
     def run(_):
         raise ValueError(SECRET)
 
@@ -289,7 +289,7 @@ def test_an_unforeseen_error_gives_the_agent_nothing_of_its_text(place, capsys):
     assert SECRET in capsys.readouterr().err, "the operator gets the traceback"
 
 
-def test_arguments_are_bounded_and_their_problems_are_in_our_words(place):
+def test_arguments_are_bounded_and_problems_are_reported_in_own_words(place):
     box = toolbox(place)
     with pytest.raises(Refused, match="more than 400000 characters"):
         box.call("list_clusters", {"labels": "x" * 500_000})
@@ -304,8 +304,11 @@ def files_of(folder):
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_what_only_reads_writes_nothing_but_its_audit_log(place, tmp_path):
-    """No passphrase, no state, no backup, whatever is asked; the log of calls is the operator's."""
+def test_read_only_tools_write_only_the_audit_log(place, tmp_path):
+    """Whatever the agent asks, a read-only toolbox creates no passphrase, state or backup.
+
+    The audit log is the operator's.
+    """
     (place / "pipe").unlink(missing_ok=True)
     before = files_of(place)
     box = Toolbox(Workplace(place, "dev", EngineName.EMBEDDED), audit=tmp_path / "audit.jsonl")
@@ -332,7 +335,7 @@ def with_source(sections, **source):
 
 @pytest.fixture
 def helm(place, tmp_path, monkeypatch):
-    """A stand-in for helm, and a chart in the project that a person has rendered."""
+    """A fake helm, and a chart in the project that a user has rendered."""
     programs = Programs(tmp_path / "bin", monkeypatch, "helm")
     write_chart(place / "charts" / "web", {"a.yaml": CHARTED}, values="replicas: 0\n")
     workload = Workload.model_validate({"name": "web", "placement": {}, "chart": CHART})
@@ -342,7 +345,7 @@ def helm(place, tmp_path, monkeypatch):
     return programs
 
 
-def test_a_proposal_takes_what_a_chart_rendered_to_and_starts_no_program(place, sections, helm):
+def test_proposal_uses_the_stored_rendering_of_a_chart_and_starts_no_program(place, sections, helm):
     assert validated(place, with_source(sections, chart=CHART))["valid"]
     patch = {"op": "replace", "path": "/spec/nothing", "value": 1}
     overrides = [{"clusters": ["member1"], "patches": [patch]}]
@@ -361,7 +364,7 @@ def test_a_proposal_takes_what_a_chart_rendered_to_and_starts_no_program(place, 
         {"kustomize": {"path": "app"}},
     ],
 )
-def test_what_nobody_has_rendered_is_refused_for_a_proposal_and_nothing_is_started(place, sections, helm, source):
+def test_proposal_with_a_chart_that_was_never_rendered_is_refused_and_starts_no_program(place, sections, helm, source):
     write_chart(place / "charts" / "other", {"a.yaml": CHARTED})
     (place / "app").mkdir()
     (place / "app" / "kustomization.yaml").write_text("resources: []\n")
@@ -373,7 +376,7 @@ def test_what_nobody_has_rendered_is_refused_for_a_proposal_and_nothing_is_start
 
 
 @pytest.mark.parametrize("path", ["../charts", "hidden/charts", "/etc", "~/charts", ".flotilla", "no-such/../../x"])
-def test_a_proposals_charts_and_kustomizations_are_in_the_project(place, sections, helm, path):
+def test_charts_and_kustomizations_of_a_proposal_must_be_in_the_project(place, sections, helm, path):
     for source in (
         {"chart": {"path": path}},
         {"chart": {**CHART, "valuesFiles": [path]}},
@@ -385,7 +388,7 @@ def test_a_proposals_charts_and_kustomizations_are_in_the_project(place, section
     assert helm.calls == []
 
 
-def test_of_a_file_of_values_in_the_project_nothing_is_quoted(place, sections, helm):
+def test_content_of_a_values_file_is_never_quoted(place, sections, helm):
     (place / "token.yaml").write_text(f"{SECRET}: a: b\n")
     for name in ("token.yaml", "no-such.yaml"):
         found = validated(place, with_source(sections, chart={**CHART, "valuesFiles": [name]}))
@@ -395,14 +398,14 @@ def test_of_a_file_of_values_in_the_project_nothing_is_quoted(place, sections, h
         )
 
 
-def test_what_a_proposals_charts_render_to_is_bounded(place, sections, helm, monkeypatch):
+def test_rendering_of_a_proposals_chart_is_bounded(place, sections, helm, monkeypatch):
     monkeypatch.setattr("flotilla.agent.reading.MOST_RENDERED", 100)
     found = validated(place, with_source(sections, chart=CHART))
     assert "too large rendered objects for this many members" in found["problems"][0]
 
 
 @pytest.mark.parametrize("name", ["../secret.yaml", "link.yaml", "/etc/passwd", ".flotilla/passphrase"])
-def test_policies_name_only_files_of_the_project_either(place, sections, name):
+def test_policies_can_name_only_files_of_the_project(place, sections, name):
     workload = {"name": "web", "manifests": ["web.yaml"], "policies": [name]}
     found = validated(place, {**sections, "workloads": [workload]})
     (problem,) = found["problems"]

@@ -1,4 +1,4 @@
-"""What an agent sees of changes in waves: it looks, and approval stays a person's."""
+"""What agents see of changes in waves: they can read them; only a person can approve."""
 
 import pytest
 import yaml
@@ -20,7 +20,7 @@ def toolbox(project, sections):
         yield Toolbox(Workplace(project, "dev", allow_changes=True))
 
 
-def test_an_agent_sees_the_changes_of_its_stack(toolbox):
+def test_agent_lists_the_changes_of_its_stack(toolbox):
     answer = toolbox.call("rollout_status", {})
     (found,) = answer["rollouts"]
     assert (answer["total"], found["workload"], found["phase"]) == (1, "nginx", "approval")
@@ -31,6 +31,6 @@ def test_an_agent_sees_the_changes_of_its_stack(toolbox):
 
 
 def test_no_tool_approves():
-    """Whatever an agent may change, a wave that waits for a person waits for a person."""
+    """Whatever an agent may change, a wave that waits for a person's approval can't be approved by an agent."""
     names = [function["name"] for function in Toolbox(Workplace(REPOSITORY, "dev", allow_changes=True)).schemas()]
     assert not [name for name in names if "approve" in name]

@@ -1,4 +1,4 @@
-"""Overrides of a workload that are for single objects: what is declared, predicted, expected and refused."""
+"""Overrides for single objects of a workload: how they are declared, predicted, expected in copies, and refused."""
 
 from dataclasses import replace
 
@@ -51,21 +51,21 @@ def labels(fleet, project, member="member2"):
     return {obj["metadata"]["name"]: (obj["metadata"].get("labels") or {}).get("by") for obj in found}
 
 
-def test_an_override_is_for_the_objects_that_it_names(shop, project):
+def test_override_applies_to_the_objects_that_it_names(shop, project):
     fleet = shop(labelled("one", ("Deployment", "front"), ("ConfigMap", "c")))
     assert labels(fleet, project) == {"front": "one", "back": None, "c": "one"}
     assert set(labels(fleet, project, "member1").values()) == {None}
 
 
-def test_the_order_of_overrides_is_that_of_the_stack_file_for_every_object(shop, project):
-    """By Karmada's own order the policy of the single object would always come last."""
+def test_overrides_apply_to_every_object_in_the_order_of_the_stack_file(shop, project):
+    """By Karmada's own order, the policy for the single object would always come last."""
     fleet = shop(labelled("one", ("Deployment", "front")), labelled("all"))
     assert labels(fleet, project) == {"front": "all", "back": "all", "c": "all"}
     fleet = shop(labelled("all"), labelled("one", ("Deployment", "front")))
     assert labels(fleet, project) == {"front": "one", "back": "all", "c": "all"}
 
 
-def test_an_object_that_the_workload_does_not_have_is_refused_with_those_that_it_has(shop):
+def test_object_that_is_not_in_the_workload_is_refused_and_the_error_lists_its_objects(shop):
     with pytest.raises(ConfigError) as refused:
         shop(labelled("one", ("Deployment", "frnt")), labelled("two", ("Service", "front")))
     assert [str(one) for one in refused.value.problems] == [
@@ -85,7 +85,7 @@ def test_an_object_that_the_workload_does_not_have_is_refused_with_those_that_it
     ("objects", "said"),
     [([], "objects"), ([{"kind": "Deployment"}], "objects[0].name"), ([{"kind": "D", "name": "a", "x": 1}], "x")],
 )
-def test_objects_name_a_kind_and_a_name(shop, objects, said):
+def test_objects_need_a_kind_and_a_name(shop, objects, said):
     with pytest.raises(ConfigError) as refused:
         shop({**labelled("one"), "objects": objects})
     assert said in str(refused.value)
@@ -99,8 +99,8 @@ def test_the_same_name_in_two_namespaces_is_distinguished_by_namespace(shop, pro
     assert [(obj["metadata"].get("labels") or {}).get("by") for obj in found] == [None, "one"]
 
 
-def test_policies_give_each_object_its_rules_whatever_karmada_sorts_first(shop):
-    """What the policies do, as Karmada applies them, against what the plan says of the rules."""
+def test_policies_and_rules_give_each_object_the_same_result(shop):
+    """The policies as Karmada applies them, compared with the plan's rules."""
     overrides = [
         labelled("1"),
         labelled("2", ("Deployment", "front")),
@@ -124,8 +124,8 @@ def in_default(obj):
     return {**obj, "metadata": {**metadata, "labels": metadata.get("labels") or {}}}
 
 
-def test_where_every_object_is_named_the_shared_policy_selects_no_others_and_changes_nothing():
-    """Without a selector it would be for every object of the namespace."""
+def test_shared_policy_selects_nothing_where_every_object_has_overrides_of_its_own():
+    """A policy without a selector would apply to every object of the namespace."""
     templates = [in_default(FRONT)]
     only = [{"overriders": {}, "onlyFor": [["apps/v1", "Deployment", "front", "default"]]}]
     shared = override_policies("shop", namespace="default", templates=templates, rules=only)[""]["spec"]
@@ -141,14 +141,14 @@ def test_where_every_object_is_named_the_shared_policy_selects_no_others_and_cha
         ("ConfigMap", "a" * 200, ".of.configmap-aaa"),
     ],
 )
-def test_names_are_dns_names_that_a_reader_recognises(kind, name, ending):
+def test_policy_names_are_readable_dns_names(kind, name, ending):
     found = own_ending({"kind": kind, "metadata": {"name": name}})
     assert found.startswith(ending)
     assert len(found) < 130
     assert own_ending({"kind": kind, "metadata": {"name": f"{name}b"}}) != found
 
 
-def test_kinds_of_one_name_in_two_groups_have_policies_of_two_names():
+def test_kinds_of_the_same_name_in_two_groups_have_different_policy_names():
     one, other = ({**in_default(config("c")), "apiVersion": api, "kind": "Gateway"} for api in ("a.x/v1", "b.x/v1"))
     refs = [[api, "Gateway", "c", "default"] for api in ("a.x/v1", "b.x/v1")]
     found = override_policies(
@@ -158,7 +158,7 @@ def test_kinds_of_one_name_in_two_groups_have_policies_of_two_names():
     assert len({policy["metadata"]["name"] for policy in found.values()}) == 3
 
 
-def test_the_program_declares_a_policy_for_each_object_that_is_named(run, absolute, project):  # noqa: F811
+def test_program_declares_a_policy_for_each_named_object(run, absolute, project):  # noqa: F811
     config_map = {**config("c"), "metadata": {"name": "c"}}
     (project / "two.yaml").write_text(yaml.safe_dump_all([FRONT, config_map]))
     overrides = [labelled("all"), labelled("one", ("Deployment", "front"))]
@@ -177,14 +177,14 @@ def test_the_program_declares_a_policy_for_each_object_that_is_named(run, absolu
     assert inputs[OWN] == [["OverridePolicy", "default", "shop.of.deployment-front"]]
 
 
-def test_the_program_declares_what_it_declared_where_no_object_is_named(run, absolute):  # noqa: F811
+def test_program_declares_the_same_as_before_where_no_object_is_named(run, absolute):  # noqa: F811
     absolute["workloads"][0]["overrides"] = [labelled("all")]
     registered = run(absolute)
     assert [name for name in registered if name.endswith("-override")] == ["nginx-override"]
     assert OWN not in registered["nginx-rollout"].inputs
 
 
-# -- what the state, and what somebody has changed, say of them --------------------------------------------------------
+# -- overrides in the state, and changes by others ---------------------------------------------------------------------
 
 
 def override(name, value, *names):
@@ -195,7 +195,7 @@ def override(name, value, *names):
     return {"apiVersion": POLICY_API, "kind": "OverridePolicy", "metadata": meta, "spec": spec}
 
 
-def test_a_state_says_which_rules_each_object_gets():
+def test_state_has_the_rules_of_each_object():
     other = {**nginx(1), "metadata": {"name": "other", "namespace": "default"}}
     sender = sent_by(PLACEMENT)
     sender["spec"]["resourceSelectors"] = [{"apiVersion": "apps/v1", "kind": "Deployment"}]
@@ -208,8 +208,8 @@ def test_a_state_says_which_rules_each_object_gets():
     assert got == ["all", "one"]
 
 
-def test_a_change_of_one_objects_policy_in_the_control_plane_is_felt_by_that_object_alone():
-    """The rules of the policy that was changed stood for those of all the workload's objects."""
+def test_changed_policy_of_one_object_affects_only_that_object():
+    """Regression: the rules of the changed policy were taken for the rules of all objects of the workload."""
     other = {**nginx(1), "metadata": {"name": "other", "namespace": "default"}}
     declared = {
         "templates": [nginx(7), other],
@@ -226,7 +226,7 @@ def test_a_change_of_one_objects_policy_in_the_control_plane_is_felt_by_that_obj
     assert "default/nginx" not in details
 
 
-def test_rules_as_declared_keep_the_numbers_of_their_overrides():
+def test_declared_rules_keep_the_numbers_of_their_overrides():
     shared = override("nginx", "all", "nginx")
     changed = override("nginx", "new", "nginx")
     before = {"overrideRules": shared["spec"]["overrideRules"]}
@@ -236,14 +236,14 @@ def test_rules_as_declared_keep_the_numbers_of_their_overrides():
     assert set(copies) == {"member1", "member2"}
 
 
-# -- policies that fall away -------------------------------------------------------------------------------------------
+# -- policies that are no longer declared ------------------------------------------------------------------------------
 
 
 def own(*names):
     return [["OverridePolicy", "default", name] for name in names]
 
 
-def test_policies_that_fall_away_are_known_and_those_that_stay_are_left():
+def test_policies_that_are_no_longer_declared_are_found_and_others_stay():
     news = props(**{OWN: own("web.of.a"), OTHERS: own("given")})
     olds = props(**{OWN: own("web.of.a", "web.of.b", "given", "web")})
     assert removed_overrides(olds, news) == [ObjectRef(POLICY_API, "OverridePolicy", "web.of.b", "default")]
@@ -252,7 +252,7 @@ def test_policies_that_fall_away_are_known_and_those_that_stay_are_left():
 
 
 class ControlPlane:
-    """Answers with policies, and notes what is deleted."""
+    """Returns policies, and records what is deleted."""
 
     def __init__(self, **managers):
         self.managers = managers
@@ -268,14 +268,14 @@ class ControlPlane:
         return True
 
 
-def test_only_what_is_there_and_a_stack_has_made_is_deleted():
+def test_only_existing_policies_of_a_stack_are_deleted():
     plane = ControlPlane(a="pulumi-kubernetes-1234", b="kubectl")
     withdraw_overrides(plane, [ObjectRef(POLICY_API, "OverridePolicy", name, "default") for name in "abc"])
     assert plane.deleted == [("a", "uid-a")]
 
 
-def test_they_go_before_the_rollout_is_waited_for(monkeypatch):
-    """An engine deletes them after it: the rollout would wait for copies that they keep from changing."""
+def test_dropped_policies_are_deleted_before_the_rollout_is_waited_for(monkeypatch):
+    """Engines delete them after the rollout, which would wait for copies that these policies keep from changing."""
     plane, seen = ControlPlane(**{"web.of.b": "pulumi-kubernetes"}), []
     monkeypatch.setattr(rollout, "shared_reader", lambda _: type("Reader", (), {"connection": plane}))
     monkeypatch.setattr(rollout, "wait", lambda *_: seen.append(list(plane.deleted)) or {})
@@ -283,14 +283,14 @@ def test_they_go_before_the_rollout_is_waited_for(monkeypatch):
     assert seen == [[("web.of.b", "uid-web.of.b")]]
 
 
-def test_a_list_of_the_stacks_other_policies_is_no_change():
+def test_changed_list_of_other_policies_is_no_change_of_the_rollout():
     provider = RolloutProvider()
     assert not provider.diff("web", props(), props(**{OTHERS: own("x")})).changes
     assert provider.diff("web", props(), props(**{OWN: own("x")})).changes
 
 
-def test_the_policy_of_another_object_is_no_question_of_words_that_come_twice():
-    """One goes before the rollout, so that no wait ends at its timeout."""
+def test_dropped_policy_of_another_object_is_no_reason_to_ask_about_duplicate_arguments():
+    """The dropped policy is deleted before the rollout, so no wait runs into its timeout."""
     listed = [
         PolicyPlan("OverridePolicy", "default", "shop.of.deployment-a", "gone"),
         PolicyPlan("OverridePolicy", "default", "shop.of.deployment-b", "new"),
@@ -299,7 +299,7 @@ def test_the_policy_of_another_object_is_no_question_of_words_that_come_twice():
     assert "twice" in doubled([replace(one, name=f"shop{number}") for number, one in enumerate(listed)])
 
 
-def test_a_patch_that_is_not_for_the_secret_sets_none_of_its_values(shop, project):
+def test_patch_for_another_object_sets_no_value_of_the_secret(shop, project):
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "Yg=="}}
     patch = {"patches": [{"op": "add", "path": "/data/x", "value": "clear"}]}
     files = ManifestFiles(project)

@@ -1,4 +1,4 @@
-"""Objects that no given policy selects and that follow others: accepted, declared, planned and waited for."""
+"""Objects that follow others and that no given policy selects: accepted, declared, planned and waited for."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from flotilla.stack.files import ManifestFiles
 from flotilla.stack.problems import ConfigError
 from flotilla.workloads.order import in_order
 from flotilla.workloads.shared import shared_notices
-from tests.unit.planes import Plane, binding, cluster, live, looked, work
+from tests.unit.planes import Plane, binding, check_once, cluster, live, work
 from tests.unit.rollouts import check_in_state, on
 from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
 from tests.unit.test_given_policies import (
@@ -39,8 +39,8 @@ def using(name, config_name="c", **labels):
     return found
 
 
-def test_what_follows_by_propagate_deps_needs_no_policy(given, project):  # noqa: F811
-    """It was refused, although Karmada sends it along."""
+def test_object_that_follows_by_propagate_deps_needs_no_policy(given, project):  # noqa: F811
+    """Regression: such an object was refused, although Karmada sends it along."""
     fleet = given([using("web"), config("c")], [policy("p", [EVERY_DEPLOYMENT], **ALONG, **to("member2"))])
     assert names(fleet, project) == {"shop": ["web", "c"]}
     (shop,) = fleet.workloads
@@ -56,13 +56,13 @@ def test_what_follows_by_propagate_deps_needs_no_policy(given, project):  # noqa
     [(using("web"), {}), (using("web", "other"), ALONG), (FRONT, ALONG)],
     ids=["no propagateDeps", "another name", "uses nothing"],
 )
-def test_what_does_not_follow_is_refused_as_before(given, template, spec):  # noqa: F811
+def test_object_that_does_not_follow_is_refused(given, template, spec):  # noqa: F811
     with pytest.raises(ConfigError, match="no policy selects ConfigMap default/c; it would run nowhere"):
         given([template, config("c")], [policy("p", [EVERY_DEPLOYMENT], **spec, **to("member2"))])
 
 
-def test_what_follows_is_no_user_of_others(given):  # noqa: F811
-    """Karmada sends the dependencies of what a policy selects, and none of theirs."""
+def test_followers_do_not_bring_their_own_dependencies(given):  # noqa: F811
+    """Karmada sends the dependencies of objects that a policy selects, but not the dependencies of these."""
     within = {**using("inner", "c"), "kind": "StatefulSet"}
     with pytest.raises(ConfigError, match="no policy selects StatefulSet default/inner"):
         given([using("web", "x"), within, config("c"), config("x")], [policy("p", [EVERY_DEPLOYMENT], **ALONG)])
@@ -74,7 +74,7 @@ TWO = [
 ]
 
 
-def test_what_follows_the_objects_of_two_policies_is_declared_once(given, project):  # noqa: F811
+def test_object_that_follows_objects_of_two_policies_is_declared_once(given, project):  # noqa: F811
     fleet = given([config("c"), using("front"), using("back")], TWO)
     assert names(fleet, project) == {"shop-one": ["c", "front"], "shop-two": ["back"]}
     assert [[one["metadata"]["name"] for one in w.given.followers] for w in fleet.workloads] == [["c"], ["c"]]
@@ -91,7 +91,7 @@ def test_what_follows_the_objects_of_two_policies_is_declared_once(given, projec
     assert shared_notices(fleet, ManifestFiles(project)) == []
 
 
-def test_a_part_whose_policy_takes_nothing_along_is_named_with_what_its_clusters_lack(given, project):  # noqa: F811
+def test_part_whose_policy_has_no_propagate_deps_is_reported_with_what_its_clusters_lack(given, project):  # noqa: F811
     quiet = [TWO[0], {**TWO[1], "spec": {**TWO[1]["spec"], "propagateDeps": False}}]
     fleet = given([config("c"), using("front"), using("back")], quiet)
     lines = shared_notices(fleet, ManifestFiles(project))
@@ -101,7 +101,7 @@ def test_a_part_whose_policy_takes_nothing_along_is_named_with_what_its_clusters
     ]
 
 
-def test_overrides_reach_what_follows(given, project):  # noqa: F811
+def test_overrides_apply_to_followers(given, project):  # noqa: F811
     rule = {"overriders": {"labelsOverrider": [{"operator": "add", "value": {"by": "x"}}]}}
     over = policy("o", [{"apiVersion": "v1", "kind": "ConfigMap"}], "OverridePolicy", overrideRules=[rule])
     fleet = given([using("web"), config("c")], [policy("p", [EVERY_DEPLOYMENT], **ALONG, **to("member2")), over])
@@ -110,7 +110,7 @@ def test_overrides_reach_what_follows(given, project):  # noqa: F811
     assert [(one["metadata"].get("labels") or {}).get("by") for one in found] == [None, "x"]
 
 
-def test_the_program_declares_it_as_a_template_that_the_rollout_knows_as_following(run, absolute, project):  # noqa: F811
+def test_program_declares_a_follower_as_a_template_that_the_rollout_knows(run, absolute, project):  # noqa: F811
     (project / "two.yaml").write_text(yaml.safe_dump_all([using("web"), config("c")]))
     (project / "p.yaml").write_text(yaml.safe_dump(policy("p", [EVERY_DEPLOYMENT], **ALONG, **to("member2"))))
     files = {"manifests": [str(project / "two.yaml")], "policies": [str(project / "p.yaml")]}
@@ -139,7 +139,7 @@ def with_followers(steps, *followers, before=None):
     ]
 
 
-def test_a_plan_shows_it_where_it_follows():
+def test_plan_shows_a_follower_in_the_clusters_of_its_users():
     front = with_followers(workload("front", [user("front")], on("member1", "member2"), SENDS), config_map())
     plan = planned(front)["front"]
     assert follows(plan) == {("ConfigMap default/common", name): "new" for name in ("member1", "member2")}
@@ -148,7 +148,7 @@ def test_a_plan_shows_it_where_it_follows():
     )
 
 
-def test_a_change_of_it_is_shown_in_the_clusters_where_it_is():
+def test_change_of_a_follower_is_shown_in_its_clusters():
     where = on("member1")
     old, new = ({**config_map(), "data": {"a": value}} for value in "bc")
     steps = workload("front", [user("front")], where, SENDS, before=([user("front")], where, SENDS))
@@ -159,7 +159,7 @@ def test_a_change_of_it_is_shown_in_the_clusters_where_it_is():
     }
 
 
-def test_what_two_workloads_take_along_is_rendered_once_in_a_cluster():
+def test_follower_of_two_workloads_is_rendered_once_per_cluster():
     one, two = (
         with_followers(workload(name, [user(name)], on("member1"), SENDS), config_map()) for name in ("one", "two")
     )
@@ -168,7 +168,7 @@ def test_what_two_workloads_take_along_is_rendered_once_in_a_cluster():
     assert {one.origin for one in plan.workloads} == {""}
 
 
-# -- what is waited for, and what drift expects ------------------------------------------------------------------------
+# -- waits and drift ---------------------------------------------------------------------------------------------------
 
 
 def sender(**spec):
@@ -178,7 +178,7 @@ def sender(**spec):
     return {"apiVersion": "policy.karmada.io/v1alpha1", "kind": "PropagationPolicy", "metadata": meta, "spec": whole}
 
 
-def test_a_state_says_what_follows():
+def test_state_has_the_followers():
     check = check_in_state("shop", user("front"), config_map(), config_map("other"), sender(**ALONG))
     assert [one["metadata"]["name"] for one in check.templates] == ["front"]
     assert [one["metadata"]["name"] for one in check.followers] == ["common"]
@@ -189,7 +189,7 @@ FOLLOWER = {**config_map(), "metadata": {**config_map()["metadata"], "labels": {
 
 
 def attached(*clusters):
-    """The binding of what follows a Deployment into clusters, and its Works there."""
+    """Return the binding of an object that follows a Deployment into clusters, and its Works there."""
     found = binding(FOLLOWER, [], healthy=clusters)
     found["spec"] = {
         "resource": found["spec"]["resource"],
@@ -203,7 +203,7 @@ def carrying(member, obj):
 
 
 def judged(*objects, members=("m1", "m2"), rules=()):
-    """The progress of a ConfigMap that follows a Deployment, which is done in two clusters."""
+    """Return the progress of a ConfigMap that follows a Deployment; the Deployment is done in two clusters."""
     declared = {**user("web"), "metadata": {**user("web")["metadata"], "labels": {}, "annotations": {}}}
     whole = [cluster(name) for name in members]
     whole += [
@@ -213,10 +213,10 @@ def judged(*objects, members=("m1", "m2"), rules=()):
     ]
     expected = {name: {"id": name, "unanswered": ""} for name in members}
     check = RolloutCheck([declared], {}, list(rules), expected, followers=[FOLLOWER])
-    return looked(check, Plane(*whole, *objects))[1]
+    return check_once(check, Plane(*whole, *objects))[1]
 
 
-def test_a_rollout_waits_for_it_in_the_clusters_of_what_uses_it():
+def test_rollout_waits_for_a_follower_in_the_clusters_of_its_user():
     there = live(FOLLOWER, claimed=False)
     assert judged().waiting_for == "is not in the control plane"
     assert judged(there).waiting_for.startswith("doesn't follow its templates yet")
@@ -225,7 +225,7 @@ def test_a_rollout_waits_for_it_in_the_clusters_of_what_uses_it():
     assert judged(there, attached("m1", "m2"), carrying("m1", FOLLOWER), carrying("m2", FOLLOWER)).done
 
 
-def test_overrides_of_it_are_expected_in_its_copies():
+def test_overrides_of_a_follower_are_expected_in_its_copies():
     overriders = {"labelsOverrider": [{"operator": "add", "value": {"x": "y"}}]}
     rule = {"targetCluster": {"clusterNames": ["m2"]}, "overriders": overriders}
     there = live(FOLLOWER, claimed=False)
@@ -233,7 +233,7 @@ def test_overrides_of_it_are_expected_in_its_copies():
     assert [one.late for one in late.clusters] == ["", "its Work doesn't have metadata.labels.x as declared yet"]
 
 
-def test_a_copy_where_nothing_uses_it_any_more_is_said():
+def test_copy_of_a_follower_without_users_is_reported():
     there, every = live(FOLLOWER, claimed=False), [carrying(name, FOLLOWER) for name in ("m1", "m2", "m3")]
     found = judged(there, attached("m1", "m2"), cluster("m3"), *every)
     assert {one.cluster: one.late for one in found.clusters} == {

@@ -36,7 +36,7 @@ METADATA = {"name": "x", "managedFields": [{"manager": "m", "fieldsV1": {"f:spec
 
 
 def values(schema, definitions, *, every):
-    """Make values of a published schema: all of its fields, or some of them with fields that nobody has published."""
+    """Draw values of a published schema: all of its fields, or some of them together with unpublished fields."""
     schema = resolve(schema, definitions)
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
@@ -67,6 +67,7 @@ def values(schema, definitions, *, every):
 
 
 def required(schema):
+    """Draw null sometimes: a Go server writes an empty list as null."""
     return schema.get("required", [])
 
 
@@ -86,23 +87,23 @@ def strategy_of(version, model, *, every):
 
 
 def same(one, other):
-    """Compare with types: 1, 1.0 and True are three values."""
+    """Return whether two values are equal, types included: 1, 1.0 and True are three values."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 @pytest.mark.parametrize("every", [True, False], ids=["every field", "some fields"])
 @pytest.mark.parametrize("model", KINDS, ids=lambda m: m.kind_of)
 @pytest.mark.parametrize("version", VERSIONS)
-def test_whatever_the_published_schemas_allow_is_written_back_as_it_was_read(version, model, every):
+def test_any_value_of_the_published_schema_is_written_back_unchanged(version, model, every):
     if not (PUBLISHED / version).exists():
         pytest.skip(f"Karmada's published data is not beside the repository: {version}")
 
     @settings(max_examples=5 if every else 30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(strategy_of(version, model, every=every))
-    def comes_back(obj):
+    def is_written_back_unchanged(obj):
         assert same(model.read(obj).manifest(), obj)
 
-    comes_back()
+    is_written_back_unchanged()
 
 
 def recordings(folder):
@@ -113,7 +114,7 @@ def recordings(folder):
                 yield model, json.loads(json.dumps(obj, default=str))
 
 
-def test_recorded_objects_come_back_whole(published):
+def test_recorded_objects_are_written_back_unchanged(published):
     found = list(recordings(published))
     assert {model.kind_of for model, _ in found} >= {"Cluster", "PropagationPolicy", "ResourceBinding", "Work"}
     for model, obj in found:
@@ -122,8 +123,8 @@ def test_recorded_objects_come_back_whole(published):
         assert same(read.manifest(), obj)
 
 
-def test_fields_that_the_model_does_not_know_survive_a_change():
-    """A policy that is read, given another priority and applied keeps its failover, suspension and affinity groups."""
+def test_fields_unknown_to_the_model_survive_a_change():
+    """A policy that is read, changed in its priority and applied keeps its failover, suspension and affinity groups."""
     spec = {
         "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment", "newer": {"x": 1}}],
         "placement": {
@@ -142,7 +143,7 @@ def test_fields_that_the_model_does_not_know_survive_a_change():
     assert same(changed.manifest(), {**policy, "spec": {**spec, "priority": 5}})
 
 
-def test_nulls_come_back_as_nulls_and_read_as_nothing():
+def test_nulls_are_written_back_as_nulls_and_read_as_empty():
     """A Go server writes an empty list as null."""
     obj = {
         "apiVersion": api.BINDING_API,
@@ -165,7 +166,7 @@ def test_fields_that_are_not_set_do_not_appear():
     assert set(made.manifest()["spec"]) == {"resource"}
 
 
-def test_an_object_that_is_none_of_karmadas_is_one_line():
+def test_object_of_another_api_is_refused_in_one_line():
     with pytest.raises(ClusterError, match=r"Cluster m: spec.syncMode does not match Karmada's API"):
         api.Cluster.read({"metadata": {"name": "m"}, "spec": {}})
     with pytest.raises(ClusterError, match="the object does not match"):

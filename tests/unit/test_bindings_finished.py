@@ -1,4 +1,4 @@
-"""Bindings that Karmada never finishes, since their clusters went before their templates did."""
+"""Bindings that Karmada never deletes, since their clusters were removed before their templates."""
 
 import pytest
 
@@ -17,13 +17,13 @@ LEFT = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": [DEPENDENCIES
 
 
 def left(clusters=(), **metadata):
-    """The binding of a template that is gone, which has clusters or not."""
+    """Return the binding of a deleted template, with or without clusters."""
     return merged(binding(web(), list(clusters)), {"metadata": {**LEFT, **metadata}})
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    """Seconds that pass with each pause."""
+    """A fake clock that advances by each pause."""
     now = [0.0]
 
     def pause(seconds):
@@ -35,8 +35,8 @@ def clock(monkeypatch):
     return now
 
 
-def test_a_binding_that_has_lost_its_clusters_is_finished_after_some_seconds(clock):
-    """Karmada 1.10.7 overlooks it for ever; `release --all` left such bindings behind."""
+def test_binding_without_clusters_is_finished_after_some_seconds(clock):
+    """Karmada 1.10.7 never finishes such a binding. Regression: `release --all` left them behind."""
     plane = Writable(left())
     assert finish_bindings(plane, [WEB]) == []
     assert binding_ref(WEB) not in plane.objects
@@ -53,7 +53,7 @@ def test_a_binding_that_has_lost_its_clusters_is_finished_after_some_seconds(clo
     ],
     ids=["it has clusters", "nobody has deleted it", "its Works come first", "somebody else keeps it"],
 )
-def test_a_binding_that_karmada_has_yet_to_finish_is_waited_for_and_named(waiting, clock):
+def test_binding_that_karmada_is_still_deleting_is_waited_for_and_named(waiting, clock):
     plane = Writable(waiting)
     (said,) = finish_bindings(plane, [WEB], 10)
     assert said.startswith("ResourceBinding default/web-deployment is still there: its finalizer karmada.io/binding-")
@@ -64,22 +64,22 @@ def test_a_binding_that_karmada_has_yet_to_finish_is_waited_for_and_named(waitin
 @pytest.mark.parametrize(
     "others", [[live(web()), left()], [left(finalizers=[BINDING_FINALIZER])], [left(finalizers=[])], []]
 )
-def test_nothing_is_waited_for_where_the_template_stands_or_the_finalizer_is_not_there(others, clock):
+def test_no_wait_where_the_template_exists_or_the_binding_has_no_finalizer(others, clock):
     plane = Writable(*others)
     before = dict(plane.objects)
     assert finish_bindings(plane, [WEB]) == []
     assert (plane.objects, clock[0]) == (before, 0)
 
 
-def test_a_run_that_is_interrupted_says_so(monkeypatch):
+def test_interrupted_run_reports_the_interruption(monkeypatch):
     monkeypatch.setattr(bindings, "pause", lambda _seconds: True)
     with pytest.raises(FlotillaError, match="interrupted while waiting for Karmada to finish bindings"):
         finish_bindings(Writable(left()), [WEB])
 
 
 @pytest.mark.parametrize("keeps", [False, True])
-def test_the_end_of_a_workload_finishes_them_too(monkeypatch, keeps):
-    """Its namespace could not go: a binding in it kept it."""
+def test_deletion_of_a_workload_finishes_its_bindings(monkeypatch, keeps):
+    """Regression: a binding kept the workload's namespace from being deleted."""
     plane = Writable(cluster("m1"), left())
     monkeypatch.setattr("components.withdrawal.connect", lambda *_, **__: plane)
     monkeypatch.setattr("flotilla.karmada.keeping.members.reach", lambda *_: Writable())

@@ -1,4 +1,4 @@
-"""How far a plan reaches: which copies it counts, which pods restart, and what stays a range."""
+"""The blast radius of a plan: which copies it counts, which pods restart, and which counts remain a range."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def reach(before, after, *, scheduled=("m0", "m1"), members=("m0", "m1"), templa
     return planned(*steps, workload("web", before, after, old)).blast_radius.text
 
 
-def test_nothing_is_said_where_nothing_changes():
+def test_unchanged_plan_has_no_blast_radius():
     assert reach(declares(on("m0")), declares(on("m0")), scheduled=("m0",)) == ""
     assert planned().to_json()["blastRadius"]["clusters"] == []
 
@@ -49,8 +49,8 @@ def test_pods_that_restart_are_counted(before, after, pods):
     assert found == f"copies: 2 changed; 2 clusters touched{pods}"
 
 
-def test_a_workload_whose_copies_are_not_known_is_named():
-    """A workload that the engine hides, or whose template can't be read, counted as if nothing happened to it."""
+def test_workload_whose_copies_are_unknown_is_named():
+    """Regression: a workload that the engine hides, or whose template can't be read, was counted as unchanged."""
     given = declares(BOTH)
     assert reach(given, declares(BOTH, deployment(replicas="many"))) == "not counted: web"
     hidden = {**given, "templates": "[secret]"}
@@ -60,7 +60,7 @@ def test_a_workload_whose_copies_are_not_known_is_named():
     assert planned(member("m0"), workload("web", hidden, hidden)).blast_radius.text == ""
 
 
-def test_what_only_karmada_knows_is_a_range():
+def test_count_that_only_karmada_decides_is_a_range():
     free = {"replicaScheduling": DYNAMIC["replicaScheduling"]}
     fresh = reach(None, declares({**on("m0", "m1"), **free}), scheduled=())
     assert fresh == "copies: up to 2 added"

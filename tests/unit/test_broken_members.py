@@ -1,4 +1,7 @@
-"""One cluster's trouble stays that cluster's: drift and the verbs that look, with a member broken in many ways."""
+"""Errors of one cluster affect only that cluster.
+
+Drift and the read-only verbs, with a member that fails in many ways.
+"""
 
 import base64
 import json
@@ -59,7 +62,7 @@ def token_secret(member, token=b"a-token"):
 
 
 class Fleet:
-    """A control plane and two members, each behind a proxy that can fail."""
+    """A control plane and two members, each behind a proxy that can inject faults."""
 
     def __init__(self, apis, proxies):
         self.apis, self.proxies = apis, proxies
@@ -143,7 +146,7 @@ def break_(proxy, fault):
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_member_is_unknown_with_its_reason_and_the_others_are_judged(fleet, case):
+def test_broken_member_is_unknown_with_its_reason_and_other_members_are_compared(fleet, case):
     fault, text = BROKEN[case]
     assert fleet.drift().clean
     break_(fleet.proxies["member2"], fault)
@@ -164,7 +167,7 @@ def test_a_broken_member_is_unknown_with_its_reason_and_the_others_are_judged(fl
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_with_a_broken_control_plane_the_members_are_compared_with_the_plan_and_unknown(fleet, case):
+def test_members_are_compared_with_the_plan_and_unknown_while_the_control_plane_is_broken(fleet, case):
     fault, _ = BROKEN[case]
     fleet.apis["member1"].put(config_map(a="2"))
     break_(fleet.proxies[CONTROL_PLANE], fault)
@@ -182,7 +185,7 @@ KUBECONFIGS = {
 
 
 @pytest.mark.parametrize("case", KUBECONFIGS)
-def test_a_kubeconfig_that_cant_be_read_is_that_clusters_trouble(fleet, case):
+def test_unreadable_kubeconfig_is_an_error_of_its_cluster_only(fleet, case):
     found = fleet.declared()
     text = KUBECONFIGS[case]
     if text is None:
@@ -196,7 +199,7 @@ def test_a_kubeconfig_that_cant_be_read_is_that_clusters_trouble(fleet, case):
     assert report.objects == 3, "the others were compared"
 
 
-def test_a_declared_cluster_without_a_kubeconfig_is_unknown_not_clean(fleet):
+def test_declared_cluster_without_a_kubeconfig_is_unknown_and_not_clean(fleet):
     found = fleet.declared()
     del found.kubeconfigs["member2"]
     report = fleet.drift(found)
@@ -204,7 +207,7 @@ def test_a_declared_cluster_without_a_kubeconfig_is_unknown_not_clean(fleet):
 
 
 @pytest.mark.parametrize("token", [b"\xff\xfe", b"", b"two\nlines"])
-def test_a_token_that_cant_be_sent_is_a_finding_of_that_member(fleet, token):
+def test_invalid_token_is_a_finding_of_its_member(fleet, token):
     fleet.apis[CONTROL_PLANE].put(token_secret("member2", token))
     report = fleet.drift()
     assert [(f.rule, f.cluster) for f in report.findings] == [("token-refused", "member2")]
@@ -214,7 +217,7 @@ def test_a_token_that_cant_be_sent_is_a_finding_of_that_member(fleet, token):
     assert fleet.drift().clean, "a line break at its end is left out, as Karmada's client does"
 
 
-def test_an_odd_object_ends_nothing_but_its_own_comparison(fleet):
+def test_malformed_object_stops_only_its_own_comparison(fleet):
     found = fleet.declared()
     binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "x"}}
     fleet.apis["member2"].put({**binding, "subjects": ["odd"]})
@@ -227,7 +230,7 @@ def test_an_odd_object_ends_nothing_but_its_own_comparison(fleet):
     }
 
 
-def test_works_of_an_odd_form_are_unknown_and_never_clean(fleet):
+def test_malformed_works_are_unknown_and_never_clean(fleet):
     odd = work("member2", config_map())
     fleet.apis[CONTROL_PLANE].put({**odd, "spec": {"workload": {"manifests": 5}}})
     assert [one.cluster for one in fleet.drift().unknown] == ["member2"]
@@ -235,7 +238,7 @@ def test_works_of_an_odd_form_are_unknown_and_never_clean(fleet):
     assert [one.cluster for one in fleet.drift().unknown] == ["member2"]
 
 
-def test_a_kind_that_is_no_longer_served_ends_nothing_but_its_own_comparison(fleet):
+def test_kind_that_is_no_longer_served_stops_only_its_own_comparison(fleet):
     found = fleet.declared()
     found.objects["member2"].insert(0, {"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "a"}})
     fleet.apis["member2"].put(config_map(a="2"))
@@ -245,7 +248,7 @@ def test_a_kind_that_is_no_longer_served_ends_nothing_but_its_own_comparison(fle
     assert ("object-changed", "member2") in {(f.rule, f.cluster) for f in report.findings}
 
 
-# -- the verbs that look ------------------------------------------------------------------------------
+# -- read-only verbs -----------------------------------------------------------------------------------
 
 
 def run(*arguments):
@@ -262,7 +265,7 @@ def verbs(fleet, monkeypatch):
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_looks_show_the_others_and_name_the_broken_member(verbs, capsys, case):
+def test_read_only_verbs_show_other_members_and_name_the_broken_one(verbs, capsys, case):
     fault, text = BROKEN[case]
     break_(verbs.proxies["member2"], fault)
     began = time.monotonic()
@@ -283,7 +286,7 @@ def test_looks_show_the_others_and_name_the_broken_member(verbs, capsys, case):
     assert time.monotonic() - began < 60, "not half a minute for each of the five"
 
 
-def test_no_member_that_answers_is_a_failure_and_not_an_empty_table(verbs, capsys):
+def test_verb_fails_if_no_member_answers(verbs, capsys):
     from flotilla.errors import FlotillaError
 
     for name in ("member1", "member2"):
@@ -300,7 +303,7 @@ def test_members_are_asked_directly_while_the_control_plane_is_down(verbs, capsy
     assert "an HTML page" in out.err
 
 
-def test_an_odd_cluster_object_doesnt_hide_the_others(verbs, capsys):
+def test_malformed_cluster_object_does_not_hide_other_clusters(verbs, capsys):
     verbs.apis[CONTROL_PLANE].put({**cluster("member2"), "spec": "odd"})
     binding = {"apiVersion": "work.karmada.io/v1alpha2", "kind": "ResourceBinding"}
     verbs.apis[CONTROL_PLANE].put({**binding, "metadata": {"name": "web", "namespace": "default"}, "spec": 5})
@@ -311,7 +314,7 @@ def test_an_odd_cluster_object_doesnt_hide_the_others(verbs, capsys):
     assert "form that is not expected" in printed["workloads"][0]["reason"]
 
 
-# -- what is declared though its rollout failed --------------------------------------------------------
+# -- objects whose rollout failed are declared, too ----------------------------------------------------
 
 ROOT = "urn:pulumi:s::p::flotilla:index:PropagatedWorkload::nginx"
 PROVIDER = "urn:pulumi:s::p::pulumi:providers:kubernetes::karmada-provider::id"
@@ -346,7 +349,7 @@ FAILED = workload(
 ROLLOUT = "pulumi-python:dynamic/flotilla:Rollout"
 
 
-def test_a_workload_is_judged_though_its_first_rollout_failed(fleet):
+def test_workload_is_compared_although_its_first_rollout_failed(fleet):
     found = declared(Snapshot(FAILED))
     check = found.rollouts["nginx"]
     assert (check.templates, check.placement, check.rules) == ([config_map()], PLACEMENT, [{"overriders": {}}])
@@ -355,7 +358,7 @@ def test_a_workload_is_judged_though_its_first_rollout_failed(fleet):
     assert exit_code(report) is ExitCode.DRIFT
 
 
-def test_a_workload_is_judged_by_its_policies_not_by_the_rollout_of_the_time_before():
+def test_workload_is_compared_with_its_policies_and_not_with_an_older_rollout():
     before = {"workload": "nginx", "templates": [config_map(a="old")], "placement": {}, "overrideRules": []}
     rollout = ResourceState(f"{ROOT.replace('Workload', 'Workload$' + ROLLOUT)}-rollout", custom=True, type=ROLLOUT)
     from dataclasses import replace
@@ -365,7 +368,7 @@ def test_a_workload_is_judged_by_its_policies_not_by_the_rollout_of_the_time_bef
     assert found.rollouts["nginx"].placement == PLACEMENT
 
 
-def test_what_was_never_created_is_a_finding(fleet):
+def test_object_that_was_never_created_is_a_finding(fleet):
     lost = declared(Snapshot(workload(kubernetes(policy("settings", "second", placement=PLACEMENT), "policy"))))
     assert lost.missing == {"nginx": ("ConfigMap default/settings", "ConfigMap default/second")}
     report = fleet.drift(fleet.declared(missing=lost.missing))
@@ -374,7 +377,7 @@ def test_what_was_never_created_is_a_finding(fleet):
     assert declared(Snapshot(FAILED)).missing == {}
 
 
-def test_an_object_whose_creation_had_begun_is_declared():
+def test_object_with_a_pending_creation_is_declared():
     begun = Operation(kubernetes(config_map("second"), "second"), "creating")
     known = Operation(kubernetes(config_map(), "settings"), "creating")
     found = declared(Snapshot(FAILED, (begun, known)))

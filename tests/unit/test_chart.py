@@ -1,4 +1,7 @@
-"""The chart's values: every path is one that it has, every default is the one that it has."""
+"""The values for Karmada's chart.
+
+Every path exists in the chart, and every documented default is the chart's default.
+"""
 
 import pytest
 import yaml
@@ -35,7 +38,7 @@ LESSON = {
     },
     "certificates": {"mode": "auto"},
 }
-# What the templates read and the published values don't name.
+# Keys that the templates read and that the published values don't have.
 UNNAMED = {"etcd.podLabels"}
 
 
@@ -70,7 +73,7 @@ EXTERNAL = {"servers": ["https://etcd:2379"], "caCert": "c", "cert": "c", "key":
     [{}, {"certificates": {"mode": "auto"}}, {"etcd": {"external": EXTERNAL}}],
     ids=["custom", "auto", "external etcd"],
 )
-def test_every_path_is_one_of_the_charts_and_so_is_every_default(published, version, settings):
+def test_every_path_and_every_default_is_one_of_the_charts(published, version, settings):
     gates = {name: g for name, g in FULL["featureGates"].items() if version != "1.10.7" or name in published_gates()}
     values = changed_values(helm(**settings, featureGates=gates), version)
     assert len(values) > 40
@@ -90,13 +93,13 @@ def published_gates():
     return {name for name, first in chart.FEATURE_GATES.items() if first == (1, 10)}
 
 
-def test_every_value_has_its_reason_and_its_consequence():
+def test_every_value_has_a_reason_and_a_consequence():
     for value in changed_values(helm(), "1.18.2"):
         assert len(value.reason) > 15, value.path
         assert len(value.otherwise) > 15, value.path
 
 
-def test_no_tag_floats():
+def test_no_image_tag_is_mutable():
     values = release_values(HelmControlPlane.model_validate(LESSON), "1.10.7")
     tags = [(name, at(values, f"{c.path}.image.tag")) for name, c in chart.COMPONENTS.items() if has_tag(values, c)]
     assert {name for name, _ in tags} >= {"scheduler", "controllerManager", "webhook", "cfssl", "kubectl", "agent"}
@@ -112,7 +115,7 @@ def has_tag(values, component):
     return True
 
 
-def test_the_escape_hatch_is_merged_last_and_reported():
+def test_extra_values_are_merged_last_and_reported():
     more = {"apiServer": {"nodePort": 32000, "maxRequestsInflight": 9}}
     settings = helm(values=more)
     values = release_values(settings, "1.18.2")

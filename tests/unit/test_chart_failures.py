@@ -1,4 +1,4 @@
-"""What goes wrong with a chart is one line, within bounds and without secrets."""
+"""A failure of a chart is reported in one bounded line without secrets."""
 
 # ruff: noqa: F811 - fixtures are arguments here
 
@@ -12,13 +12,13 @@ from flotilla.workloads.sources import programs
 from tests.unit.charts import RANDOM, SERVICE, declared, helm, names, place, refused  # noqa: F401 - fixtures
 
 
-def test_charts_that_a_chart_needs_and_lacks_are_named_with_the_command_that_gets_them(declared):
+def test_missing_chart_dependencies_are_named_with_the_command_that_gets_them(declared):
     said = "found in Chart.yaml, but missing in charts/ directory: grafana"
     (line,) = refused(declared, {"values": {"fail": said}})
     assert f"{said}; there would be nothing to run; get the charts that it depends on: `helm dependency build /" in line
 
 
-def test_without_helm_one_line_says_what_is_missing_and_how_to_do_without(declared, helm):
+def test_missing_helm_is_one_line_with_the_alternatives(declared, helm):
     helm.remove("helm")
     (line,) = refused(declared)
     assert line == (
@@ -54,13 +54,11 @@ KLOG = "1126 03:02:03.909599   22955 run.go:72] "
         (f'E{KLOG}"command failed" err="not a \\"directory"\n', 'not a \\"directory'),
     ],
 )
-def test_the_reason_of_a_program_is_its_last_error_in_one_line(said, line):
+def test_reason_of_a_failed_program_is_its_last_error_in_one_line(said, line):
     assert programs._reason(said.splitlines(), ()) == line
 
 
-def test_secrets_are_in_files_for_their_owner_alone_and_in_no_argument_or_environment(
-    declared, helm, place, monkeypatch
-):
+def test_secrets_are_passed_in_private_files_and_never_by_arguments_or_environment(declared, helm, place, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG", '{"a": "hunter2secret"}')
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "open")
     monkeypatch.setenv("KUBECONFIG", "/home/me/.kube/config")
@@ -92,20 +90,20 @@ def test_secrets_are_in_files_for_their_owner_alone_and_in_no_argument_or_enviro
         ("- a\n- b\n", "as rendered: a document is a list"),
     ],
 )
-def test_what_is_no_object_is_named_with_its_template_and_line(declared, place, text, wanted):
+def test_rendered_value_that_is_no_object_is_named_with_its_template_and_line(declared, place, text, wanted):
     (place / "charts" / "web" / "templates" / "b.yaml").write_text(text)
     (line,) = refused(declared)
     assert wanted in line
     assert "correct the template, or the values that it is rendered with" in line
 
 
-def test_a_template_that_renders_to_comments_alone_declares_nothing(declared, place):
+def test_template_that_renders_only_comments_declares_nothing(declared, place):
     (place / "charts" / "web" / "templates" / "b.yaml").write_text("# nothing\n\n---\n# here\n")
     objects, _ = declared()
     assert names(objects)[1:] == ["Deployment shop-web"]
 
 
-def test_one_object_of_two_templates_is_named_with_both(declared, place):
+def test_object_of_two_templates_is_reported_with_both_templates(declared, place):
     (place / "charts" / "web" / "templates" / "z.yaml").write_text(SERVICE)
     (line,) = refused(declared)
     assert "Service shop-web occurs twice, in web/templates/b.yaml too" in line
@@ -120,7 +118,7 @@ def test_one_object_of_two_templates_is_named_with_both(declared, place):
         ("a: ENC[x]\nsops: {mac: x}\n", "is encrypted with SOPS"),
     ],
 )
-def test_files_of_values_are_checked_before_helm_sees_them(declared, helm, place, text, wanted):
+def test_values_files_are_checked_before_helm_runs(declared, helm, place, text, wanted):
     if text is not None:
         (place / "more.yaml").write_text(text)
     (line,) = refused(declared, {"valuesFiles": ["more.yaml"]})
@@ -138,7 +136,7 @@ def test_files_of_values_are_checked_before_helm_sees_them(declared, helm, place
         ("SECONDS", 20, "printf '\\377'", "is not UTF-8"),
     ],
 )
-def test_a_program_is_bounded_in_time_and_output(tmp_path, monkeypatch, bound, value, script, wanted):
+def test_run_time_and_output_of_helm_are_bounded(tmp_path, monkeypatch, bound, value, script, wanted):
     (tmp_path / "helm").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "helm").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -158,7 +156,7 @@ def test_a_chart_with_a_pipe_or_too_many_files_is_refused(declared, helm, place,
     assert helm.calls == []
 
 
-def test_links_in_a_chart_are_followed_and_a_loop_ends(declared, place):
+def test_links_in_a_chart_are_followed_and_a_link_cycle_ends(declared, place):
     (place / "shared.yaml").write_text(SERVICE.replace("-web", "-more"))
     (place / "charts" / "web" / "templates" / "c.yaml").symlink_to(place / "shared.yaml")
     (place / "charts" / "web" / "up").symlink_to(place / "charts")

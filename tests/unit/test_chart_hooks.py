@@ -1,4 +1,4 @@
-"""Hooks of charts: refused by name until the stack file says what becomes of them."""
+"""Hooks of charts are refused by name until the stack file says how to treat them."""
 
 # ruff: noqa: F811 - fixtures are arguments here
 
@@ -11,7 +11,7 @@ from tests.conftest import REPOSITORY
 from tests.unit.charts import DEFINED_BY_HOOK, SERVICE, declared, helm, hooks, place, refused  # noqa: F401 - fixtures
 
 
-def test_hooks_are_refused_by_name_until_the_stack_file_says_what_becomes_of_them(declared, hooks):
+def test_hooks_are_refused_by_name_without_a_setting_in_the_stack_file(declared, hooks):
     (line,) = refused(declared)
     assert "workloads[0].chart.hooks: the chart has hooks: Job migrate (pre-install, pre-upgrade), Job clean" in line
     assert "add `hooks: include`" in line
@@ -28,7 +28,7 @@ def test_hooks_can_be_left_out(declared, hooks):
     ]
 
 
-def test_hooks_of_an_installation_can_be_declared_and_those_of_a_deletion_never_are(declared, hooks):
+def test_install_hooks_can_be_declared_and_delete_hooks_cannot(declared, hooks):
     objects, notices = declared({"hooks": "include"})
     (job,) = [one for one in objects if one["kind"] == "Job"]
     assert job["metadata"] == {"name": "migrate", "namespace": "default", "annotations": {"kept": "yes"}}
@@ -36,7 +36,7 @@ def test_hooks_of_an_installation_can_be_declared_and_those_of_a_deletion_never_
     assert "declared like any other object" in notices[2]
 
 
-def test_what_becomes_of_hooks_needs_no_new_rendering(declared, hooks, helm):
+def test_changed_setting_of_hooks_needs_no_new_rendering(declared, hooks, helm):
     refused(declared)
     helm.calls.clear()
     declared({"hooks": "skip"})
@@ -44,7 +44,7 @@ def test_what_becomes_of_hooks_needs_no_new_rendering(declared, hooks, helm):
     assert helm.calls == []
 
 
-def test_a_definition_by_hook_is_an_object_like_any_other(declared, place):
+def test_definition_in_a_hook_is_declared_like_any_object(declared, place):
     (place / "charts" / "web" / "templates" / "crd.yaml").write_text(DEFINED_BY_HOOK)
     objects, _ = declared({"includeCRDs": False})
     assert [one["metadata"] for one in objects if one["kind"] == "CustomResourceDefinition"] == [
@@ -52,7 +52,7 @@ def test_a_definition_by_hook_is_an_object_like_any_other(declared, place):
     ]
 
 
-def test_what_only_helm_would_keep_is_named(declared, place):
+def test_objects_with_helms_keep_annotation_are_reported(declared, place):
     text = SERVICE.replace('web"}', 'web", annotations: {helm.sh/resource-policy: keep}}')
     (place / "charts" / "web" / "templates" / "b.yaml").write_text(text)
     _, notices = declared()
@@ -61,7 +61,7 @@ def test_what_only_helm_would_keep_is_named(declared, place):
     ]
 
 
-def test_validate_shows_what_becomes_of_a_chart_and_leaves_encrypted_values_alone(place, sections, helm, hooks, capfd):
+def test_validate_shows_the_treatment_of_hooks_and_leaves_encrypted_values_alone(place, sections, helm, hooks, capfd):
     (place / "stacks").mkdir()
     (place / "Pulumi.yaml").write_text((REPOSITORY / "Pulumi.yaml").read_text())
     values = {"tag": {"secure": "v1:abc:def"}}

@@ -1,4 +1,4 @@
-"""What a chart's author says to those who install it: rendered without a cluster, kept, shown and never declared."""
+"""NOTES.txt of a chart: rendered without a cluster, stored and shown, but never declared as objects."""
 
 # ruff: noqa: F811 - fixtures are arguments here
 
@@ -61,7 +61,7 @@ def test_notes_are_rendered_like_the_chart(said, helm):
     }
 
 
-def test_no_object_of_the_workload_comes_of_them(declared, noted):
+def test_notes_declare_no_object(declared, noted):
     objects, notices = declared()
     assert names(objects) == ["CustomResourceDefinition things.example.org", "Deployment shop-web", "Service shop-web"]
     assert notices == []
@@ -72,7 +72,7 @@ def test_no_object_of_the_workload_comes_of_them(declared, noted):
     ]
 
 
-def test_helm_is_asked_for_the_one_template_alone_and_without_a_kubeconfig(said, helm):
+def test_helm_renders_only_the_notes_template_without_a_kubeconfig(said, helm):
     said()
     *_, call = helm.of("template")
     assert call.option("show-only") == "templates/flotilla-notes.yaml"
@@ -80,7 +80,7 @@ def test_helm_is_asked_for_the_one_template_alone_and_without_a_kubeconfig(said,
     assert call.environment["KUBECONFIG"].endswith("/kubeconfig")
 
 
-def test_they_are_kept_with_the_rendering(said, helm):
+def test_notes_are_stored_with_the_rendering(said, helm):
     said()
     helm.calls.clear()
     assert said() == {"shop": SHOP}
@@ -90,7 +90,7 @@ def test_they_are_kept_with_the_rendering(said, helm):
 
 
 @pytest.mark.parametrize("how", ["archive", "repository", "oci"])
-def test_a_chart_may_be_anywhere(said, helm, noted, how):
+def test_notes_are_shown_for_charts_from_any_source(said, helm, noted, how):
     if how == "archive":
         with tarfile.open(noted / "web.tgz", "w:gz") as archive:
             archive.add(noted / "charts" / "web", arcname="web")
@@ -105,21 +105,21 @@ def test_a_chart_may_be_anywhere(said, helm, noted, how):
 @pytest.mark.parametrize(
     "text", [None, "", " \n", "{{ .Values.absent.deeper }}"], ids=["no file", "empty", "blank", "failing"]
 )
-def test_where_there_are_none_nothing_is_shown(said, noted, helm, monkeypatch, text):
+def test_chart_without_notes_shows_none(said, noted, helm, monkeypatch, text):
     file = noted / "charts" / "web" / "templates" / "NOTES.txt"
     if text is None:
         file.unlink()
     elif not text.startswith("{{"):
         file.write_text(text)
     else:
-        # A helm that can't do what is asked for the notes alone: the objects are there all the same.
+        # A helm that can't render the notes: the objects are declared all the same.
         monkeypatch.setattr(notes_module, "_TEMPLATE", "{{ .Values.absent }}")
     assert said() == {}
     assert bool(list((noted / FOLDER).glob("*.json")))
 
 
-def test_a_rendering_that_was_kept_before_has_none(said, noted):
-    """Its random values would change if it were rendered again for them."""
+def test_rendering_stored_by_an_older_version_has_no_notes(said, noted):
+    """Its random values would change if it were rendered again for the notes."""
     said()
     (kept,) = (noted / FOLDER).glob("*.json")
     text = kept.read_text()
@@ -128,13 +128,13 @@ def test_a_rendering_that_was_kept_before_has_none(said, noted):
     assert said() == {}
 
 
-def test_a_template_of_the_chart_with_our_name_stays_its_own(said, noted):
+def test_chart_template_with_the_name_of_ours_is_kept(said, noted):
     (noted / "charts" / "web" / "templates" / "flotilla-notes.yaml").write_text(DEPLOYMENT.replace("-web", "-x"))
     assert said() == {"shop": SHOP}
 
 
-def test_secrets_in_them_are_masked(said, noted, monkeypatch):
-    """By the keys of values that sound secret, by the Secrets that the chart makes, and by what is met later."""
+def test_secrets_in_notes_are_masked(said, noted, monkeypatch):
+    """Secrets are known by the keys of values that sound secret, by the chart's Secrets, and by values registered later."""
     monkeypatch.setattr(secrecy, "_known", set())
     templates = noted / "charts" / "web" / "templates"
     (templates / "NOTES.txt").write_text(
@@ -155,14 +155,14 @@ def test_very_long_notes_are_cut(said, noted):
     assert len(said()["shop"]) == notes_module.LONGEST
 
 
-def test_an_archive_with_more_than_a_chart_has_is_not_unpacked(said, noted, monkeypatch):
+def test_archive_with_more_files_than_a_chart_is_not_unpacked(said, noted, monkeypatch):
     with tarfile.open(noted / "web.tgz", "w:gz") as archive:
         archive.add(noted / "charts" / "web", arcname="web")
     monkeypatch.setattr(notes_module, "MOST_FILES", 2)
     assert said({"path": "web.tgz"}) == {}
 
 
-# -- a chart whose objects several policies send -----------------------------------------------------------------------
+# -- a chart whose objects are sent by several policies ----------------------------------------------------------------
 
 
 def policy(name, kind):
@@ -175,8 +175,11 @@ def policy(name, kind):
     }
 
 
-def test_the_parts_of_a_chart_with_policies_are_of_one_release(project, sections, helm):
-    """Each part was rendered with a release of its own name, whose objects no policy's part had."""
+def test_parts_of_a_chart_with_policies_have_one_release_name(project, sections, helm):
+    """Regression.
+
+    Each part was rendered with a release name of its own, and no policy selected the resulting objects.
+    """
     write_chart(
         project / "charts" / "web",
         {
@@ -197,11 +200,11 @@ def test_the_parts_of_a_chart_with_policies_are_of_one_release(project, sections
     assert chart_notes(workloads, files) == {"shop-one": SHOP}
 
 
-# -- what verbs show ---------------------------------------------------------------------------------------------------
+# -- the notes in verbs ------------------------------------------------------------------------------------------------
 
 
 def rollout(name, image, before=None):
-    """The step of a workload's Rollout: new, as it was, or with another image."""
+    """The step of a workload's Rollout: created, unchanged, or with another image."""
     made = [step_state(name, one) for one in (before, image)]
     op = Op.CREATE if before is None else Op.SAME if before == image else Op.UPDATE
     return Step(op, made[1].urn, ROLLOUT_TYPE, old=made[0] if before else None, new=made[1])
@@ -224,7 +227,7 @@ def step_state(name, image):
 
 
 class Ran:
-    """A stack whose runs have a result."""
+    """A stack whose runs return a prepared result."""
 
     engine = EngineName.EMBEDDED
 
@@ -240,7 +243,7 @@ class Ran:
 
 @pytest.fixture
 def command(noted, sections, helm, monkeypatch, capsys, repository):
-    """Run a verb on a stack of three workloads with the chart, of which one is new, one has changed and one hasn't."""
+    """Run a verb on a stack of three workloads with the chart: one is new, one is changed and one is unchanged."""
     members = [{"kind": "Cluster", "metadata": {"name": name}, "spec": {}} for name in ("member1", "member2")]
     clusters = [
         Step(Op.SAME, state.urn, CLUSTER_TYPE, old=state, new=state)
@@ -285,7 +288,7 @@ def command(noted, sections, helm, monkeypatch, capsys, repository):
     return do
 
 
-def test_an_up_that_has_succeeded_shows_the_notes_of_what_is_new_or_has_changed(command):
+def test_successful_up_shows_the_notes_of_new_and_changed_workloads(command):
     out = command("up", "--yes")
     assert "notes of new's chart\n  Thank you for new:\n    it runs <nginx:1.27>" in out
     assert "notes of changed's chart" in out
@@ -293,22 +296,22 @@ def test_an_up_that_has_succeeded_shows_the_notes_of_what_is_new_or_has_changed(
     assert out.index("notes of changed") < out.index("0 of 0 members ready")
 
 
-def test_the_document_of_an_up_has_them_too(command):
+def test_document_of_an_up_has_the_notes(command):
     found = json.loads(command("up", "--yes", "--json"))["chartNotes"]
     assert [one["workload"] for one in found] == ["new", "changed"]
     assert found[0]["text"].startswith("Thank you for new:\n")
 
 
-def test_an_up_that_fails_shows_none(command):
+def test_failed_up_shows_no_notes(command):
     command.result.failures.append("no")
     assert "Thank you" not in command("up", "--yes", expect=ExitCode.FAILED)
 
 
-def test_a_plan_shows_none(command):
+def test_preview_shows_no_notes(command):
     assert "Thank you" not in command("preview")
 
 
-def test_workloads_shows_them_where_it_is_asked_to(command):
+def test_workloads_shows_notes_on_request(command):
     assert "Thank you" not in command("workloads")
     out = command("workloads", "--notes")
     assert [out.count(f"Thank you for {name}:") for name in ("new", "changed", "same")] == [1, 1, 1]
@@ -317,11 +320,11 @@ def test_workloads_shows_them_where_it_is_asked_to(command):
     assert [one["workload"] for one in found] == ["same"]
 
 
-def test_a_fleet_without_a_stack_has_no_charts(command):
+def test_fleet_without_a_stack_shows_no_notes(command):
     assert command("workloads", "--notes", "--kubeconfig", "kube.yaml", expect=ExitCode.USAGE) == ""
 
 
-def test_what_a_terminal_would_carry_out_is_shown_as_text(noted, command):
+def test_control_sequences_in_notes_are_shown_as_text(noted, command):
     (noted / "charts" / "web" / "templates" / "NOTES.txt").write_text("red \x1b[31m and\n::error::nothing\n")
     out = command("workloads", "same", "--notes")
     assert "\x1b" not in out

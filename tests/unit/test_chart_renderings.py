@@ -1,4 +1,4 @@
-"""What is kept of a chart's rendering, and what a chart makes at random."""
+"""Stored renderings of charts, and random values in them."""
 
 # ruff: noqa: F811 - fixtures are arguments here
 
@@ -11,7 +11,7 @@ from flotilla.workloads.sources import cache
 from tests.unit.charts import RANDOM, declared, helm, names, place  # noqa: F401 - fixtures
 
 
-def test_random_values_stay_what_they_were_and_are_named_without_their_values(declared, place):
+def test_random_values_are_kept_and_reported_without_the_values(declared, place):
     (place / "charts" / "web" / "templates" / "c.yaml").write_text(RANDOM)
     objects, notices = declared()
     password = objects[-1]["stringData"]["password"]
@@ -30,19 +30,19 @@ def test_warnings_of_helm_are_shown(declared):
     assert notices == ["workload shop: helm: warning: cannot overwrite table with non table for web.x"]
 
 
-def test_a_rendering_that_others_may_have_written_is_not_taken(declared, helm, place):
+def test_rendering_that_others_may_have_written_is_not_used(declared, helm, place):
     declared()
     (kept,) = (place / ".flotilla" / "rendered").iterdir()
     document = json.loads(kept.read_text())
     document["objects"][-1]["metadata"]["name"] = "planted"
     kept.write_text(json.dumps(document))
-    kept.chmod(0o644)  # what a checkout has
+    kept.chmod(0o644)  # the mode of files in a checkout
     objects, _ = declared()
     assert names(objects)[-1] == "Service shop-web"
 
 
 @pytest.mark.parametrize("part", [{"objects": 3}, {"objects": [3]}, {"origins": []}, {"notices": None}, {"format": 0}])
-def test_a_damaged_rendering_is_made_again(declared, place, part):
+def test_damaged_rendering_is_rendered_again(declared, place, part):
     declared()
     (kept,) = (place / ".flotilla" / "rendered").iterdir()
     kept.write_text(json.dumps({**json.loads(kept.read_text()), **part}))
@@ -51,7 +51,7 @@ def test_a_damaged_rendering_is_made_again(declared, place, part):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', "\0"])
-def test_a_rendering_that_was_cut_off_is_made_again(declared, place, text):
+def test_truncated_rendering_is_rendered_again(declared, place, text):
     declared()
     (kept,) = (place / ".flotilla" / "rendered").iterdir()
     kept.write_text(text)
@@ -59,7 +59,7 @@ def test_a_rendering_that_was_cut_off_is_made_again(declared, place, text):
     assert names(objects)[-1] == "Service shop-web"
 
 
-def test_what_is_kept_is_bounded_and_the_oldest_goes_first(declared, place, monkeypatch):
+def test_stored_renderings_are_bounded_and_the_oldest_is_removed_first(declared, place, monkeypatch):
     monkeypatch.setattr(cache, "MOST_ENTRIES", 3)
     for replicas in range(5):
         declared({"values": {"replicas": replicas}})
@@ -75,12 +75,12 @@ def replicas_in(file):
     return json.loads(file.read_text())["objects"][1]["spec"]["replicas"]
 
 
-def test_where_nothing_can_be_kept_everything_else_works(declared, place):
+def test_chart_works_where_no_rendering_can_be_stored(declared, place):
     (place / ".flotilla").write_text("a file in the way")
     objects, _ = declared()
     assert names(objects)[-1] == "Service shop-web"
 
 
-def test_values_are_in_no_representation_of_the_model():
+def test_repr_of_the_model_has_no_values():
     chart = WorkloadChart.model_validate({"path": "a", "values": {"password": "hunter2"}})
     assert "hunter2" not in repr(chart)

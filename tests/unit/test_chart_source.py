@@ -1,4 +1,4 @@
-"""Charts as a source of a workload: what helm is asked for, and what a chart can be."""
+"""Charts as a source of a workload: how helm is called, and which charts are accepted."""
 
 # ruff: noqa: F811 - fixtures are arguments here
 
@@ -22,7 +22,7 @@ def test_a_chart_in_the_project_is_declared_as_its_objects(declared, helm, place
     assert len(helm.calls) == 3, "one run of the program asks for the version, and renders twice; no more"
 
 
-def test_values_files_come_over_the_charts_and_inline_values_over_them(declared, place):
+def test_inline_values_override_values_files_which_override_the_charts_values(declared, place):
     (place / "one.yaml").write_text("replicas: 2\ntag: a\n")
     (place / "two,b.yaml").write_text("tag: b\n")
     objects, _ = declared({"valuesFiles": ["one.yaml", "two,b.yaml"]})
@@ -35,7 +35,7 @@ def image(deployment):
     return deployment["spec"]["template"]["spec"]["containers"][0]["image"]
 
 
-def test_release_capabilities_and_definitions_are_as_the_stack_file_says(declared, helm):
+def test_release_capabilities_and_definitions_come_from_the_stack_file(declared, helm):
     objects, _ = declared(
         {"release": "old", "includeCRDs": False, "kubeVersion": "1.31", "apiVersions": ["a.example/v1", "b/v1/B"]}
     )
@@ -46,12 +46,12 @@ def test_release_capabilities_and_definitions_are_as_the_stack_file_says(declare
     assert "--include-crds" not in call
 
 
-def test_a_renamed_workload_keeps_its_release(declared):
+def test_renamed_workload_keeps_its_release_name(declared):
     objects, _ = declared(formerly="store")
     assert names(objects)[1:] == ["Deployment store-web", "Service store-web"]
 
 
-def test_unchanged_inputs_start_no_program_and_need_none(declared, helm, place):
+def test_unchanged_inputs_start_no_program_and_need_no_helm(declared, helm, place):
     first = declared({"values": {"replicas": 3}})
     helm.calls.clear()
     assert declared({"values": {"replicas": 3}}) == first
@@ -61,7 +61,7 @@ def test_unchanged_inputs_start_no_program_and_need_none(declared, helm, place):
 
 
 @pytest.mark.parametrize("what", ["value", "values file", "template", "release", "namespace", "capability", "helm"])
-def test_every_input_counts(declared, helm, place, what):
+def test_change_of_any_input_renders_again(declared, helm, place, what):
     (place / "more.yaml").write_text("tag: a\n")
     chart = {"valuesFiles": ["more.yaml"], "values": {"replicas": 3}}
     declared(chart)
@@ -87,7 +87,7 @@ def test_every_input_counts(declared, helm, place, what):
     assert len(helm.of("template")) == 2
 
 
-def test_another_file_of_the_same_helm_renders_nothing_again(declared, helm):
+def test_another_binary_of_the_same_helm_version_renders_nothing_again(declared, helm):
     declared()
     helm.calls.clear()
     os.utime(helm.folder / "helm", (1, 1))
@@ -96,7 +96,7 @@ def test_another_file_of_the_same_helm_renders_nothing_again(declared, helm):
     assert [call.arguments[0] for call in helm.calls] == ["version"]
 
 
-def test_one_changed_value_changes_exactly_the_objects_that_it_is_in(declared):
+def test_changed_value_changes_only_the_objects_that_use_it(declared):
     before, _ = declared()
     after, _ = declared({"values": {"tag": "1.28"}})
     changed = [name for name, one, other in zip(names(before), before, after, strict=True) if one != other]
@@ -104,10 +104,10 @@ def test_one_changed_value_changes_exactly_the_objects_that_it_is_in(declared):
     assert image(after[1]) == "nginx:1.28"
 
 
-# -- charts that are elsewhere ---------------------------------------------------------------------
+# -- remote charts ---------------------------------------------------------------------------------
 
 
-def test_a_chart_of_a_repository_is_pulled_once(declared, helm, place):
+def test_chart_of_a_repository_is_pulled_once(declared, helm, place):
     (helm.folder / "repository").mkdir()
     (place / "charts" / "web").rename(helm.folder / "repository" / "web")
     objects, _ = declared(dict(AT))
@@ -121,7 +121,7 @@ def test_a_chart_of_a_repository_is_pulled_once(declared, helm, place):
     assert len(helm.of("pull")) == 1
 
 
-def test_an_oci_reference_is_pulled_as_such(declared, helm, place):
+def test_oci_reference_is_pulled_by_its_reference(declared, helm, place):
     (helm.folder / "repository").mkdir()
     (place / "charts" / "web").rename(helm.folder / "repository" / "web")
     declared({"oci": "oci://registry.example/charts/web", "version": "1.2.3"})
@@ -130,7 +130,7 @@ def test_an_oci_reference_is_pulled_as_such(declared, helm, place):
     assert not any(argument.startswith("--repo") for argument in pull.arguments)
 
 
-def test_a_repository_out_of_reach_is_one_line_that_says_how_to_do_without(declared, helm):
+def test_unreachable_repository_is_one_line_with_the_alternatives(declared, helm):
     helm.offline = True
     (line,) = refused(declared, dict(AT))
     assert line.startswith("workloads[0].chart: helm pull: looks like ")
@@ -163,7 +163,7 @@ def test_a_repository_out_of_reach_is_one_line_that_says_how_to_do_without(decla
         ({"path": "kube.yaml/x"}, "is not a chart"),
     ],
 )
-def test_what_a_chart_cannot_be_is_refused(place, sections, helm, chart, wanted):
+def test_invalid_chart_settings_are_refused(place, sections, helm, chart, wanted):
     sections["workloads"] = [{"name": "shop", "placement": {}, "chart": chart}]
     with pytest.raises(ConfigError) as caught:
         parse_fleet(sections, base=place)
@@ -172,7 +172,7 @@ def test_what_a_chart_cannot_be_is_refused(place, sections, helm, chart, wanted)
     assert helm.calls == []
 
 
-def test_the_short_forms_keys_and_a_second_source_are_refused(place, sections, helm):
+def test_short_form_keys_and_a_second_source_are_refused(place, sections, helm):
     chart = {"chart": {"path": "charts/web"}, "placement": {}, "name": "shop"}
     for more, wanted in (
         ({"replicas": 2}, "has 'chart' and the short form's 'replicas'"),

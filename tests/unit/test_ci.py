@@ -1,4 +1,4 @@
-"""The CI templates: what they promise of secrets, pins and rights, and the program that writes comments and issues."""
+"""The CI templates: secrets, pinned actions and rights, and the program that writes comments and issues."""
 
 import re
 import subprocess
@@ -27,15 +27,15 @@ def test_workflows_pin_their_actions_and_take_few_rights(path):
 
 
 def on_pull_requests():
-    """Every job that a pull request starts, by its workflow's name."""
+    """Return every job that a pull request starts, by its workflow's name."""
     for path in WORKFLOWS:
         workflow = yaml.safe_load(path.read_text())
         if "pull_request" in (workflow.get("on") or workflow[True]):  # YAML 1.1 reads `on` as true
             yield from ((path.name, job) for job in workflow["jobs"].values())
 
 
-def test_the_default_job_of_a_pull_request_has_no_secret_and_no_right_to_write():
-    """It runs the pull request's own program, Makefile and steps."""
+def test_default_job_of_a_pull_request_has_no_secret_and_no_write_permission():
+    """The job runs the program, Makefile and workflow steps of the pull request."""
     jobs = [job for name, job in on_pull_requests() if name == "fleet-check.yml"]
     assert jobs
     for job in jobs:
@@ -45,7 +45,7 @@ def test_the_default_job_of_a_pull_request_has_no_secret_and_no_right_to_write()
         assert "token" not in str(job).lower()
 
 
-def test_a_job_with_secrets_waits_for_reviewers_and_runs_the_base_branch_s_code():
+def test_job_with_secrets_waits_for_reviewers_and_runs_the_code_of_the_base_branch():
     with_secrets = [(name, job) for name, job in on_pull_requests() if "secrets." in str(job)]
     assert [name for name, _ in with_secrets] == ["fleet-preview.yml"]
     for _, job in with_secrets:
@@ -61,7 +61,7 @@ def test_a_job_with_secrets_waits_for_reviewers_and_runs_the_base_branch_s_code(
     assert all("Trust:" in text for text in workflows.values())
 
 
-def test_gitlab_s_jobs_of_a_merge_request_keep_the_same_boundary():
+def test_gitlab_jobs_of_a_merge_request_follow_the_same_rules():
     text = (REPOSITORY / "ci" / "gitlab" / "fleet.gitlab-ci.yml").read_text()
     jobs = yaml.safe_load(text)
     assert "Trust:" in text
@@ -81,7 +81,7 @@ def test_the_check_refuses_to_run_a_pull_request_s_code_beside_secrets():
 
 
 class Recorder:
-    """A forge in memory."""
+    """A code host (such as GitHub) in memory."""
 
     def __init__(self, comments=(), issues=()):
         self.stored = list(comments)
@@ -130,7 +130,7 @@ def test_a_stack_has_one_comment():
     assert other.done[0][0] == "add", "each stack has its own"
 
 
-def test_nothing_is_written_where_nothing_has_changed():
+def test_nothing_is_written_without_changes():
     first = Recorder()
     forge.comment(first, "dev", 0, "the plan", "")
     again = Recorder([{"id": 1, "body": first.done[0][1]}])
@@ -138,7 +138,7 @@ def test_nothing_is_written_where_nothing_has_changed():
     assert again.done == []
 
 
-def test_a_plan_stays_in_its_fence_and_within_the_limit():
+def test_plan_stays_in_its_code_fence_and_within_the_size_limit():
     found = Recorder()
     forge.comment(found, "dev", 0, "```\n" + "x" * 100_000, "")
     body = found.done[0][1]
@@ -155,10 +155,10 @@ def test_a_plan_stays_in_its_fence_and_within_the_limit():
         (3, [{"id": 1, "body": "<!-- flotilla drift production -->"}], ["open"]),
         (0, [{"id": 1, "body": "<!-- flotilla drift dev -->"}], ["close"]),
         (0, [{"id": 1, "body": None}], []),
-        (1, [{"id": 1, "body": "<!-- flotilla drift dev -->"}], []),  # not known: it may still be there
+        (1, [{"id": 1, "body": "<!-- flotilla drift dev -->"}], []),  # unknown: the drift may still exist
     ],
 )
-def test_a_stack_has_one_issue_while_there_is_drift(outcome, issues, verbs):
+def test_stack_has_one_issue_while_there_is_drift(outcome, issues, verbs):
     found = Recorder(issues=issues)
     forge.issue(found, "dev", outcome, "the report")
     assert [entry[0] for entry in found.done] == verbs
@@ -173,8 +173,11 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("entry", FOREIGN, ids=["another author", "another stack", "a longer name", "a quotation"])
-def test_a_clean_run_closes_only_the_issue_of_its_stack_that_the_job_itself_wrote(entry):
-    """A field manager called `<!-- flotilla drift dev -->` in production's report closed production's issue."""
+def test_clean_run_closes_only_the_issue_that_its_job_wrote_for_its_stack(entry):
+    """Regression.
+
+    A field manager called `<!-- flotilla drift dev -->` in production's report closed production's issue.
+    """
     found = Recorder(issues=[entry])
     forge.issue(found, "dev", 0, "")
     assert found.done == []
@@ -182,14 +185,14 @@ def test_a_clean_run_closes_only_the_issue_of_its_stack_that_the_job_itself_wrot
     assert [verb for verb, *_ in found.done] == ["open"]
 
 
-def test_a_comment_that_somebody_else_wrote_is_not_taken_over():
+def test_comment_of_somebody_else_is_not_overwritten():
     found = Recorder([{"id": 1, "body": "<!-- flotilla preview dev -->", "author": "somebody"}])
     forge.comment(found, "dev", 0, "the plan", "")
     assert found.done[0][0] == "add"
 
 
 @pytest.mark.parametrize("stack", ["dev --> @team", "a/b", "", "dev\n", "x" * 101])
-def test_a_name_that_could_break_a_mark_is_refused(stack):
+def test_name_that_would_break_a_marker_is_refused(stack):
     found = Recorder()
     for call in (lambda: forge.comment(found, stack, 0, "", ""), lambda: forge.issue(found, stack, 3, "")):
         with pytest.raises(SystemExit, match="not a stack name"):
@@ -197,7 +200,7 @@ def test_a_name_that_could_break_a_mark_is_refused(stack):
     assert found.done == []
 
 
-def test_the_author_is_the_token_s_own_user(monkeypatch):
+def test_author_is_the_user_of_the_token(monkeypatch):
     environment = {"GITHUB_TOKEN": "t", "GITHUB_API_URL": "https://a", "GITHUB_REPOSITORY": "us/fleet"}
     ours, theirs = {"user": {"login": "github-actions[bot]"}}, {"user": {"login": "github-actions"}}
     github = forge.GitHub(environment)
@@ -210,7 +213,7 @@ def test_the_author_is_the_token_s_own_user(monkeypatch):
     assert not gitlab.is_mine({"author": {"id": 8}})
 
 
-def test_what_is_cut_leaves_no_span_and_no_row_open():
+def test_cut_text_closes_its_spans_and_rows():
     row = "| " + " | ".join(["`cell`"] * 7) + " |"
     found = Recorder()
     forge.issue(found, "dev", 3, "\n".join([row] * 2000))
@@ -223,7 +226,7 @@ def test_what_is_cut_leaves_no_span_and_no_row_open():
 HOSTILE = "x`` @team <!-- flotilla drift production --> | [a](http://b) ![c](http://d) <img src=x>\n\n## new\x1b[31m"
 
 
-def test_a_plan_s_text_is_read_by_nobody():
+def test_text_of_a_plan_is_never_parsed():
     found = Recorder()
     forge.comment(found, "dev", 0, "```\n</details> @team <!-- flotilla preview production -->\n````", HOSTILE)
     body = found.done[0][1]
@@ -248,15 +251,18 @@ def test_a_plan_s_text_is_read_by_nobody():
         ({"GITHUB_ACTIONS": "true", "GITHUB_API_URL": "https://a"}, "GITHUB_TOKEN, GITHUB_REPOSITORY is not set"),
     ],
 )
-def test_what_is_missing_is_reported_and_nothing_is_written(environment, words):
+def test_missing_input_is_reported_and_nothing_is_written(environment, words):
     with pytest.raises(SystemExit) as reported:
         forge.find_forge(environment)
     assert words in str(reported.value)
 
 
 @pytest.mark.parametrize(("plan", "words"), [("", ""), ("abc", " --plan abc")])
-def test_a_merge_confirms_the_plan_that_a_person_names(tmp_path, repository, plan, words):
-    """A plan that a guard refuses could be done on a person's machine only, with the passphrase of production on it."""
+def test_merge_confirms_the_plan_digest_that_a_person_gives(tmp_path, repository, plan, words):
+    """Regression.
+
+    A plan that a guard refuses could be applied only on a person's machine, with production's passphrase there.
+    """
     program = tmp_path / "flotilla"
     program.write_text('#!/bin/sh\necho "$@"\n')
     program.chmod(0o755)

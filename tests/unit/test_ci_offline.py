@@ -1,4 +1,4 @@
-"""The check of a pull request plans against nothing, with no credential of the stack's."""
+"""The check of a pull request plans without any cluster and without credentials of the stack."""
 
 import pytest
 import yaml
@@ -10,7 +10,7 @@ from tests.conftest import REPOSITORY
 STACKS = sorted((REPOSITORY / "stacks").glob("Pulumi.*.yaml"))
 
 
-def test_no_kubeconfig_and_no_encrypted_value_is_left(tmp_path):
+def test_offline_stack_has_no_kubeconfig_and_no_encrypted_value(tmp_path):
     document = {
         "encryptionsalt": "v1:a",
         "config": {
@@ -30,7 +30,7 @@ def test_no_kubeconfig_and_no_encrypted_value_is_left(tmp_path):
     for gone in ("v1:", "real", "secure", "encryptionsalt", "other"):
         assert gone not in text
     assert found["config"]["flotilla:members"][0]["labels"] == {"site": "x"}
-    # Anything else would be a Secret's value in clear text, which is refused.
+    # Any other placeholder would be a Secret's value in clear text, which is refused.
     assert found["config"]["flotilla:workloads"][0]["secrets"][0]["stringData"] == {"key": "[secret]"}
     assert found["config"]["flotilla:members"][2]["kubeconfig"] == {"cluster": "made"}
     written = sorted(tmp_path.iterdir())
@@ -45,10 +45,10 @@ def test_every_example_stack_can_be_checked_without_its_kubeconfigs(stack, tmp_p
         (tmp_path / other.name).write_text(other.read_text())
     file = tmp_path / stack.name
     file.write_text(yaml.safe_dump(offline.offline(document, tmp_path)))
-    assert load_stack_file(file, base=REPOSITORY)  # raises where it isn't valid
+    assert load_stack_file(file, base=REPOSITORY)  # raises if the stack isn't valid
 
 
-def test_a_stack_that_builds_on_another_is_known():
+def test_stack_that_uses_another_stack_is_recognised():
     assert offline.builds_on_another({"config": {"flotilla:membersFrom": "members"}})
     assert offline.builds_on_another({"config": {"flotilla:controlPlane": {"stack": "platform"}}})
     assert not offline.builds_on_another({"config": {"flotilla:controlPlane": {"kubeconfig": "a"}}})

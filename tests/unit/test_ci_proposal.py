@@ -1,4 +1,7 @@
-"""What a preview takes from a pull request: workloads and plain manifests, nothing that chooses credentials or code."""
+"""What a preview takes from a pull request.
+
+Workloads and plain manifests, but nothing that chooses credentials or code.
+"""
 
 import shutil
 
@@ -37,7 +40,7 @@ def stored(base):
     return {str(file.relative_to(base)): file.read_bytes() for file in base.rglob("*") if file.is_file()}
 
 
-def test_workloads_and_their_manifests_are_taken(checkouts):
+def test_workloads_and_their_manifests_are_taken_from_the_pull_request(checkouts):
     head, base = checkouts
     (head / "apps").mkdir()
     (head / "apps" / "web.yaml").write_text("kind: ConfigMap\n")
@@ -62,7 +65,7 @@ def test_workloads_and_their_manifests_are_taken(checkouts):
         ({"flotilla:policies": {"levels": {"images-pinned": "disabled"}}}, "flotilla:policies"),
     ],
 )
-def test_what_chooses_credentials_or_policies_is_refused_and_named(checkouts, change, named):
+def test_keys_that_choose_credentials_or_policies_are_refused_and_named(checkouts, change, named):
     head, base = checkouts
     before = stored(base)
     propose(head, [], **change)
@@ -109,7 +112,7 @@ def test_another_salt_or_secrets_provider_is_refused(checkouts):
         "nothing/*.yaml",
     ],
 )
-def test_a_manifest_that_is_no_plain_file_of_the_project_is_refused(checkouts, tmp_path, path):
+def test_manifest_that_is_no_regular_file_of_the_project_is_refused(checkouts, tmp_path, path):
     import os
 
     head, base = checkouts
@@ -131,8 +134,8 @@ def test_a_manifest_that_is_no_plain_file_of_the_project_is_refused(checkouts, t
 
 
 @pytest.mark.parametrize("entry", ["apps", "apps/*.yaml", "a*/**"])
-def test_folders_and_patterns_are_taken_as_they_are_in_the_pull_request(checkouts, entry):
-    """Also what is no longer there: the base branch's file would be a part of the plan."""
+def test_folders_and_patterns_have_the_files_of_the_pull_request(checkouts, entry):
+    """Files that the pull request deletes are absent: a file of the base branch would be a part of the plan."""
     head, base = checkouts
     for folder, files in ((base, ("old.yaml", "same.yaml", "kept.txt")), (head, ("new.yaml", "same.yaml"))):
         (folder / "apps").mkdir()
@@ -148,8 +151,8 @@ def test_folders_and_patterns_are_taken_as_they_are_in_the_pull_request(checkout
 
 
 @pytest.mark.parametrize(("keys", "taken"), [({}, True), ({"hc_vault": [{"vault_address": "https://evil"}]}, False)])
-def test_a_changed_file_for_a_key_service_is_not_decrypted_in_a_preview(checkouts, keys, taken):
-    """`sops` would show the job's credentials to whomever the file names."""
+def test_changed_file_encrypted_by_a_key_service_is_not_decrypted_in_a_preview(checkouts, keys, taken):
+    """`sops` would send the job's credentials to the address that the file names."""
     head, base = checkouts
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"a": "b"}}
     (head / "a.yaml").write_text(yaml.safe_dump(sealed(secret, "stringData", **keys)))
@@ -161,7 +164,7 @@ def test_a_changed_file_for_a_key_service_is_not_decrypted_in_a_preview(checkout
     assert "a.yaml" in proposal.take(head, base, "dev")
 
 
-def test_nothing_is_written_through_a_link_of_the_base(checkouts, tmp_path):
+def test_nothing_is_written_through_a_link_of_the_base_branch(checkouts, tmp_path):
     head, base = checkouts
     (tmp_path / "outside").mkdir()
     (base / "apps").symlink_to(tmp_path / "outside")
@@ -174,7 +177,7 @@ def test_nothing_is_written_through_a_link_of_the_base(checkouts, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "a: [", "- a", "config: 5", "\xff"])
-def test_what_is_no_stack_file_is_refused_in_one_line(checkouts, monkeypatch, capsys, text):
+def test_invalid_stack_file_is_refused_in_one_line(checkouts, monkeypatch, capsys, text):
     head, base = checkouts
     (head / "stacks" / "Pulumi.dev.yaml").write_text(text, encoding="latin-1")
     monkeypatch.chdir(base)
@@ -199,7 +202,7 @@ CHARTED = {"name": "shop", "chart": {"path": "charts/web", "values": {"a": 1}}}
         {"name": "new"},
     ],
 )
-def test_a_chart_that_a_job_with_secrets_would_fetch_or_render_otherwise_is_refused(checkouts, change):
+def test_changed_chart_setting_that_affects_a_job_with_secrets_is_refused(checkouts, change):
     head, base = checkouts
     stack = base / "stacks" / "Pulumi.dev.yaml"
     stack.write_text(yaml.safe_dump({**BASE, "config": {**BASE["config"], "flotilla:workloads": [CHARTED]}}))
@@ -222,8 +225,8 @@ def test_a_chart_that_a_job_with_secrets_would_fetch_or_render_otherwise_is_refu
         ({"kustomize": {"path": "app/overlay"}}, "app/base/patch.yaml"),
     ],
 )
-def test_a_manifest_that_is_part_of_a_chart_or_kustomization_of_the_base_is_refused(checkouts, source, path):
-    """It would be carried out by helm, with decrypted values, in a job that takes data alone."""
+def test_manifest_that_is_part_of_a_chart_or_kustomization_of_the_base_branch_is_refused(checkouts, source, path):
+    """helm would process it, with decrypted values, in a job that may take only data from a pull request."""
     head, base = checkouts
     workload = {"name": "shop", "placement": {}, **source}
     (base / "stacks" / "Pulumi.dev.yaml").write_text(
@@ -247,8 +250,8 @@ def test_a_manifest_that_is_part_of_a_chart_or_kustomization_of_the_base_is_refu
     assert "apps.yaml" in proposal.take(head, base, "dev")
 
 
-def test_a_source_of_ones_own_may_read_every_manifest(checkouts):
-    """Nobody knows what it does with a file of the pull request."""
+def test_project_with_a_source_of_its_own_takes_no_manifest(checkouts):
+    """Such a source may read any manifest and do anything with it."""
     head, base = checkouts
     workload = {"name": "shop", "placement": {}, "source": "jsonnet"}
     (base / "stacks" / "Pulumi.dev.yaml").write_text(

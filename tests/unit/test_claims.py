@@ -1,4 +1,4 @@
-"""Claims: a template passes from the policy of one workload to another's, and from nobody else's."""
+"""Claims: a template passes from one workload's policy to another workload's policy, but never from somebody else's."""
 
 import pytest
 
@@ -38,7 +38,7 @@ CLAIMED = {
 }
 
 
-def test_a_template_goes_from_one_workloads_policy_to_anothers():
+def test_template_passes_from_one_workloads_policy_to_anothers():
     karmada = ControlPlane(CLAIMED, policy("shop", name="common"), policy("store", name="common"))
     assert transfer_claims(karmada, [CLAIMED], ("store",)) == [ref_of(CLAIMED)]
     ((name, metadata),) = karmada.patches
@@ -55,13 +55,13 @@ def test_a_template_goes_from_one_workloads_policy_to_anothers():
     [policy("shop", manager="kubectl", name="common"), policy("shop"), policy("shop", name="other")],
     ids=["made by somebody else", "selects by kind", "does not select it"],
 )
-def test_a_policy_of_somebody_else_keeps_what_it_has_claimed(theirs):
+def test_policy_of_somebody_else_keeps_its_claimed_template(theirs):
     karmada = ControlPlane(CLAIMED, theirs, policy("store", name="common"))
     assert transfer_claims(karmada, [CLAIMED], ("store",)) == []
     assert karmada.patches == []
 
 
-def test_a_template_that_is_the_workloads_own_or_nobodys_is_left_alone():
+def test_template_with_the_workloads_own_claim_or_no_claim_is_left_alone():
     own = ControlPlane(CLAIMED, policy("shop", name="common"))
     assert transfer_claims(own, [CLAIMED], ("shop",)) == []
     free = {**CLAIMED, "metadata": {**CLAIMED["metadata"], "annotations": {}}}

@@ -1,4 +1,4 @@
-"""What an override sets in a Secret is named where it stands in clear text, and only there."""
+"""Overrides that set values of a Secret in clear text are reported, and no others."""
 
 import json
 
@@ -34,7 +34,7 @@ def override(*patches, **more):
     return {"clusters": ["member1"], **({"patches": list(patches)} if patches else {}), **more}
 
 
-def test_each_value_is_named_by_its_place_and_never_shown(found):
+def test_each_value_is_reported_by_its_path_and_never_shown(found):
     other = workload(override(patch()), kind="ConfigMap", name="settings")
     fields = [{"path": "/stringData/app.json", "format": "json", "patches": [patch("/password", "hunter2", "add")]}]
     first, second = found(
@@ -51,7 +51,7 @@ def test_each_value_is_named_by_its_place_and_never_shown(found):
 
 
 @pytest.mark.parametrize("step", [patch(value="[secret]"), patch(value=None, op="remove"), patch("/type", "Opaque")])
-def test_what_is_encrypted_or_no_secret_is_not_named(found, step):
+def test_encrypted_values_and_other_kinds_are_not_reported(found, step):
     assert found(workload(override(step))) == []
 
 

@@ -1,4 +1,4 @@
-"""The command: what it prints, where, and with which exit code."""
+"""The command: its output, the streams it writes to, and its exit codes."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ from flotilla.state.diff import Change, ChangeKind
 from flotilla.state.values import Secret
 
 
-def test_a_valid_stack_is_said_to_be_valid(stack, project, capsys):
+def test_valid_stack_is_reported_as_valid(stack, project, capsys):
     assert main(["validate", "-C", str(project), "-s", "dev"]) == ExitCode.DONE
     assert "2 members, 1 workload" in capsys.readouterr().out
     assert main(["validate", "-C", str(project), "-s", "dev", "--json"]) == ExitCode.DONE
@@ -57,7 +57,7 @@ def test_a_missing_stack_or_project_is_one_line(stack, project, tmp_path_factory
     assert "there is no Pulumi.yaml" in capsys.readouterr().err
 
 
-def test_clusters_that_do_not_answer_are_named_and_fail_an_up(stack, project, capsys, monkeypatch, repository):
+def test_clusters_that_do_not_answer_are_named_and_up_fails(stack, project, capsys, monkeypatch, repository):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
     shutil.copy(repository / "__main__.py", project / "__main__.py")
     verb = ["-C", str(project), "-s", "dev", "--engine", "embedded"]
@@ -71,12 +71,12 @@ def test_clusters_that_do_not_answer_are_named_and_fail_an_up(stack, project, ca
     assert "Traceback" not in said
 
 
-def test_no_verb_prints_the_help(capsys):
+def test_command_without_a_verb_prints_the_help(capsys):
     assert main([]) == ExitCode.USAGE
     assert "preview" in capsys.readouterr().out
 
 
-def test_exit_codes_stay_what_they_are(repository):
+def test_exit_codes_are_stable(repository):
     assert {code.name: int(code) for code in ExitCode} == {
         "DONE": 0,
         "FAILED": 1,
@@ -88,7 +88,7 @@ def test_exit_codes_stay_what_they_are(repository):
     assert all(f"| {int(code)} |" in documented for code in ExitCode)
 
 
-def test_the_engine_is_the_embedded_one_where_the_cli_is_not_installed(project, stack, monkeypatch):
+def test_embedded_engine_is_used_where_the_cli_is_not_installed(project, stack, monkeypatch):
     monkeypatch.setenv("PATH", str(project))
     monkeypatch.setenv("PULUMI_HOME", str(project))
     assert missing_for_cli() == ["pulumi", "pulumi-language-python"]
@@ -97,7 +97,7 @@ def test_the_engine_is_the_embedded_one_where_the_cli_is_not_installed(project, 
         open_stack(EngineName.PULUMI, Setting(project, "dev"))
 
 
-def test_plain_pulumi_gets_its_environment_without_the_passphrase_itself(project, stack, capsys, monkeypatch):
+def test_environment_for_plain_pulumi_does_not_contain_the_passphrase(project, stack, capsys, monkeypatch):
     for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(key, raising=False)
     assert main(["env", "-C", str(project), "-s", "dev"]) == ExitCode.DONE
@@ -132,12 +132,12 @@ def test_another_backend_is_refused_by_name():
         (Change(("data", "token"), ChangeKind.UPDATE, Secret("a"), Secret("b")), "data.token [secret] → [secret]"),
     ],
 )
-def test_changes_are_said_in_the_objects_own_words(change, text):
+def test_changes_are_shown_by_object_names(change, text):
     assert change_text(change) == text
 
 
 def complete(line, repository, tmp_path):
-    """What the shell would offer at the end of a line, as argcomplete's protocol asks for it."""
+    """Return the shell's completions at the end of a line, by argcomplete's protocol."""
     out = tmp_path / "completions"
     environment = {
         **os.environ,
@@ -165,14 +165,14 @@ def test_the_shell_completes_verbs_stacks_members_and_workloads(repository, tmp_
 
 
 @pytest.mark.parametrize("given", ["", "up", "state", "nothing"])
-def test_the_help_lists_every_verb_whichever_is_given(given):
+def test_help_lists_every_verb_with_or_without_a_verb(given):
     whole = build_parser()
     assert build_parser(given).format_help() == whole.format_help()
     (verbs,) = (action for action in whole._actions if isinstance(action, argparse._SubParsersAction))
     assert list(verbs.choices) == list(HELP)
 
 
-def test_each_verb_is_in_the_module_that_the_list_names():
+def test_each_verb_is_in_the_module_that_the_list_gives():
     for module, listed in VERBS.items():
         for verb in listed:
             (verbs,) = (a for a in build_parser(verb)._actions if isinstance(a, argparse._SubParsersAction))

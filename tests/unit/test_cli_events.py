@@ -1,4 +1,4 @@
-"""What Pulumi's CLI reports of a step, read as a step of ours."""
+"""Step events of Pulumi's CLI, converted to the steps of this project."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ def paths(step):
     return [(change.text, change.old, change.new, change.replaces) for change in step.changes]
 
 
-def test_of_a_dynamic_resource_the_inputs_show_what_differs():
+def test_inputs_of_a_dynamic_resource_show_the_differences():
     step = reported("update", {"replicas": 2, "key": "[secret]"}, {"replicas": 7, "key": "[secret]"})
     assert paths(step) == [("replicas", 2, 7, False)]
     step = reported("replace", {"name": "a", "wait": 1}, {"name": "b", "wait": 2}, keys=["name"])
@@ -41,7 +41,7 @@ def test_of_a_dynamic_resource_the_inputs_show_what_differs():
     assert reported("same", {"a": 1}, {"a": 2}).changes == ()
 
 
-def test_secrets_and_unknowns_are_marked():
+def test_secrets_and_unknown_values_are_marked():
     step = reported("create", {}, {"key": "[secret]", "id": UNKNOWN_TEXT, "list": ["[secret]"]})
     assert step.new.inputs == {"key": Secret(None), "id": UNKNOWN, "list": [Secret(None)]}
 
@@ -54,8 +54,8 @@ def test_an_objects_changes_come_with_their_paths():
     assert paths(step) == [("spec.replicas", 2, 3, False)]
 
 
-def test_what_the_events_hide_is_covered_by_the_files_content(tmp_path):
-    """The CLI's events show every secret as the same text: a manifest with another one is another plan all the same."""
+def test_digest_covers_values_that_the_events_hide(tmp_path):
+    """The CLI's events show every secret as the same text, but a changed manifest must give another plan."""
     (tmp_path / "secret.yaml").write_text("kind: Secret\nstringData: {key: hunter2}\n")
     file = tmp_path / "Pulumi.dev.yaml"
     file.write_text("config:\n  flotilla:workloads: [{name: door, manifests: [secret.yaml]}]\n")
@@ -74,7 +74,7 @@ def test_what_the_events_hide_is_covered_by_the_files_content(tmp_path):
     assert set(contents(manifests=False)) == {"stack file"}, "without a key nothing may be found by trying values out"
 
 
-def test_with_the_cli_a_plan_that_is_another_one_now_is_not_carried_out(tmp_path, monkeypatch):
+def test_changed_plan_is_not_applied_with_the_cli(tmp_path, monkeypatch):
     (tmp_path / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
     stack = PulumiStack(Setting(tmp_path, "s"))
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
@@ -100,7 +100,7 @@ def test_with_the_cli_a_plan_that_is_another_one_now_is_not_carried_out(tmp_path
     assert done[-1] == "destroy"
 
 
-def test_a_plan_of_a_stack_whose_secrets_are_under_a_key_service_has_a_digest(tmp_path, monkeypatch):
+def test_plan_of_a_stack_with_a_key_service_has_a_digest(tmp_path, monkeypatch):
     (tmp_path / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
     (tmp_path / "Pulumi.s.yaml").write_text("secretsprovider: awskms://alias/fleet\nencryptedkey: AQID\n")
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
@@ -109,8 +109,8 @@ def test_a_plan_of_a_stack_whose_secrets_are_under_a_key_service_has_a_digest(tm
     assert stack.preview().digest
 
 
-def test_what_a_run_leaves_among_temporary_files_goes_with_it(monkeypatch, tmp_path):
-    """pulumi-kubernetes leaves the kubeconfig of every provider there."""
+def test_temporary_files_of_a_run_are_removed(monkeypatch, tmp_path):
+    """pulumi-kubernetes leaves a temporary file with the kubeconfig of every provider."""
     folders = []
 
     def leave(environment, _on):
@@ -126,7 +126,7 @@ def test_what_a_run_leaves_among_temporary_files_goes_with_it(monkeypatch, tmp_p
 
 
 @pytest.mark.parametrize(("report", "text"), [(True, "rollout of web waits for m1: x"), (False, ""), (True, "")])
-def test_what_a_provider_prints_under_the_cli_is_what_a_step_says(tmp_path, report, text):
+def test_output_of_a_provider_under_the_cli_is_reported_with_its_step(tmp_path, report, text):
     heard = []
     collector = _Collector(Setting(tmp_path, "s", heard.append), report=report)
     for message in ("rollout of web waits for m1: x\n" if text or not report else "something else\n", "  "):
@@ -135,7 +135,7 @@ def test_what_a_provider_prints_under_the_cli_is_what_a_step_says(tmp_path, repo
     assert (collector.result.messages, collector.result.failures) == ([], [])
 
 
-def test_with_the_cli_what_exists_already_is_one_error_with_the_way_to_take_it_over(tmp_path):
+def test_existing_object_under_the_cli_is_one_error_with_the_remedy(tmp_path):
     collector = _Collector(Setting(tmp_path, "s"), report=True)
     said = 'resource "urn" was not created: namespaces "karmada-cluster" already exists'
     ways = "The resource already exists in the cluster. This can happen when:\n\n  - Renaming a Pulumi resource: ..."
@@ -144,7 +144,7 @@ def test_with_the_cli_what_exists_already_is_one_error_with_the_way_to_take_it_o
     assert collector.result.failures == [f"b: {said}\n  hint: `flotilla up --adopt` takes over what exists"]
 
 
-def test_what_a_provider_says_is_its_steps_progress():
+def test_messages_of_a_provider_are_the_progress_of_its_step():
     heard = []
     run = RunState("dev", "p", Snapshot(()), Options(), heard.append)
     step = Step(Op.CREATE, f"urn:pulumi:dev::p::{DYNAMIC}::web-rollout", DYNAMIC)
@@ -154,8 +154,11 @@ def test_what_a_provider_says_is_its_steps_progress():
     assert heard[1].said == "rollout of web waits for m1: x"
 
 
-def test_with_the_cli_what_a_chart_is_rendered_from_is_part_of_a_plan(tmp_path):
-    """Another value of a values file is another plan, as another manifest is; no program is started to find out."""
+def test_digest_under_the_cli_covers_the_inputs_of_a_chart(tmp_path):
+    """A changed value in a values file gives another plan, as a changed manifest does.
+
+    No program is started for that.
+    """
     write_chart(tmp_path / "web", {"a.yaml": "a: 1"})
     (tmp_path / "values.yaml").write_text("a: 1")
     workload = {"name": "shop", "placement": {}, "chart": {"path": "web", "valuesFiles": ["values.yaml"]}}

@@ -1,4 +1,4 @@
-"""Every exit with --json prints exactly one document of the documented shape, and no input ends in a traceback."""
+"""Every exit with --json prints exactly one document of the documented form, and no input ends in a traceback."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.conftest import REPOSITORY
 
 @pytest.fixture
 def stack(project, sections, monkeypatch):
-    """A project with a stack of two members that answer to nobody; `write(text)` replaces its file."""
+    """A project with a stack of two members that don't answer; `write(text)` replaces the stack file."""
     for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(key, raising=False)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
@@ -45,7 +45,7 @@ def stack(project, sections, monkeypatch):
 
 @pytest.fixture
 def run(project, capsys):
-    """Run a verb with --json; return its exit code, its one document and what it said to people."""
+    """Run a verb with --json; return its exit code, its one document and its messages on standard error."""
 
     def do(*words, at=project):
         code = main([words[0], "-C", str(at), "-s", "dev", "--json", *words[1:]])
@@ -64,7 +64,7 @@ def error_of(code, document):
     return document["error"]
 
 
-def test_problems_of_a_stack_file_are_data(stack, sections, run):
+def test_problems_of_a_stack_file_are_listed_in_the_document(stack, sections, run):
     sections["workloads"][0]["replicas"] = "two"
     stack(sections)
     for verb in ("validate", "preview", "up", "refresh", "doctor", "explain", "env"):
@@ -107,10 +107,10 @@ NOT_A_STACK = {
 
 @pytest.mark.parametrize("content", NOT_A_STACK.values(), ids=NOT_A_STACK.keys())
 @pytest.mark.parametrize("verb", ["validate", "preview", "destroy", "status", "drift", "explain"])
-def test_whatever_the_stack_file_holds_there_is_one_document_and_no_traceback(stack, run, verb, content):
+def test_any_stack_file_gives_one_document_and_no_traceback(stack, run, verb, content):
     stack(content)
     code, document, said = run(verb)
-    if verb == "destroy" and code == 0:  # the state alone says what there is
+    if verb == "destroy" and code == 0:  # these verbs need only the state
         return
     error_of(code, document)
     assert said.startswith("error: ")
@@ -127,13 +127,13 @@ def test_a_missing_stack_or_project_is_one_document_for_every_verb(stack, projec
 
 
 @pytest.mark.parametrize("content", [b"", b"- 1\n", b"name: [\n", b"\xff\xfe", b"runtime: python\n"])
-def test_a_project_file_that_is_none_is_one_document(stack, project, run, content):
+def test_invalid_project_file_is_one_document(stack, project, run, content):
     (project / "Pulumi.yaml").write_bytes(content)
     code, document, _ = run("preview")
     error_of(code, document)
 
 
-def test_files_that_can_not_be_read_are_one_line(stack, project, run):
+def test_unreadable_files_are_one_line(stack, project, run):
     (project / "Pulumi.yaml").unlink()
     (project / "Pulumi.yaml").mkdir()
     code, document, said = run("preview")
@@ -164,7 +164,7 @@ def test_files_that_can_not_be_read_are_one_line(stack, project, run):
         (("kubeconfig",), "one of the arguments"),
     ],
 )
-def test_wrong_arguments_are_one_document_too(words, reported, capsys, monkeypatch):
+def test_invalid_arguments_are_one_document(words, reported, capsys, monkeypatch):
     monkeypatch.delenv("FLOTILLA_STACK", raising=False)
     assert main([*words, "--json"]) == ExitCode.USAGE
     out, err = capsys.readouterr()
@@ -179,7 +179,7 @@ def test_wrong_arguments_are_one_document_too(words, reported, capsys, monkeypat
     ("variable", "value", "reported"),
     [("FLOTILLA_ENGINE", "bad", "is not an engine"), ("FLOTILLA_STACK", "../x", "is not a stack name")],
 )
-def test_a_bad_variable_is_one_line_that_names_it(variable, value, reported, capsys, monkeypatch):
+def test_invalid_environment_variable_is_one_line_that_names_it(variable, value, reported, capsys, monkeypatch):
     monkeypatch.setenv(variable, value)
     assert main(["preview"]) == ExitCode.USAGE
     err = capsys.readouterr().err
@@ -189,7 +189,7 @@ def test_a_bad_variable_is_one_line_that_names_it(variable, value, reported, cap
     assert main(["completion", "bash"]) == 0, "a verb that needs neither works"
 
 
-def test_a_defect_of_ours_is_one_line_and_its_traceback_is_for_debugging(stack, project, run, capsys, monkeypatch):
+def test_internal_error_is_one_line_and_its_traceback_needs_debug(stack, project, run, capsys, monkeypatch):
     def broken(_options):
         raise LookupError("hunter2")
 
@@ -209,7 +209,7 @@ def test_a_defect_of_ours_is_one_line_and_its_traceback_is_for_debugging(stack, 
     [(KeyboardInterrupt(), "interrupted"), (ClusterError("member2: no answer", hint="look"), "failed"),
      (PermissionError(13, "Permission denied", "/x"), "failed"), (BrokenPipeError(32, "Broken pipe"), "failed")],
 )  # fmt: skip
-def test_what_ends_a_run_early_is_one_document(stack, project, run, monkeypatch, raised, kind):
+def test_early_end_of_a_run_is_one_document(stack, project, run, monkeypatch, raised, kind):
     def ends(_options):
         raise raised
 
@@ -222,7 +222,7 @@ def test_what_ends_a_run_early_is_one_document(stack, project, run, monkeypatch,
     assert error_of(code, document)["kind"] == kind
 
 
-def test_nobody_who_reads_the_output_is_no_error(stack, project):
+def test_closed_output_pipe_is_no_error(stack, project):
     command_line = [sys.executable, "-m", "flotilla.cli.main", "env", "-C", str(project), "-s", "dev", "--json"]
     read, write = os.pipe()
     os.close(read)
@@ -261,7 +261,7 @@ def program(project, value):
     (project / "__main__.py").write_text(FILES.replace("VALUE", repr(value)))
 
 
-def test_a_plan_is_applied_by_its_digest_and_by_no_other(stack, project, run):
+def test_plan_is_applied_only_with_its_digest(stack, project, run):
     program(project, "1")
     code, document, _ = run("preview")
     assert code == 0
@@ -280,7 +280,7 @@ def test_a_plan_is_applied_by_its_digest_and_by_no_other(stack, project, run):
     assert again == document["digest"]
 
 
-def test_without_an_answer_nothing_is_done_and_the_plan_is_in_the_document(stack, project, run, monkeypatch):
+def test_unconfirmed_plan_is_not_applied_and_is_in_the_document(stack, project, run, monkeypatch):
     program(project, "1")
     code, document, _ = run("up")
     assert (code, error_of(code, document)["kind"]) == (ExitCode.USAGE, "not-confirmed")
@@ -288,14 +288,14 @@ def test_without_an_answer_nothing_is_done_and_the_plan_is_in_the_document(stack
     assert run("destroy")[1]["failures"] == []
 
 
-def test_nothing_to_destroy_is_a_document(stack, run):
+def test_destroy_of_an_empty_stack_is_a_document(stack, run):
     code, document, _ = run("destroy", "--yes")
     assert code == 0
     assert document["summary"] == {}
     assert document["steps"] == []
 
 
-def test_the_digest_is_the_last_line_for_people(stack, project, capsys):
+def test_digest_is_the_last_line_of_text_output(stack, project, capsys):
     program(project, "1")
     assert main(["preview", "-C", str(project), "-s", "dev"]) == 0
     first = capsys.readouterr().out.splitlines()[-1]
@@ -311,7 +311,7 @@ def failing(name, cluster, error):
     return StepEvent(Phase.FAILED, step, 0.1, error), f"create {step.type} {name}: {error}"
 
 
-def test_an_error_that_was_shown_as_it_happened_is_not_shown_again(capsys):
+def test_error_that_was_printed_during_the_run_is_not_printed_again(capsys):
     output = Output(as_json=False)
     events = [failing("a", "member1-provider", "no"), failing("b", "member2-provider", "never")]
     for event, _ in events:
@@ -327,6 +327,6 @@ def test_an_error_that_was_shown_as_it_happened_is_not_shown_again(capsys):
     assert quiet.failure_lines(Result(failures=["x"])) == ("error: x",)
 
 
-def test_the_documented_kinds_are_those_that_there_are():
+def test_documented_kinds_are_the_existing_kinds():
     text = (REPOSITORY / "docs" / "reference" / "errors-json.md").read_text()
     assert all(f"| `{kind}` |" in text for kind in Kind)

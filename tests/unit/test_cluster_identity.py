@@ -1,4 +1,4 @@
-"""Which cluster is it: what the state knows stands, another cluster replaces, nothing is sent to the wrong one."""
+"""Cluster identity: the UID in the state counts, another cluster replaces, and nothing is sent to the wrong cluster."""
 
 import pytest
 
@@ -40,32 +40,32 @@ def named(uid):
     return Stub({"kind": "Namespace", "metadata": {"uid": uid}})
 
 
-def test_the_states_uid_stands_where_a_cluster_does_not_answer():
+def test_uid_of_the_state_is_used_where_a_cluster_does_not_answer():
     news = {"cluster": "member1", "uid": "", "unanswered": "no answer", "sameAs": ""}
     assert PROVIDER.check({"uid": ONE}, news).inputs["uid"] == ONE
     assert not PROVIDER.diff("", {"uid": ONE}, PROVIDER.check({"uid": ONE}, news).inputs).changes
 
 
-def test_a_cluster_that_nobody_knows_fails_alone():
+def test_cluster_without_a_known_uid_fails_alone():
     inputs = PROVIDER.check({}, {"cluster": "member1", "uid": "", "unanswered": "no answer", "sameAs": ""}).inputs
     with pytest.raises(FlotillaError, match="nothing can be declared in member1: no answer"):
         PROVIDER.create(inputs)
 
 
-def test_another_cluster_is_a_replacement_and_an_unknown_one_is_not():
+def test_another_uid_is_a_replacement_and_an_unknown_uid_is_not():
     found = PROVIDER.diff("", {"uid": ONE}, {"uid": TWO})
     assert found.replaces == ["uid"]
     assert found.delete_before_replace
     assert not PROVIDER.diff("", {"uid": ONE}, {"uid": UNKNOWN}).changes
 
 
-def test_one_cluster_under_two_names_is_bad_input():
+def test_two_members_with_the_same_cluster_are_refused():
     (failure,) = PROVIDER.check({}, {"cluster": "b", "uid": ONE, "unanswered": "", "sameAs": "a"}).failures
     assert "b is the same cluster as a" in failure.reason
 
 
 class Member:
-    """A cluster that has some of what a join, and Karmada after it, leaves there."""
+    """A cluster with some of the objects that a join, and later Karmada, leave in it."""
 
     name = "b"
 
@@ -87,25 +87,25 @@ BEGUN, SERVED = ("ServiceAccount",), ("ServiceAccount", "ClusterRoleBinding")
         (None, SERVED, ""),
         ({ONE: "a"}, SERVED, "b is joined to this control plane already, as Cluster a"),
         ({TWO: "a"}, SERVED, "b is joined to another control plane"),
-        ({TWO: "a"}, BEGUN, ""),  # half a join, by karmadactl or kubectl
-        ({TWO: "b"}, BEGUN, ""),  # an adoption refuses it; of a stack's own Cluster it is another cluster now
+        ({TWO: "a"}, BEGUN, ""),  # an unfinished join by karmadactl or kubectl
+        ({TWO: "b"}, BEGUN, ""),  # an adoption refuses it; for the stack's own Cluster it is now another cluster
         ({ONE: "a", TWO: "b"}, BEGUN, "as Cluster a"),
     ],
 )
-def test_a_cluster_that_is_joined_already_is_recognised(known, there, said):
+def test_joined_cluster_is_recognised(known, there, said):
     reason = join_conflict("b", ONE, known, Member(there), "karmada-cluster")
     assert said in reason
     assert bool(reason) is bool(said)
 
 
-def test_a_conflict_counts_for_a_first_join_only():
+def test_conflict_matters_only_for_a_first_join():
     news = {"cluster": "b", "uid": ONE, "unanswered": "", "sameAs": "", "joined": "b is joined elsewhere"}
     assert PROVIDER.check({}, news).failures[0].reason == "b is joined elsewhere"
     assert not PROVIDER.check({"uid": ONE}, news).failures
     assert not PROVIDER.check({}, {**news, "joined": UNKNOWN_TEXT, "sameAs": UNKNOWN_TEXT}).failures
 
 
-def test_a_cluster_that_can_not_be_asked_is_a_reason_not_an_error():
+def test_cluster_that_cannot_be_asked_is_a_reason_and_no_error():
     said = read_identity("not a kubeconfig", "member1")
     assert said["uid"] == ""
     assert said["unanswered"]
@@ -126,14 +126,14 @@ def test_nothing_is_sent_to_another_cluster():
     [
         (ONE, TWO, True),
         (ONE, ONE, False),
-        ("member1", ONE, False),  # a state of before
+        ("member1", ONE, False),  # a state of an older version
         ("one", "two", True),
         (ONE, UNKNOWN, True),
         ("", ONE, False),
         (ONE, "", False),
     ],
 )
-def test_a_provider_means_another_cluster_by_its_uid(old, new, another):
+def test_provider_with_another_uid_is_another_cluster(old, new, another):
     registry = ProviderRegistry(lambda _: None, no_stacks)
     before = {"clusterIdentifier": old, "kubeconfig": "a"}
     assert registry.is_other_cluster(before, {"clusterIdentifier": new, "kubeconfig": "a"}) is another
@@ -146,7 +146,7 @@ def state(type_, name, **more):
     return ResourceState(urn=urn, custom=True, type=type_, id=name, **more)
 
 
-def test_what_goes_with_a_cluster_that_is_another_one_goes_last_ones_first():
+def test_resources_of_a_replaced_cluster_are_deleted_in_reverse_order():
     identity = state(IDENTITY_TYPE, "member1-identity")
     other = state("pulumi:providers:kubernetes", "karmada-provider", inputs={"clusterIdentifier": TWO})
     provider = state(
@@ -170,7 +170,7 @@ def test_what_goes_with_a_cluster_that_is_another_one_goes_last_ones_first():
     assert [r.name for r in run._replaced_with(identity)] == ["member1-cluster", "account", "member1-provider"]
 
 
-def test_a_run_that_changes_things_has_failed_for_a_cluster_that_did_not_answer():
+def test_changing_run_fails_for_a_cluster_that_did_not_answer():
     inputs = {"cluster": "member1", "uid": ONE, "unanswered": "member1: no answer"}
     step = Step(Op.SAME, "urn:pulumi:s::p::t::member1-identity", IDENTITY_TYPE, new=state("t", "one", inputs=inputs))
     planned = with_unanswered(Result(steps=[step]), changing=False)
@@ -188,7 +188,10 @@ BINDING = {
 
 
 class ControlPlane:
-    """A control plane whose answers are given: the binding, the template, the Works' clusters, who is Ready."""
+    """A control plane with prepared answers.
+
+    The binding, the template, the Works' clusters, which clusters are Ready.
+    """
 
     def __init__(self, *, template=False, clusters=(), ready=()):
         self.template, self.clusters, self.ready = template, list(clusters), ready
@@ -227,7 +230,7 @@ class ControlPlane:
 WEB = ObjectRef("apps/v1", "Deployment", "web", "default")
 
 
-def test_copies_in_ready_members_are_waited_for_and_those_in_dead_ones_are_not():
+def test_copies_in_ready_members_are_waited_for_and_copies_in_dead_members_are_not():
     await_withdrawn(ControlPlane(), [WEB], 1)
     await_withdrawn(ControlPlane(clusters=["a", "c"], ready=["a"]), [WEB], 10)
     await_withdrawn(ControlPlane(clusters=["c"], ready=["a"]), [WEB], 0)

@@ -1,4 +1,4 @@
-"""What the program declares, with recording mocks: every resource, in its order, with its options."""
+"""The resources that the program declares, with recording mocks: all of them, in their order, with their options."""
 
 import asyncio
 import json
@@ -103,17 +103,17 @@ def test_a_member_is_every_object_of_its_join(run, absolute):
 
 
 def opened(value):
-    """A list, secret or not."""
+    """Return a list, whether or not it is marked as a secret."""
     return hidden(value) if isinstance(value, dict) else value
 
 
 def hidden(value):
-    """What a secret holds; it has to be one."""
+    """Return the content of a secret; fails for other values."""
     assert SIGNATURE_KEY in value
     return value["value"]
 
 
-def test_every_object_has_its_own_clusters_provider(run, absolute):
+def test_every_object_uses_the_provider_of_its_cluster(run, absolute):
     registered = run(absolute)
     for name, args in registered.items():
         if args.typ.startswith("kubernetes:"):
@@ -122,7 +122,7 @@ def test_every_object_has_its_own_clusters_provider(run, absolute):
             assert f"::{expected}::" in args.provider, name
 
 
-def test_providers_survive_a_renewed_kubeconfig(run, absolute):
+def test_provider_is_kept_when_its_kubeconfig_is_renewed(run, absolute):
     registered = run(absolute)
     for name in ("karmada", "member1", "member2"):
         assert registered[f"{name}-provider"].inputs["clusterIdentifier"] == f"uid-of-{name}"
@@ -144,14 +144,14 @@ def test_a_workload_is_policies_templates_and_a_rollout(run, absolute):
     assert registered["nginx-rollout"].inputs["overrideRules"] == [rule]
 
 
-def test_where_nothing_is_overridden_the_rules_are_the_stacks_all_the_same(run, absolute):
+def test_rules_of_the_stack_are_used_where_nothing_is_overridden(run, absolute):
     registered = run(absolute)
     assert registered["nginx-override"].inputs["spec"]["overrideRules"] == [{"overriders": {}}]
     assert registered["nginx-rollout"].inputs["overrideRules"] == []
 
 
-def test_the_program_declares_evaluated_rules_and_keeps_the_facts(run, absolute):
-    """Karmada has no expressions, and facts are the stack's: no Cluster has them."""
+def test_program_declares_evaluated_rules_and_keeps_facts_in_the_stack(run, absolute):
+    """Karmada has no expressions, and facts belong to the stack: no Cluster has them."""
     for member, text in zip(absolute["members"], ("one.example", "two.example"), strict=True):
         member["facts"] = {"registry": text}
     plain = {"clusters": ["member2"], "labels": {"a": "b"}}
@@ -175,7 +175,7 @@ def test_no_default_provider_is_used(repository):
 
 @pytest.fixture
 def installed(project):
-    """Two kind clusters, Karmada by its chart on the first, the second in pull mode."""
+    """Two kind clusters; Karmada is installed by its chart on the first one, the second one is in pull mode."""
     return {
         "clusters": [
             {"name": "one", "networking": {"podSubnet": "10.6.0.0/16", "serviceSubnet": "10.96.0.0/16"}},
@@ -196,14 +196,14 @@ def installed(project):
     }
 
 
-def test_karmada_by_its_chart_is_a_release_and_what_surrounds_it(run, installed):
+def test_karmada_is_a_chart_release_with_its_own_resources(run, installed):
     registered = run(installed)
     release = registered["karmada-release"]
     assert release.typ == "kubernetes:helm.sh/v3:Release"
     assert "::karmada-host-provider::" in release.provider
     assert (release.inputs["name"], release.inputs["namespace"]) == ("karmada", "karmada-system")
     assert (release.inputs["atomic"], release.inputs["timeout"]) == (True, 900)
-    values = release.inputs["values"]["value"]  # one nested secret makes it one for mocks
+    values = release.inputs["values"]["value"]  # a nested secret makes the whole value a secret in the mocks
     assert values["apiServer"]["nodePort"] == 31443
     assert values["certs"]["mode"] == "custom"
     assert "karmada-uninstall-guard" not in registered
@@ -238,18 +238,18 @@ def test_a_pull_member_is_a_join_and_an_agent(run, installed):
     assert "::member2-provider::" in registered["member2-agent"].provider
 
 
-def test_an_agent_as_it_is_found_is_taken_over_without_what_it_runs_and_with_the_rights_that_it_has(run, installed):
-    """Its Deployment was changed, so that its pod restarted, with another certificate."""
+def test_existing_agent_is_adopted_without_its_running_settings_and_with_its_rights(run, installed):
+    """Regression: its Deployment was changed, so that its pod restarted, with another certificate."""
     installed["members"][1]["agent"] = {"asFound": True}
     registered = run(installed)
     assert "member2-agent-identity" not in registered
     assert "spec" not in registered["member2-agent"].inputs
     assert "data" not in registered["member2-agent-kubeconfig"].inputs
-    # It reports Secrets: no argument of it says otherwise.
+    # It reports Secrets, since no argument says otherwise.
     assert {"member2-agent-secret-rights", "member2-agent-secret-rights-binding"} <= set(registered)
 
 
-def test_an_agent_of_1_10_gets_its_own_arguments(run, installed):
+def test_agent_of_karmada_1_10_gets_its_own_arguments(run, installed):
     installed["controlPlane"]["version"] = "1.10.7"
     command = run(installed)["member2-agent"].inputs["spec"]["template"]["spec"]["containers"][0]["command"]
     assert "--secure-port=10357" in command
@@ -267,8 +267,11 @@ def test_every_component_has_its_type_token(run, installed, project):
             assert f"flotilla:index:{name}" in tokens
 
 
-def test_what_an_override_sets_in_a_secret_is_a_secret_of_the_state(run, absolute, project):
-    """It stood in clear in the OverridePolicy's inputs, the rollout's, and in every plan."""
+def test_secret_value_of_an_override_is_a_secret_in_the_state(run, absolute, project):
+    """Regression.
+
+    The value was in clear text in the inputs of the OverridePolicy and of the rollout, and in every plan.
+    """
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "door"}, "data": {"token": "b25l"}}
     (project / "door.yaml").write_text(yaml.safe_dump(secret))
     patches = [
@@ -285,8 +288,8 @@ def test_what_an_override_sets_in_a_secret_is_a_secret_of_the_state(run, absolut
         assert "dHdv" not in str(open_part(inputs)), name
 
 
-def test_what_a_change_within_a_secrets_text_sets_is_a_secret(monkeypatch):
-    """`fields` of an override: what they set in a Secret's text is as secret as the text, and only that."""
+def test_changed_field_within_a_secrets_text_is_a_secret(monkeypatch):
+    """The text that `fields` of an override set in a Secret is a secret, and other values are not."""
     rule = {
         "overriders": {
             "fieldOverrider": [
@@ -310,7 +313,7 @@ def test_what_a_change_within_a_secrets_text_sets_is_a_secret(monkeypatch):
     assert sealed("ConfigMap") == [False] * 4
 
 
-def test_a_plan_says_which_gates_have_to_be_on(run, absolute, monkeypatch):
+def test_plan_names_the_required_feature_gates(run, absolute, monkeypatch):
     said = []
     monkeypatch.setattr(pulumi.log, "warn", said.append)
     run(absolute)
@@ -320,7 +323,7 @@ def test_a_plan_says_which_gates_have_to_be_on(run, absolute, monkeypatch):
     assert ["feature gate PropagationPolicyPreemption" in line for line in said] == [True]
 
 
-def test_a_rollout_knows_what_is_suspended_and_what_waits_for_a_change(run, absolute):
+def test_rollout_knows_suspended_workloads_and_lazy_policies(run, absolute):
     plain = {"workload", "kubeconfig", "templates", "placement", "overrideRules", "controlPlane", "members", "timeout"}
     assert set(run(absolute)["nginx-rollout"].inputs) - {"__provider"} == plain, "as states of before have it"
     absolute["controlPlane"]["version"] = "1.18.2"
@@ -336,7 +339,7 @@ def test_a_rollout_knows_what_is_suspended_and_what_waits_for_a_change(run, abso
     assert inputs["karmadaVersion"] == "1.18", "another patch release is no change"
 
 
-def test_a_rollout_knows_its_waves_where_there_are_any(run, absolute):
+def test_rollout_has_waves_only_where_they_are_declared(run, absolute):
     absolute["controlPlane"]["version"] = "1.18.2"
     absolute["rollout"] = {"waves": [{"clusters": ["member1"], "approve": "after"}], "gate": {"healthyFor": "60s"}}
     made = run(absolute)
@@ -355,7 +358,7 @@ def test_a_rollout_knows_its_waves_where_there_are_any(run, absolute):
 
 
 def without_kubeconfigs(value):
-    """Inputs as the recording has them."""
+    """Return recorded inputs without kubeconfigs."""
     if isinstance(value, dict):
         texts = {
             key for key in ("kubeconfig", "controlPlane") if key == "kubeconfig" or not isinstance(value.get(key), dict)
@@ -368,10 +371,10 @@ def without_kubeconfigs(value):
     return [without_kubeconfigs(one) for one in value] if isinstance(value, list) else value
 
 
-def test_a_stack_of_before_tolerations_groups_and_suspension_has_no_changes(run, project, repository):
-    """Every resource has the inputs that it had before workloads could say more: a state of then plans nothing.
+def test_stack_of_an_older_version_has_an_empty_plan(run, project, repository):
+    """Every resource has the same inputs as before tolerations, affinity groups and suspension were supported.
 
-    The recording is what the program of then registered for the same stack, with secrets open.
+    The recording has what the program of that version registered for the same stack, with secrets in clear text.
     """
     before = json.loads((repository / "tests/unit/data/inputs_of_before.json").read_text())
     (project / "shop.yaml").write_text(yaml.safe_dump_all(before["manifests"]))
@@ -385,7 +388,7 @@ def test_a_stack_of_before_tolerations_groups_and_suspension_has_no_changes(run,
     assert {key.partition("::")[0].rpartition(":")[2] for key in later} == {"Rollout", "ServedKinds"}
     for key, inputs in before["resources"].items():
         if "templates" in inputs and key.partition("::")[0].endswith(":Rollout"):
-            # Whole templates then: what says which ones they are is the same.
+            # The older version had whole templates; the references are the same.
             inputs["templates"] = opened(inputs["templates"])
             now[key]["templates"] = opened(now[key]["templates"])
             references = [reference_to(one) for one in whole(inputs["templates"])]
@@ -403,7 +406,7 @@ def test_a_stack_of_before_tolerations_groups_and_suspension_has_no_changes(run,
             assert not provider.diff("id", {**before["resources"][key], **outputs}, now[key]).changes, key
 
 
-def test_kinds_have_to_be_served_in_the_clusters_of_every_group(run, absolute, project):
+def test_kinds_must_be_served_in_the_clusters_of_every_group(run, absolute, project):
     definition = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -435,7 +438,7 @@ def test_kinds_have_to_be_served_in_the_clusters_of_every_group(run, absolute, p
 
 
 def open_part(value):
-    """A value without its secrets."""
+    """Return a value without its secrets."""
     if isinstance(value, list):
         return [open_part(entry) for entry in value]
     if not isinstance(value, dict):
@@ -459,11 +462,11 @@ def test_a_run_of_the_program_reads_each_manifest_once(run, absolute, project, m
     assert read == ["one.yaml"]
 
 
-def test_a_charts_objects_are_declared_each_on_its_own_and_what_is_to_be_known_is_shown(
+def test_objects_of_a_chart_are_declared_one_by_one_and_notices_are_shown(
     run, absolute, project, tmp_path, monkeypatch
 ):
     programs = Programs(tmp_path / "bin", monkeypatch, "helm")
-    monkeypatch.setattr(renderings, "FOLDER", tmp_path / "kept")  # the program's own folder is the repository here
+    monkeypatch.setattr(renderings, "FOLDER", tmp_path / "kept")  # here the folder of the program is the repository
     shown = []
     monkeypatch.setattr(pulumi.log, "warn", lambda text, *_arguments, **_more: shown.append(text))
     text = "apiVersion: v1\nkind: {kind}\nmetadata: {{name: {{{{ .Release.Name }}}}}}\n{part}: {{a: {value}}}\n"
@@ -484,8 +487,11 @@ def test_a_charts_objects_are_declared_each_on_its_own_and_what_is_to_be_known_i
     assert len(programs.of("template")) == 2, "however often the program asks, it is one rendering, and one to compare"
 
 
-def test_of_a_workload_the_rollout_keeps_which_templates_there_are(run, absolute, project):
-    """What they hold stands in their own resources; a digest of a Secret is one, since values could be tried out."""
+def test_rollout_keeps_references_to_templates_and_not_their_content(run, absolute, project):
+    """The content is in the templates' own resources.
+
+    A digest of a Secret is secret, since its value could be guessed.
+    """
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "Yg=="}}
     plain = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "b"}}
     (project / "s.yaml").write_text(yaml.safe_dump(secret))
@@ -502,8 +508,11 @@ def test_of_a_workload_the_rollout_keeps_which_templates_there_are(run, absolute
     assert of_plain == {**named, "kind": "ConfigMap", "name": "c", "digest": of_plain["digest"]}
 
 
-def test_a_rollout_of_a_policy_as_it_is_written_waits_for_just_its_placement(run, absolute, project):
-    """It waited for tolerations and a division that only the stack's own policies say, and so for ever."""
+def test_rollout_of_a_given_policy_waits_for_the_placement_of_that_policy(run, absolute, project):
+    """Regression.
+
+    It waited for tolerations and a division that only the stack's own policies declare, until its timeout.
+    """
     tolerated = [{"key": "cluster.karmada.io/unreachable", "operator": "Exists", "effect": "NoExecute"}]
     placement = {"clusterAffinity": {"clusterNames": ["member1"]}, "clusterTolerations": tolerated}
     settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}

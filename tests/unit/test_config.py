@@ -1,4 +1,4 @@
-"""Every rule of a stack file: the problem is found, at its key, and says what to do."""
+"""Every rule of a stack file: the problem is reported at its key, with the remedy."""
 
 import json
 
@@ -72,7 +72,7 @@ def put(sections, path, value):
 
 
 @pytest.mark.parametrize(("path", "value", "where", "what"), BROKEN, ids=[f"{b[0]}={b[1]}"[:60] for b in BROKEN])
-def test_a_broken_stack_file_says_what_and_where(sections, project, path, value, where, what):
+def test_problem_of_a_stack_file_is_reported_with_its_key(sections, project, path, value, where, what):
     put(sections, path, value)
     found = problems(sections, project)
     assert where in found, found
@@ -92,7 +92,7 @@ def test_an_override_for_a_cluster_outside_the_placement_is_refused(sections, pr
     assert "doesn't choose it" in problems(sections, project)["workloads[0].overrides[0].clusters[0]"]
 
 
-def test_all_problems_come_in_one_go_and_a_broken_member_is_not_unknown(sections, project):
+def test_all_problems_are_reported_at_once_and_an_invalid_member_is_not_also_unknown(sections, project):
     put(sections, "members.0.apiEndpoint", "nowhere")
     put(sections, "workloads.0.replicas", "many")
     put(sections, "controlPlane.version", "0.1")
@@ -128,20 +128,20 @@ def test_manifests_are_checked(sections, project):
     assert "can't be read" in found["workloads[0].manifests[2]"]
 
 
-def test_a_key_that_stands_twice_is_refused(tmp_path):
+def test_duplicate_key_is_refused(tmp_path):
     file = tmp_path / "Pulumi.dev.yaml"
     file.write_text("config:\n  flotilla:members: []\n  flotilla:members: []\n")
     with pytest.raises(FlotillaError, match="occurs twice"):
         load_stack_file(file)
 
 
-def test_a_missing_stack_file_names_the_others(tmp_path):
+def test_missing_stack_file_is_reported_with_the_existing_stacks(tmp_path):
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
     with pytest.raises(FlotillaError, match=r"stacks with a file: dev"):
         load_stack_file(tmp_path / "Pulumi.prod.yaml")
 
 
-def test_encrypted_values_count_as_given(tmp_path):
+def test_encrypted_values_count_as_set(tmp_path):
     file = tmp_path / "Pulumi.dev.yaml"
     file.write_text(
         "config:\n  flotilla:controlPlane: {kubeconfig: {inline: {secure: v1:a:b}}}\n  flotilla:members: []\n"
@@ -149,7 +149,7 @@ def test_encrypted_values_count_as_given(tmp_path):
     assert load_stack_file(file, base=tmp_path).members == ()
 
 
-def test_the_schema_file_is_fresh(repository):
+def test_committed_schema_file_is_up_to_date(repository):
     assert (repository / SCHEMA_FILE).read_text() == schema_text(), "run `make schema`"
 
 
@@ -179,14 +179,14 @@ def test_the_schema_accepts_what_the_models_accept(sections):
         ),
     ],
 )
-def test_a_value_out_of_form_is_reported_with_its_remedy(sections, project, key, value, said):
+def test_malformed_value_is_reported_with_its_remedy(sections, project, key, value, said):
     sections["workloads"][0][key] = value
     with pytest.raises(ConfigError) as caught:
         parse_fleet(sections, base=project)
     assert said in str(caught.value)
 
 
-def test_the_file_of_another_stack_is_read_once_and_every_reference_to_a_missing_one_is_reported(tmp_path, monkeypatch):
+def test_file_of_another_stack_is_read_once_and_each_reference_to_a_missing_stack_is_reported(tmp_path, monkeypatch):
     read = []
 
     def sections(file):

@@ -1,4 +1,7 @@
-"""Objects of the control plane itself: what is refused, in which order they come, who owns an autoscaled template."""
+"""Objects of the control plane itself.
+
+Which are refused, their order, and who owns the replicas of an autoscaled template.
+"""
 
 import pytest
 import yaml
@@ -33,7 +36,7 @@ CRON = {
 
 @pytest.fixture
 def parse(sections, project):
-    """Parse a fleet with objects of the control plane; `version`: Karmada's."""
+    """Parse a fleet with objects of the control plane; `version` is Karmada's version."""
 
     def parse(version="1.18.2", workloads=None, **files):
         given = {**sections, "controlPlane": {"kubeconfig": "kube.yaml"}, "objects": write(project, **files)}
@@ -48,7 +51,7 @@ def parse(sections, project):
 
 @pytest.fixture
 def refused(parse):
-    """Return the one line of what is refused."""
+    """Return the one line of the error."""
 
     def refused(*objects, **arguments):
         with pytest.raises(ConfigError) as caught:
@@ -65,7 +68,7 @@ def of(kind, api_version, name="one", **fields):
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, **fields}
 
 
-def test_what_would_run_nowhere_is_a_workloads(refused):
+def test_object_that_runs_pods_is_refused_and_belongs_in_a_workload(refused):
     said = refused(DEPLOYMENT)
     assert "objects[0].manifests[0]" in said
     assert "Deployment idle is listed among the objects of the control plane" in said
@@ -73,14 +76,14 @@ def test_what_would_run_nowhere_is_a_workloads(refused):
     assert "list its file in the `manifests` of a workload" in said
 
 
-def test_what_controllers_make_is_refused_with_its_group(refused):
-    """`exported objects of {group} are no source` was said."""
+def test_objects_of_controllers_are_refused_with_their_group(refused):
+    """Regression: the message was `exported objects of {group} are no source`, without the group."""
     said = refused(of("ResourceBinding", "work.karmada.io/v1alpha2", spec={"resource": {}}))
     assert "ResourceBinding one is created by Karmada's controllers" in said
     assert "exported objects of work.karmada.io can't be declared" in said
 
 
-def test_a_folders_empty_file_is_passed_over_and_a_folder_of_nothing_is_refused(sections, project):
+def test_empty_file_in_a_folder_is_skipped_and_a_folder_without_objects_is_refused(sections, project):
     folder = project / "folder"
     folder.mkdir()
     (folder / "empty.yaml").write_text("# later\n")
@@ -106,16 +109,16 @@ def test_a_folders_empty_file_is_passed_over_and_a_folder_of_nothing_is_refused(
         ("v1", "Pod", "`manifests` of a workload"),
     ],
 )
-def test_a_kind_of_another_place_is_refused_with_that_place(refused, api_version, kind, remedy):
+def test_kind_that_belongs_elsewhere_is_refused_with_the_right_place(refused, api_version, kind, remedy):
     assert remedy in refused(of(kind, api_version))
 
 
 @pytest.mark.parametrize("kind", [*KINDS, ("kyverno.io", "ClusterPolicy"), ("", "ConfigMap"), ("", "ServiceAccount")])
-def test_every_kind_that_acts_in_the_control_plane_is_taken(kind):
+def test_every_kind_that_acts_in_the_control_plane_is_accepted(kind):
     assert place_of(of(kind[1], f"{kind[0]}/v1" if kind[0] else "v1")) is Place.CONTROL_PLANE
 
 
-def test_a_kind_that_an_older_karmada_lacks_is_refused_by_name(parse, refused):
+def test_kind_unknown_to_an_older_karmada_is_refused_by_name(parse, refused):
     policy = next(one for one in yaml.safe_load_all(OBJECTS) if one["kind"] == "ClusterTaintPolicy")
     assert "ClusterTaintPolicy flotilla-lost needs Karmada 1.14 or newer, and this is 1.13" in refused(
         policy, version="1.13"
@@ -124,7 +127,7 @@ def test_a_kind_that_an_older_karmada_lacks_is_refused_by_name(parse, refused):
     assert parse(version="1.14.0", fine=[policy])
 
 
-def test_a_field_that_an_older_karmada_drops_is_refused_by_name(refused):
+def test_field_unknown_to_an_older_karmada_is_refused_by_name(refused):
     customization = of(
         "ResourceInterpreterCustomization",
         "config.karmada.io/v1alpha1",
@@ -134,8 +137,8 @@ def test_a_field_that_an_older_karmada_drops_is_refused_by_name(refused):
     assert "spec.customizations.componentResource of ResourceInterpreterCustomization one needs Karmada 1.15" in said
 
 
-def test_karmadas_kinds_are_as_they_are_published(published):
-    """Since when, in which scope and under which name; ResourceRegistry is served by another program."""
+def test_table_of_karmadas_kinds_agrees_with_the_published_definitions(published):
+    """The table has the first version, the scope and the name of each kind. Another program serves ResourceRegistry."""
     version = Version.parse(published.name)
     found = {}
     for file in (published / "crds").glob("*.yaml"):
@@ -161,7 +164,7 @@ def test_a_namespace_that_goes_to_every_member_is_refused(parse, refused):
     assert parse(fine=[{**of("Namespace", "v1"), "metadata": {"name": "team", "labels": labels}}])
 
 
-def test_karmadas_own_namespaces_take_nothing(refused):
+def test_objects_in_karmadas_own_namespaces_are_refused(refused):
     secret = of("ConfigMap", "v1")
     for namespace in ("karmada-cluster", "karmada-es-member1"):
         said = refused({**secret, "metadata": {"name": "one", "namespace": namespace}})
@@ -178,7 +181,7 @@ def test_a_service_without_pods_is_refused(parse, refused):
     assert parse(fine=[of("Service", "v1", spec={"type": "ExternalName", "externalName": "hook.example.org"})])
 
 
-def test_one_object_stands_in_one_place(parse, refused, project):
+def test_object_that_is_listed_twice_is_refused(parse, refused, project):
     assert "is listed twice" in refused(of("ConfigMap", "v1"), of("ConfigMap", "v1"))
     with pytest.raises(ConfigError, match="is listed by 'one' too"):
         parse(one=[of("ConfigMap", "v1")], two=[of("ConfigMap", "v1")])
@@ -188,7 +191,7 @@ def test_one_object_stands_in_one_place(parse, refused, project):
         parse(workloads=[workload], one=[of("ConfigMap", "v1")])
 
 
-def test_two_owners_of_replicas_are_named(parse, refused):
+def test_two_owners_of_replicas_are_reported(parse, refused):
     both = [manifest(AUTOSCALER), {**manifest(AUTOSCALER), "metadata": {"name": "other"}}]
     assert "FederatedHPA other and FederatedHPA web both scale Deployment default/nginx" in refused(*both)
     workload = {"name": "nginx", "image": "nginx:1.27", "placement": {}, "autoscaled": True}
@@ -196,7 +199,7 @@ def test_two_owners_of_replicas_are_named(parse, refused):
     assert "FederatedHPA web scales Deployment default/nginx, and the workload 'nginx' has `autoscaled: true`" in said
 
 
-def test_a_file_that_is_no_manifest_is_named_with_its_entry(parse, sections, project):
+def test_file_that_is_no_manifest_is_reported_with_its_entry(parse, sections, project):
     with pytest.raises(ConfigError, match=r"objects\[0\].manifests\[0\]: \"wrong.yaml\" — a document has no kind"):
         parse(wrong="apiVersion: v1")
     sections["objects"] = [{"name": "absent", "manifests": ["absent.yaml"]}]
@@ -207,7 +210,7 @@ def test_a_file_that_is_no_manifest_is_named_with_its_entry(parse, sections, pro
         parse_fleet(sections, base=project)
 
 
-def test_an_object_of_karmada_in_a_workload_is_shown_its_place(sections, project):
+def test_object_of_karmada_in_a_workload_is_refused_with_the_right_place(sections, project):
     (project / "scaler.yaml").write_text(AUTOSCALER)
     sections["workloads"] = [{"name": "web", "manifests": ["scaler.yaml"], "placement": {}}]
     with pytest.raises(ConfigError, match="list objects of the control plane itself under `flotilla:objects`"):
@@ -218,7 +221,7 @@ def declared(fleet, project):
     return control_plane_of(fleet, ManifestFiles(project))
 
 
-def test_objects_come_in_the_order_in_which_they_need_each_other(parse, project):
+def test_objects_are_declared_in_dependency_order(parse, project):
     plane = declared(parse(platform=OBJECTS + "---" + AUTOSCALER + "---" + REBALANCER), project)
     names = [str(ref_of(one.obj)) for one in plane.first()]
     assert names[0] == "Namespace team"
@@ -237,7 +240,7 @@ def test_objects_come_in_the_order_in_which_they_need_each_other(parse, project)
     assert ("", "Namespace", "", "team") in quota.after
 
 
-def test_what_needs_a_namespace_of_a_workload_comes_after_it(parse, project):
+def test_object_in_a_namespace_of_a_workload_is_declared_after_it(parse, project):
     (project / "team.yaml").write_text(yaml.safe_dump(of("Namespace", "v1", "team")))
     workload = {"name": "spaces", "manifests": ["team.yaml"], "placement": {}}
     quota = next(one for one in yaml.safe_load_all(OBJECTS) if one["kind"] == "FederatedResourceQuota")
@@ -247,7 +250,7 @@ def test_what_needs_a_namespace_of_a_workload_comes_after_it(parse, project):
     assert {one.obj["kind"] for one in plane.last()} == {"FederatedResourceQuota", "Role"}
 
 
-def test_a_template_is_marked_with_the_autoscaler_that_owns_its_replicas(parse, project):
+def test_template_is_annotated_with_the_autoscaler_that_owns_its_replicas(parse, project):
     fleet = parse(scaling=[manifest(AUTOSCALER)])
     (workload,) = fleet.workloads
     files = ManifestFiles(project)
@@ -258,7 +261,7 @@ def test_a_template_is_marked_with_the_autoscaler_that_owns_its_replicas(parse, 
     assert scaler_of(plain) == ""
 
 
-def test_a_cron_owns_the_bounds_of_the_autoscaler_that_it_scales(parse, project):
+def test_cron_autoscaler_owns_the_bounds_of_its_target_autoscaler(parse, project):
     plane = declared(parse(scaling=[CRON, manifest(AUTOSCALER)]), project)
     ignored = {one.obj["kind"]: one.ignored for one in plane.objects}
     assert ignored == {"FederatedHPA": ("spec.minReplicas", "spec.maxReplicas"), "CronFederatedHPA": ()}
@@ -268,7 +271,7 @@ def test_a_cron_owns_the_bounds_of_the_autoscaler_that_it_scales(parse, project)
     assert kinds == ["FederatedHPA", "CronFederatedHPA"]
 
 
-def test_what_can_do_nothing_is_said(parse, project):
+def test_object_without_any_effect_is_reported(parse, project):
     elsewhere = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "other"}}
     service = of("MultiClusterService", "networking.karmada.io/v1alpha1", spec={"types": ["CrossCluster"]})
     export = of("ServiceExport", "multicluster.x-k8s.io/v1alpha1")
@@ -280,7 +283,7 @@ def test_what_can_do_nothing_is_said(parse, project):
     assert "ServiceExport default/one stays in the control plane" in said[2]
 
 
-def test_kinds_that_the_objects_define_are_known_to_workloads(parse, project):
+def test_kinds_defined_by_these_objects_are_known_to_workloads(parse, project):
     definition = {
         **of("CustomResourceDefinition", "apiextensions.k8s.io/v1", "gadgets.example.org"),
         "spec": {
@@ -297,7 +300,7 @@ def test_kinds_that_the_objects_define_are_known_to_workloads(parse, project):
     assert identity(definition) in gadget.after
 
 
-def test_what_another_cluster_has_set_in_an_exported_object_is_left_out(parse, project):
+def test_fields_set_by_another_cluster_in_an_exported_object_are_left_out(parse, project):
     exported = of("ConfigMap", "v1")
     exported["metadata"] |= {"uid": "1", "resourceVersion": "7", "creationTimestamp": "2026-01-01T00:00:00Z"}
     fleet = parse(settings=[exported])
@@ -307,7 +310,7 @@ def test_what_another_cluster_has_set_in_an_exported_object_is_left_out(parse, p
     assert said.startswith("objects settings: 1 object exported from a cluster (ConfigMap")
 
 
-def test_folders_and_patterns_stand_for_their_files(sections, project):
+def test_folders_and_patterns_are_expanded_to_files(sections, project):
     (project / "own").mkdir()
     for name in ("a", "b"):
         (project / "own" / f"{name}.yaml").write_text(yaml.safe_dump(of("ConfigMap", "v1", name)))
@@ -316,7 +319,7 @@ def test_folders_and_patterns_stand_for_their_files(sections, project):
     assert [one.obj["metadata"]["name"] for one in declared(fleet, project).objects] == ["a", "b"]
 
 
-def test_a_plan_is_made_of_the_objects_files_too(tmp_path):
+def test_plan_digest_covers_the_files_of_these_objects(tmp_path):
     stack = {"config": {"flotilla:objects": [{"name": "one", "manifests": ["a.yaml"]}, "?"]}}
     (tmp_path / "Pulumi.test.yaml").write_text(yaml.safe_dump(stack))
     assert manifest_names(tmp_path / "Pulumi.test.yaml", tmp_path) == {"a.yaml"}

@@ -1,4 +1,4 @@
-"""Objects of the control plane itself: what the program declares, what plans, drift and policies make of them."""
+"""Objects of the control plane itself in the program, in plans, in drift and in policies."""
 
 import datetime as dt
 
@@ -48,7 +48,7 @@ def step(op, obj, *, changes=()):
 
 @pytest.fixture
 def registered(run, absolute, project):  # noqa: F811
-    """Return what the program registers for some groups, by name in the order of registration."""
+    """Return the resources that the program registers for some groups, by name in the order of registration."""
 
     def registered(**files):
         absolute["controlPlane"]["version"] = "1.18.2"
@@ -60,7 +60,7 @@ def registered(run, absolute, project):  # noqa: F811
     return registered
 
 
-def test_the_objects_of_a_group_are_its_children_in_the_control_plane(registered):
+def test_objects_of_a_group_are_children_of_its_component(registered):
     found = registered(platform=OBJECTS, scaling=AUTOSCALER + "---" + REBALANCER)
     assert found["platform"].typ == found["scaling"].typ == GROUP_TYPE
     names = {
@@ -85,14 +85,14 @@ def test_the_objects_of_a_group_are_its_children_in_the_control_plane(registered
     assert order.index("nginx-rollout") < order.index("workloadrebalancer-once")
 
 
-def test_a_stack_without_objects_declares_what_it_declared_before(run, absolute):  # noqa: F811
+def test_stack_without_such_objects_declares_the_same_as_before(run, absolute):  # noqa: F811
     assert not any(args.typ == GROUP_TYPE for args in run(absolute).values())
 
 
 # -- plans -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_plan_says_what_becomes_of_each_object():
+def test_plan_shows_the_change_of_each_object():
     obj = {**manifest(AUTOSCALER), "metadata": {"name": "web", "namespace": "default"}}
     change = Change(("spec", "maxReplicas"), ChangeKind.UPDATE, 5, 6)
     role, quota, once = (
@@ -121,7 +121,7 @@ def test_a_plan_says_what_becomes_of_each_object():
     assert "controlPlane" not in fleet_plan(Result()).to_json()
 
 
-def test_a_plan_for_people_lists_them_under_the_control_plane(capsys):
+def test_text_plan_lists_the_objects_under_the_control_plane(capsys):
     result = Result(steps=[step(Op.CREATE, manifest(AUTOSCALER)), step(Op.DELETE, manifest(REBALANCER))])
     shown = {"stack": "dev", "engine": EngineName.EMBEDDED, "detail": False, "rendered": False, "title": "Plan"}
     Output(as_json=False).plan(fleet_plan(result), result, **shown)
@@ -133,7 +133,7 @@ def test_a_plan_for_people_lists_them_under_the_control_plane(capsys):
     ]
 
 
-def test_a_report_and_an_agents_plan_have_them_too():
+def test_report_and_agents_plan_have_the_objects():
     result = Result(steps=[step(Op.CREATE, manifest(AUTOSCALER)), step(Op.SAME, manifest(REBALANCER))])
     report = plan_report(fleet_plan(result), result, stack="dev", engine="embedded")
     (section,) = [one for one in report.sections if one.title == "Control plane"]
@@ -167,8 +167,8 @@ WEBHOOK = {
 
 
 @pytest.mark.parametrize("interpreter", [INTERPRETER, WEBHOOK], ids=["customization", "webhook"])
-def test_an_interpreter_that_the_stack_is_about_to_declare_decides_already(interpreter):
-    """One that is declared by the same run is not in the control plane yet; a webhook was never looked at."""
+def test_interpreter_declared_in_the_same_run_is_respected(interpreter):
+    """Such an interpreter is not in the control plane yet. Regression: interpreter webhooks were never considered."""
     said = ["Widget default/gadget: Karmada chooses among member1, member2: by the interpreter of the kind's replicas"]
     assert (
         planned(step(Op.CREATE, {"apiVersion": WEBHOOK["apiVersion"], "metadata": {"name": "one"}, **interpreter}))
@@ -188,7 +188,7 @@ def test_an_interpreter_that_the_stack_is_about_to_declare_decides_already(inter
         ({"operations": "*", "kinds": None}, False),
     ],
 )
-def test_a_webhook_reads_the_kinds_that_its_rules_name(rule, read):
+def test_interpreter_webhook_applies_to_the_kinds_of_its_rules(rule, read):
     webhook = {**WEBHOOK, "webhooks": [{"name": "one", "rules": [rule]}, {"rules": "none"}, None]}
     kinds = [("apps", "Deployment")]
     assert interpreted_kinds([webhook], asked=kinds) == (frozenset(kinds) if read else frozenset())
@@ -197,8 +197,8 @@ def test_a_webhook_reads_the_kinds_that_its_rules_name(rule, read):
 # -- drift and policies ----------------------------------------------------------------------------------------------
 
 
-def test_an_object_of_the_control_plane_is_no_template_that_nobody_claims():
-    """A ConfigMap of the control plane beside one of a workload was reported as running nowhere."""
+def test_control_plane_object_is_no_unclaimed_template():
+    """Regression: a control plane ConfigMap next to a ConfigMap of a workload was reported as running nowhere."""
     shared = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web", "namespace": "default"}}
     own = {**shared, "metadata": {**shared["metadata"], "name": "own"}}
     other = {**shared, "metadata": {**shared["metadata"], "name": "other"}}
@@ -209,7 +209,7 @@ def test_an_object_of_the_control_plane_is_no_template_that_nobody_claims():
     assert [(f.rule, f.object) for f in found] == [("template-unclaimed", "ConfigMap default/other")]
 
 
-def test_a_secret_of_the_control_plane_stands_in_the_repository_as_well():
+def test_clear_text_secret_of_the_control_plane_is_reported():
     view = StackView((secret(parent=PARENT),))
     verdicts = evaluate([RULES["no-plaintext-secrets"]], view, today=dt.date(2026, 1, 1))
     assert {verdict.status for verdict in verdicts} == {Status.FAIL}

@@ -1,4 +1,4 @@
-"""Counts have the noun that belongs to them: it was `valid: 3 members, 1 workloads`."""
+"""Counts have a noun in the right number. Regression: `valid: 3 members, 1 workloads`."""
 
 import ast
 
@@ -32,7 +32,7 @@ LONG = ("len(text) characters", "len(value) characters", "size characters")
         (3, "copy", "copies", "3 copies"),
     ],
 )
-def test_a_count_has_its_noun(count, noun, plural, text):
+def test_count_has_its_noun_in_the_right_number(count, noun, plural, text):
     assert counted(count, noun, plural) == text
 
 
@@ -45,8 +45,8 @@ def plurals_in(node):
                 yield f"{ast.unparse(value.value)} {word}"
 
 
-def test_no_text_has_a_plural_after_a_count(repository):
-    """A new f-string such as `{count} members` would say `1 members`: it asks `counted`."""
+def test_no_message_has_a_plural_noun_after_a_count(repository):
+    """A new f-string such as `{count} members` would print `1 members`: it must use `counted`."""
     found = []
     for file in (file for folder in FOLDERS for file in (repository / folder).rglob("*.py")):
         name = str(file.relative_to(repository))
@@ -67,6 +67,6 @@ def test_no_text_has_a_plural_after_a_count(repository):
         (["a", "b", "c", "d"], ["a", "b", "and 2 more"], "a, b and 2 more"),
     ],
 )
-def test_what_is_more_than_a_reader_takes_in_is_counted(texts, listed, line):
+def test_long_lists_are_shortened_with_a_count(texts, listed, line):
     assert first_of(texts, 2) == listed
     assert names_of(texts, 2) == line

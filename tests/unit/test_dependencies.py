@@ -1,4 +1,4 @@
-"""Which objects follow a template by Karmada's dependency distribution, and into which clusters."""
+"""Which objects follow a template by Karmada's propagateDeps, and into which clusters."""
 
 import pytest
 
@@ -93,7 +93,7 @@ def test_every_kind_with_a_pod_is_read(kind):
         ({"serviceAccount": "old"}, ("ServiceAccount", "old")),
     ],
 )
-def test_each_place_of_a_pod_that_names_an_object_is_read(pod, found):
+def test_each_reference_in_a_pod_is_read(pod, found):
     assert named(deployment(pod)) == {found}
 
 
@@ -107,16 +107,16 @@ def test_each_place_of_a_pod_that_names_an_object_is_read(pod, found):
         {"volumes": "a text", "containers": [None, 3], "imagePullSecrets": {"name": "odd"}},
     ],
 )
-def test_what_names_no_object_is_no_dependency(pod):
+def test_reference_without_a_name_is_no_dependency(pod):
     assert references_of(deployment(pod)) == ()
 
 
-def test_claims_that_a_statefulset_makes_itself_do_not_follow():
+def test_claims_that_a_statefulset_creates_do_not_follow():
     template = of_kind(("apps/v1", "StatefulSet"), POD, volumeClaimTemplates=[{"metadata": {"name": "disk"}}])
     assert named(template) == FOUND - {("PersistentVolumeClaim", "disk")}
 
 
-def test_an_object_is_optional_where_it_is_at_every_place():
+def test_dependency_is_optional_only_if_every_reference_is():
     one = {"name": "c", "optional": True}
     (reference,) = references_of(
         deployment({"volumes": [{"configMap": one}], **container(envFrom=[{"configMapRef": one}])})
@@ -127,26 +127,26 @@ def test_an_object_is_optional_where_it_is_at_every_place():
     assert not reference.optional
 
 
-def test_replica_sets_are_read_since_1_16():
+def test_replica_sets_have_dependencies_since_1_16():
     template = of_kind(("apps/v1", "ReplicaSet"), POD)
     assert named(template, Version(1, 15)) == set()
     assert named(template, Version(1, 16)) == FOUND
 
 
-def test_ingresses_need_their_certificates():
+def test_ingress_depends_on_its_certificate_secrets():
     template = of_kind(("networking.k8s.io/v1", "Ingress"), {}, tls=[{"secretName": "b"}, {"secretName": "a"}])
     assert references_of(template) == tuple(Reference("v1", "Secret", name, "shop") for name in "ab")
 
 
-def test_a_service_import_needs_what_karmada_derives_from_it():
+def test_service_import_depends_on_the_derived_service():
     template = of_kind(("multicluster.x-k8s.io/v1alpha1", "ServiceImport"), {})
     service, slices = references_of(template)[::-1] if references_of(template)[0].labels else references_of(template)
     assert str(service) == "Service shop/derived-front"
     assert slices.labels == (("kubernetes.io/service-name", "derived-front"),)
 
 
-def test_interpreters_decide_about_their_kinds():
-    """Of a kind that a script of Karmada's or of the user's reads, nothing is guessed"""
+def test_dependencies_of_kinds_with_an_interpreter_are_not_guessed():
+    """A script of Karmada or of the user decides about the dependencies of such a kind."""
     assert references_of(of_kind(("argoproj.io/v1alpha1", "Workflow"), {})) is None
     sidecars = of_kind(("apps.kruise.io/v1alpha1", "SidecarSet"), {})
     assert references_of(sidecars, Version(1, 14)) == ()
@@ -163,7 +163,7 @@ def test_interpreters_decide_about_their_kinds():
     assert references_of(deployment(POD), interpreted=interpreted) is None
 
 
-# -- where they go --------------------------------------------------------------------------------
+# -- target clusters ------------------------------------------------------------------------------
 
 COMMON = Reference("v1", "ConfigMap", "common", "shop")
 
@@ -173,7 +173,7 @@ def sender(name, clusters, possible=(), resolution=ABORT, preserves=False, refer
     return Sender.of(ObjectRef("apps/v1", "Deployment", name, "shop"), references, clusters, possible, spec)
 
 
-def test_a_dependency_goes_into_the_clusters_of_all_who_use_it():
+def test_dependency_goes_to_the_clusters_of_all_its_users():
     (found,) = following([sender("front", ["m1"], ["m3"]), sender("back", ["m1", "m2"], ["m4", "m2"])])
     assert {name: [ref.name for ref in refs] for name, refs in found.clusters.items()} == {
         "m1": ["front", "back"],
@@ -193,17 +193,17 @@ def test_a_dependency_goes_into_the_clusters_of_all_who_use_it():
         ((1, 18), OVERWRITE, True),
     ],
 )
-def test_whose_orders_count_depends_on_the_version(version, resolution, preserves):
+def test_policy_that_wins_depends_on_the_version(version, resolution, preserves):
     users = [sender("front", ["m1"]), sender("back", ["m2"], resolution=OVERWRITE, preserves=True)]
     (found,) = following(users, Version(*version))
     assert (found.conflict_resolution, found.preserves) == (resolution, preserves)
 
 
-def test_users_that_agree_are_certain_between_1_12_and_1_15():
+def test_users_with_the_same_policy_are_certain_between_1_12_and_1_15():
     users = [sender(name, ["m1"], resolution=OVERWRITE) for name in ("front", "back")]
     (found,) = following(users, Version(1, 13))
     assert (found.conflict_resolution, found.preserves) == (OVERWRITE, False)
 
 
-def test_a_reference_without_a_name_is_followed_by_nothing():
+def test_empty_reference_has_no_followers():
     assert following([sender("front", ["m1"], references=(Reference("v1", "Secret", "", "shop"),))]) == []

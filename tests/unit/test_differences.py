@@ -1,4 +1,4 @@
-"""Changes that a line of a plan has no room for: what is printed below it, and what machines still get."""
+"""Changes that do not fit in a line of a plan: what is printed below it, and the machine-readable form."""
 
 import json
 from dataclasses import replace
@@ -35,7 +35,7 @@ def rule(cluster, value, path="/spec/template/spec/containers/0/image"):
     return {"targetCluster": {"clusterNames": [cluster]}, "overriders": {"plaintext": plaintext}}
 
 
-def test_rules_of_an_override_policy_are_shown_as_a_diff_and_not_as_a_list_that_is_cut(capsys):
+def test_rules_of_an_override_policy_are_shown_as_a_diff_and_not_cut(capsys):
     old, new = override_with(rule("member1", "nginx:1.27")), override_with(rule("member1", "nginx:1.28"))
     change = Change(
         ("spec", "overrideRules"), ChangeKind.UPDATE, old["spec"]["overrideRules"], new["spec"]["overrideRules"]
@@ -50,7 +50,7 @@ def test_rules_of_an_override_policy_are_shown_as_a_diff_and_not_as_a_list_that_
     assert lines == [f"OverridePolicy default/{new['metadata']['name']}: {change_text(change)}"]
 
 
-def test_values_that_override_secrets_are_shown_nowhere(capsys):
+def test_values_that_override_secrets_are_never_shown(capsys):
     old, new = (override_with(rule("member1", value, "/data/password")) for value in ("b2xk-hunter2", "bmV3-hunter3"))
     for obj in (old, new):
         obj["spec"]["resourceSelectors"] = [{"apiVersion": "v1", "kind": "Secret", "name": "db"}]
@@ -68,7 +68,7 @@ def test_values_that_override_secrets_are_shown_nowhere(capsys):
     assert "hunter" not in printed(result, capsys, diff=True).replace(change_text(plain), "")
 
 
-def test_a_copy_says_short_changes_in_its_line_and_lists_below_it():
+def test_short_changes_of_a_copy_are_in_its_line_and_long_lists_below():
     old, new = nginx(2), nginx(3)
     container = new["spec"]["template"]["spec"]["containers"][0]
     container["args"] = ["--one", "--two"]
@@ -91,7 +91,7 @@ def test_the_diff_of_a_long_value_is_bounded_and_that_of_an_object_is_not(capsys
     assert "more lines" not in printed(result, capsys, diff=True)
 
 
-def test_whole_objects_are_shown_as_they_are_and_as_they_become(capsys):
+def test_whole_objects_are_shown_before_and_after(capsys):
     result = Result(steps=[object_step(nginx(2), nginx(3)), object_step(None, override())])
     text = printed(result, capsys, diff=True)
     assert "-   replicas: 2" in text
@@ -100,7 +100,7 @@ def test_whole_objects_are_shown_as_they_are_and_as_they_become(capsys):
 
 
 @pytest.mark.parametrize("text", ["one\nsecond: \x1b]8;;https://evil.example\x07line", "a\x1b[31mred" * 9])
-def test_a_diff_has_no_control_characters_of_others(text, capsys):
+def test_diff_has_no_control_characters(text, capsys):
     obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "d"}, "data": {"a": text}}
     change = Change(("data", "a"), ChangeKind.UPDATE, "", text)
     result = Result(steps=[replace(object_step(obj, obj), op=Op.UPDATE, changes=(change,))])

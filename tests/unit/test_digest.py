@@ -1,4 +1,4 @@
-"""The digest of a plan, and a run that is bound to the plan that was shown."""
+"""The digest of a plan, and runs that may do only what the plan showed."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def digest(*steps, key=KEY, **more):
     return plan_digest(Result(list(steps)), key, **more)
 
 
-def test_what_is_created_is_part_of_the_digest_down_to_the_last_field():
+def test_digest_covers_every_field_of_a_created_object():
     one = creation()
     other = creation(image="nginx:1.27@sha256:bad")
     secret = Step(one.op, one.urn, one.type, one.provider, new=state(inputs={**one.new.inputs, "key": Secret("x")}))
@@ -45,7 +45,7 @@ def test_what_is_created_is_part_of_the_digest_down_to_the_last_field():
     assert digest(one) != digest(one, more={"manifest": "other"})
 
 
-def test_the_order_of_steps_and_what_is_random_are_no_part_of_it():
+def test_digest_ignores_the_order_of_steps_and_random_values():
     one, two = creation(), creation(name="web")
     assert digest(one, two) == digest(two, one) != digest(one)
     again = Step(one.op, one.urn, one.type, one.provider.replace("id-1", "id-2"), new=one.new)
@@ -61,7 +61,7 @@ def test_the_order_of_steps_and_what_is_random_are_no_part_of_it():
     assert digest(pickled[0]) == digest(pickled[1])
 
 
-def test_what_is_there_now_is_part_of_it():
+def test_digest_covers_the_current_state():
     def deletion(id_="default/nginx", uid="1"):
         old = state(id=id_, outputs={"metadata": {"uid": uid}})
         return Step(Op.DELETE, old.urn, old.type, old=old)
@@ -82,14 +82,14 @@ def test_two_plans_are_compared_step_by_step():
     assert lines == ["create new is new", "create gone is no longer there", "create nginx has other values"]
 
 
-def test_a_key_is_of_one_stack_and_one_purpose():
+def test_digest_key_is_specific_to_stack_and_purpose():
     keys = {derived_key("a", None, "p"), derived_key("b", None, "p"), derived_key("a", None, "q")}
     salted = "v1:YYKbttVw06U=:v1:x:y"
     assert len(keys | {derived_key("a", salted, "p")}) == 4
     assert derived_key("a", salted, "p") == derived_key("a", salted, "p")
 
 
-# -- what a run may do otherwise than its plan ----------------------------------------------------
+# -- allowed differences between a run and its plan -----------------------------------------------
 
 
 def update(inputs, *changes, old=None, op=Op.UPDATE):
@@ -98,7 +98,7 @@ def update(inputs, *changes, old=None, op=Op.UPDATE):
     return Step(op, old.urn, old.type, changes=changed, old=old, new=state(inputs=inputs))
 
 
-def test_a_value_that_became_known_is_what_was_shown():
+def test_value_that_became_known_is_allowed():
     shown = ShownPlan(
         Result([update({"spec": {"host": UNKNOWN, "limits": {"cpu": "1000m"}}}, (("spec", "host"), "a", UNKNOWN))])
     )
@@ -111,7 +111,7 @@ def test_a_value_that_became_known_is_what_was_shown():
     assert shown.deviation(Step(Op.CREATE, made.urn, made.type, new=made)) == "", "the provider keeps text as data"
 
 
-def test_a_cluster_that_answers_again_is_what_was_shown_and_its_note_is_no_part_of_the_digest():
+def test_cluster_that_answers_again_is_allowed_and_its_note_is_not_in_the_digest():
     kind = "pulumi-python:dynamic/flotilla:ClusterIdentity"
 
     def creating(uid, note):
@@ -126,7 +126,7 @@ def test_a_cluster_that_answers_again_is_what_was_shown_and_its_note_is_no_part_
     assert digest(creating("1", "no answer after 10 s")) == digest(creating("1", "no answer after 11 s"))
 
 
-def test_a_member_that_fails_to_join_keeps_no_workload_from_the_rollout_that_was_shown():
+def test_failed_join_of_a_member_does_not_block_a_rollout_of_the_plan():
     kind = "pulumi-python:dynamic/flotilla:Rollout"
 
     def rollout(op, note="", id_="1", other="2"):
@@ -153,7 +153,7 @@ def test_a_member_that_fails_to_join_keeps_no_workload_from_the_rollout_that_was
     assert ShownPlan(Result([unknown])).deviation(rollout(Op.CREATE, "its join failed in this run", "")) == ""
 
 
-def test_less_than_what_was_shown_is_done_without_objection():
+def test_run_may_do_less_than_its_plan():
     shown = ShownPlan(Result([update({"a": 1}, (("a",), 0, 1), op=Op.CREATE_REPLACEMENT)]))
     assert shown.deviation(update({"a": 1}, (("a",), 0, 1))) == ""
     assert shown.deviation(update({"a": 1}, op=Op.SAME)) == ""
@@ -175,12 +175,12 @@ OTHER = state(id="default/nginx", outputs={"metadata": {"uid": "2"}})
         (creation(), "does not create it"),
     ],
 )  # fmt: skip
-def test_a_step_that_was_not_shown_is_refused_and_says_why(step, reported):
+def test_step_that_is_not_in_the_plan_is_refused_with_the_reason(step, reported):
     shown = ShownPlan(Result([update({"image": "b"}, (("image",), "a", "b"))]))
     assert reported in shown.deviation(step)
 
 
-def test_an_objection_names_no_secret():
+def test_refusal_contains_no_secret():
     shown = ShownPlan(Result([update({"key": Secret("b")}, (("key",), Secret("hunter2"), Secret("b")))]))
     said = shown.deviation(update({"key": Secret("b")}, (("key",), Secret("hunter3"), Secret("b"))))
     assert "[secret]" in said
@@ -192,7 +192,7 @@ def test_an_objection_names_no_secret():
 
 @pytest.fixture
 def engine(tmp_path, monkeypatch):
-    """A stack whose program makes a file for every entry of `wanted`."""
+    """A stack whose program creates a file for every entry of `wanted`."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
     (tmp_path / "Pulumi.yaml").write_text("name: test\nruntime: python\n")
     wanted: dict[str, str] = {}
@@ -210,7 +210,7 @@ def content(folder: Path, name: str):
     return json.loads(file.read_text())["value"] if file.exists() else None
 
 
-def test_two_previews_of_the_same_thing_have_one_digest(engine):
+def test_two_previews_of_the_same_changes_have_the_same_digest(engine):
     stack, wanted, _ = engine
     wanted.update(one="1", two="!s")
     first = stack.preview().digest
@@ -224,7 +224,7 @@ def test_two_previews_of_the_same_thing_have_one_digest(engine):
     assert stack.destroy(preview_only=True).digest not in ("", done)
 
 
-def test_what_changed_after_it_was_shown_is_not_done(engine):
+def test_change_after_the_plan_is_not_applied(engine):
     stack, wanted, folder = engine
     wanted.update(one="1", two="2")
     plan = stack.preview()
@@ -241,7 +241,7 @@ def test_what_changed_after_it_was_shown_is_not_done(engine):
     assert (content(folder, "one"), content(folder, "two")) == ("1", "2")
 
 
-def test_a_deletion_that_was_not_shown_is_refused(engine):
+def test_deletion_that_is_not_in_the_plan_is_refused(engine):
     stack, wanted, folder = engine
     wanted.update(one="1", two="2")
     stack.up()
@@ -259,7 +259,7 @@ def test_a_deletion_that_was_not_shown_is_refused(engine):
     assert content(folder, "three") == "3"
 
 
-def test_everything_that_was_shown_is_deleted_with_what_no_plan_shows(engine):
+def test_deletion_in_the_plan_also_deletes_resources_that_no_plan_shows(engine):
     """The default provider of dynamic resources is in the state, and in no plan."""
     stack, wanted, _ = engine
     wanted.update(one="1")
@@ -268,7 +268,7 @@ def test_everything_that_was_shown_is_deleted_with_what_no_plan_shows(engine):
     assert stack.snapshot().resources == ()
 
 
-def test_a_replacement_that_was_not_shown_leaves_everything_as_it_is(engine):
+def test_replacement_that_is_not_in_the_plan_changes_nothing(engine):
     stack, wanted, folder = engine
     fixed = ["a"]
     stack.program = lambda: FileResource("one", {"folder": str(folder), "value": wanted["one"], "fixed": fixed[0]})
@@ -283,7 +283,7 @@ def test_a_replacement_that_was_not_shown_leaves_everything_as_it_is(engine):
     assert stack.up().counts() == {"same": 1, "update": 1}
 
 
-def test_what_is_only_read_makes_no_passphrase(engine, monkeypatch):
+def test_read_only_run_creates_no_passphrase(engine, monkeypatch):
     stack, wanted, folder = engine
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE_FILE", raising=False)

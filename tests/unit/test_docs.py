@@ -1,4 +1,4 @@
-"""Every page of the documentation: its commands parse, its fragments validate, and what it names is there.
+"""Every page of the documentation: its commands parse, its fragments validate, and the files and names in it exist.
 
 Links: tests/unit/test_docs_links.py.
 """
@@ -44,7 +44,7 @@ def parser():
 
 
 def parse(arguments):
-    """Return why the command's parser refuses arguments; empty where it takes them."""
+    """Return why the command's parser refuses the arguments; an empty text if it accepts them."""
     if arguments in ([], ["..."]):
         return ""
     try:
@@ -58,14 +58,14 @@ def parse(arguments):
 
 
 @every("sh", "console", "")
-def test_commands_in_blocks_are_what_the_parser_takes(block):
+def test_commands_in_code_blocks_are_accepted_by_the_parser(block):
     found = [arguments for line in typed(block) for arguments in flotilla_commands(line)]
     assert {" ".join(arguments): parse(arguments) for arguments in found if parse(arguments)} == {}
 
 
 @each_page()
-def test_commands_in_the_text_are_what_the_parser_takes(page):
-    """What a command needs besides may be missing in the text: `flotilla abandon`."""
+def test_commands_in_the_text_are_accepted_by_the_parser(page):
+    """Required arguments may be missing in the text: `flotilla abandon`."""
     for span in spans(page):
         if not re.match(r"(\S+ )*flotilla \w", span) or span.startswith("make"):
             continue
@@ -76,8 +76,8 @@ def test_commands_in_the_text_are_what_the_parser_takes(page):
 
 
 @each_page()
-def test_blocks_that_show_commands_say_so(page):
-    """A block without a language isn't checked: commands belong into `sh`, or into `console` after a `$`."""
+def test_code_blocks_with_commands_have_a_language(page):
+    """A block without a language isn't checked. Commands belong in `sh` blocks, or in `console` blocks after a `$`."""
     for block in blocks(page):
         assert block.language or not re.search(r"^(\$ )?(flotilla|\.venv/bin/flotilla) ", block.text, re.MULTILINE), (
             block
@@ -113,7 +113,7 @@ BASE = {
 
 
 def sections_of(document, place):
-    """Return the sections of a stack file that a fragment is, or is a part of."""
+    """Return the stack file sections that a fragment has or is part of."""
     if isinstance(document, list):
         return {place or "workloads": document}
     if "config" in document:
@@ -157,8 +157,8 @@ def test_toml_blocks_parse(block):
 
 
 @every("python")
-def test_python_blocks_compile_and_what_they_use_is_there(block):
-    """Imports resolve, and so do attributes of what is imported: `Layer.MEMBERS`."""
+def test_python_blocks_compile_and_their_imports_and_attributes_exist(block):
+    """Imports must resolve, and so must attributes of imported names: `Layer.MEMBERS`."""
     tree = compile(block.text, str(block), "exec", ast.PyCF_ONLY_AST)
     known = {}
     for node in ast.walk(tree):
@@ -173,7 +173,7 @@ def test_python_blocks_compile_and_what_they_use_is_there(block):
             assert hasattr(known[node.value.id], node.attr), ast.unparse(node)
 
 
-# -- what is named -----------------------------------------------------------------------------------------------------
+# -- names and paths ---------------------------------------------------------------------------------------------------
 
 OF_A_READER = re.compile(
     r"stacks/Pulumi\.(prod|mine|sandbox)\.yaml|.*[*<>].*|tests/test_stack\.py|policies/rules/own\.py"
@@ -182,7 +182,7 @@ IN_THE_REPOSITORY = re.compile(r"(flotilla|docs|tests|ci|components|policies|sta
 
 
 @each_page()
-def test_files_that_are_named_are_there(page):
+def test_files_named_in_the_documentation_exist(page):
     named = {span for span in spans(page) if IN_THE_REPOSITORY.fullmatch(span) and not OF_A_READER.fullmatch(span)}
     missing = {name for name in named if not (REPOSITORY / name).exists() and not (TEMPLATE / name).exists()}
     assert missing == set()
@@ -199,7 +199,7 @@ VARIES = re.compile(
 
 @cache
 def sources():
-    """The code, with literals that follow each other joined."""
+    """Return the code with adjacent string literals joined."""
     files = [file.read_text() for folder in ("flotilla", "components") for file in (REPOSITORY / folder).rglob("*.py")]
     return re.sub(r"\"\s*\n\s*f?\"", "", "\n".join(files))
 
@@ -209,7 +209,10 @@ OF_OTHERS = {"cluster is not reachable", "the client connection is closing"}
 
 
 def is_known(text):
-    """Whether a part of a quoted message is in the code; True also where no part is long enough to be looked for."""
+    """Return whether a part of a quoted message is in the code.
+
+    Also True if no part is long enough to be searched for.
+    """
     parts = [part.strip(" :.") for part in VARIES.split(text)]
     parts = [part for part in parts if part.count(" ") > 1]
     return not parts or any(part in sources() or part in OF_OTHERS for part in parts)
@@ -222,8 +225,8 @@ NO_MESSAGE = re.compile(
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
-def test_messages_that_a_guide_quotes_are_those_of_the_code(page):
-    """Of each message, at least one part that doesn't vary is a text of the code."""
+def test_quoted_messages_exist_in_the_code(page):
+    """At least one constant part of each message must be a text of the code."""
     quoted = [span for span in spans(page) if span.count(" ") > 2 and not NO_MESSAGE.match(span)]
     for block in blocks(page):
         if block.language in ("", "text") or block.test == "not run":
@@ -232,7 +235,7 @@ def test_messages_that_a_guide_quotes_are_those_of_the_code(page):
     assert [text for text in quoted if not is_known(text)] == []
 
 
-def test_messages_of_the_troubleshooting_guide_are_those_of_the_code():
+def test_messages_of_the_troubleshooting_guide_exist_in_the_code():
     guide = (REPOSITORY / "docs" / "guides" / "when-something-breaks.md").read_text()
     table = guide.partition("| you see |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| (.*?) \|", table, re.MULTILINE)

@@ -21,8 +21,8 @@ def test_every_decision_has_one_line_in_the_list_of_decisions(repository):
 LAST = ["Also tried", "Measured"]
 
 
-def test_every_decision_says_what_was_decided_and_why(repository):
-    """What else was tried and what was measured come last, where there is anything to say of them."""
+def test_every_decision_has_the_sections_what_and_why(repository):
+    """The sections on alternatives and measurements come last; a page without them omits both."""
     for page in (repository / "docs" / "decisions").glob("*.md"):
         headings = re.findall(r"^## (.+)$", page.read_text(), re.MULTILINE)
         if page.name != "README.md":

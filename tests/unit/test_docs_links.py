@@ -45,7 +45,7 @@ def anchors(page):
 
 
 def problem(page, target):
-    """What is wrong with a link of a page; None for a link that leads to something, or out of the repository."""
+    """Return the problem of a link; None if the link's target exists or is outside of the repository."""
     if re.match(r"[a-z][a-z0-9+.-]*:", target):
         return None
     path, _, anchor = unquote(target).partition("#")
@@ -62,7 +62,7 @@ def problem(page, target):
 
 
 @pytest.mark.parametrize("page", pages(), ids=str)
-def test_every_link_leads_to_something(page):
+def test_every_link_has_an_existing_target(page):
     file = REPOSITORY / page
     targets = [child.attrs.get("href", child.attrs.get("src")) for child in inline(file.read_text(encoding="utf-8"))]
     wrong = {target: problem(file, target) for target in targets if target is not None}
@@ -79,7 +79,7 @@ def test_every_link_leads_to_something(page):
         ("../../../../../etc/passwd", "leads out|no such file"),
     ],
 )
-def test_a_link_that_leads_nowhere_is_found(tmp_path, monkeypatch, target, reason):
+def test_broken_link_is_reported(tmp_path, monkeypatch, target, reason):
     monkeypatch.setattr("tests.unit.test_docs_links.REPOSITORY", tmp_path)
     page = tmp_path / "page.md"
     page.write_text("# Page\n")
@@ -90,7 +90,7 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path, monkeypatch, target, reaso
 @pytest.mark.parametrize(
     "target", ["other.md", "other.md#other-code-and-more", "other.md#twice-1", "#page", "https://karmada.io"]
 )
-def test_a_link_that_leads_somewhere_is_none(tmp_path, monkeypatch, target):
+def test_working_link_is_not_reported(tmp_path, monkeypatch, target):
     monkeypatch.setattr("tests.unit.test_docs_links.REPOSITORY", tmp_path)
     page = tmp_path / "page.md"
     page.write_text("# Page\n")
@@ -98,8 +98,8 @@ def test_a_link_that_leads_somewhere_is_none(tmp_path, monkeypatch, target):
     assert problem(page, target) is None
 
 
-def test_text_that_looks_like_a_link_but_is_none_is_found():
-    """`[text] (page.md)` and a link over two lines with a blank one between are texts for every parser."""
+def test_text_that_only_looks_like_a_link_is_reported():
+    """`[text] (page.md)`, and a link over two lines with a blank line between, are plain text for every Markdown parser."""
     for page in pages():
         texts = [
             child.content for child in inline((REPOSITORY / page).read_text(encoding="utf-8")) if child.type == "text"

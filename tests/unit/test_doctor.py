@@ -1,4 +1,4 @@
-"""What the doctor sees, one thing at a time; nothing outside this machine is asked."""
+"""What `flotilla doctor` reports, check by check; it contacts nothing outside of this machine."""
 
 import ssl
 import stat
@@ -35,7 +35,7 @@ def look(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server(tmp_path):
-    """An HTTPS server on loopback whose certificate names 127.0.0.1 only."""
+    """An HTTPS server on loopback whose certificate is valid for 127.0.0.1 only."""
     made = pki.issue(["127.0.0.1"], lifetime_days=90, ca_lifetime_days=100)
     for name in ("cert", "key"):
         (tmp_path / name).write_text(getattr(made, name))
@@ -69,7 +69,7 @@ def chart(tmp_path):
 MIRROR = {"images": {"registry": "registry.invalid"}}
 
 
-def test_programs_are_found_with_their_versions(look):
+def test_installed_programs_are_reported_with_their_versions(look):
     found = look(installed(**MIRROR), helm="echo v3.17.1+gabc", kind="echo kind v0.20.0", docker="exit 0")
     assert (found["helm"].health, found["helm"].seen.split()[0]) == (Health.FINE, "v3.17.1")
     assert (found["kind"].health, found["kind"].remedy) == (
@@ -80,7 +80,7 @@ def test_programs_are_found_with_their_versions(look):
     assert found["pulumi"].health is Health.NOTE
 
 
-def test_programs_that_are_missing_are_named(look):
+def test_missing_programs_are_reported(look):
     found = look(installed(**MIRROR))
     assert found["helm"].seen == "is not on the PATH"
     assert "kind runs nodes with it" in found["docker"].seen
@@ -96,7 +96,7 @@ def test_programs_that_are_missing_are_named(look):
         ({"kustomize": {"path": "app"}}, {}, "kustomize", True),
     ],
 )
-def test_programs_that_render_workloads_are_looked_for(look, source, programs, what, wrong):
+def test_programs_that_render_workloads_are_checked(look, source, programs, what, wrong):
     plane = {"kubeconfig": {"inline": "[secret]"}}
     members = [{"name": "one", "kubeconfig": {"inline": "[secret]"}}]
     workloads = [{"name": "a", "placement": {}, **source}]
@@ -104,14 +104,14 @@ def test_programs_that_render_workloads_are_looked_for(look, source, programs, w
     assert (found[what].health is Health.WRONG) == wrong
 
 
-def test_the_published_address_is_looked_for_in_the_certificate(look, server):
+def test_published_address_must_be_in_the_certificate(look, server):
     assert look(installed(server, **MIRROR))["published address"].health is Health.FINE
     wrong = look(installed(server, address="localhost", **MIRROR))["published address"]
     assert (wrong.health, "doesn't name it" in wrong.seen) == (Health.WRONG, True)
     assert look(installed(1, **MIRROR))["published address"].seen == "https://127.0.0.1:1 doesn't answer yet"
 
 
-def test_ports_and_addresses_of_this_machine(look, server):
+def test_ports_and_addresses_of_this_machine_are_checked(look, server):
     sections = {**installed(**MIRROR), "clusters": clusters(apiServerPort=server)}
     taken = look(sections)[f"port {server} for one"]
     assert (taken.health, "in use" in taken.seen) == (Health.WRONG, True)
@@ -119,13 +119,13 @@ def test_ports_and_addresses_of_this_machine(look, server):
     assert "is no address of this machine" in look(sections)["port 6443 for one"].seen
 
 
-def test_a_cluster_that_does_not_answer_is_wrong(look, tmp_path, project):
+def test_cluster_that_does_not_answer_is_an_error(look, tmp_path, project):
     sections = {"controlPlane": {"kubeconfig": str(project / "kube.yaml")}}
     found = look(sections)["Karmada"]
     assert (found.health, found.remedy) == (Health.WRONG, "start it, or correct its kubeconfig")
 
 
-def test_sops_is_looked_for_where_a_manifest_is_encrypted_with_it(look, tmp_path, sections, project):
+def test_sops_is_checked_where_a_manifest_is_encrypted_with_it(look, tmp_path, sections, project):
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "stringData": {"a": "b"}}
     (tmp_path / "plain.yaml").write_text(yaml.safe_dump(secret))
     sections["workloads"] = [{"name": "web", "manifests": ["plain.yaml"], "placement": {}}]

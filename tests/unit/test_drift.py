@@ -1,4 +1,4 @@
-"""Drift without clusters: writers of fields, selectors, certificates, a state's declarations, the forms of a report."""
+"""Drift on plain data: writers of fields, selectors, certificates, the declarations of a state, report formats."""
 
 import base64
 import datetime as dt
@@ -68,18 +68,21 @@ DEPLOYMENT = {
         (("spec", "replicas"), "kubectl-edit"),
         (("metadata", "labels", "app.example/tier"), "flotilla"),
         (("spec", "template", "spec", "containers", 1, "image"), "flotilla"),
-        (("spec", "paused"), "kubectl-edit"),  # nobody holds it: who last wrote anything but the status
+        (
+            ("spec", "paused"),
+            "kubectl-edit",
+        ),  # no manager owns the field: the last manager that wrote anything but the status
     ],
 )
-def test_the_last_writer_of_a_field(path, writer):
+def test_last_writer_of_a_field_is_found(path, writer):
     assert last_writer(DEPLOYMENT, path).manager == writer
 
 
-def test_an_object_without_notes_has_no_writer():
+def test_object_without_managed_fields_has_no_writer():
     assert last_writer({"metadata": {}}, ("spec",)).manager == ""
 
 
-def test_paths_of_differences_can_be_written_and_followed():
+def test_paths_of_differences_can_be_formatted_and_followed():
     wanted = {"metadata": {"labels": {"app.example/tier": "db"}}, "spec": {"replicas": 2}}
     found = differences(wanted, DEPLOYMENT)
     assert [d.text for d in found] == ['metadata.labels["app.example/tier"]', "spec.replicas"]
@@ -108,7 +111,7 @@ def test_paths_of_differences_can_be_written_and_followed():
         ({"kind": "Service"}, None, False),
     ],
 )
-def test_which_templates_a_policy_means(selector, namespace, expected):
+def test_policy_selects_these_templates(selector, namespace, expected):
     policy = {
         "metadata": {"name": "p", **({"namespace": namespace} if namespace else {})},
         "spec": {"resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment", **selector}]},
@@ -142,7 +145,7 @@ def kubeconfig(days):
 
 
 @pytest.mark.parametrize(("days", "reported"), [(365, []), (20, ["expires", "expires"]), (-2, ["expired", "expired"])])
-def test_certificates_that_end_soon(days, reported):
+def test_certificates_that_expire_soon_are_reported(days, reported):
     found = check_certificates("member1", kubeconfig(days))
     assert [word for f in found for word in ("expires", "expired") if f" {word} on " in f.message] == reported
     assert all(f.remedy is Remedy.MANUAL for f in found)
@@ -151,7 +154,7 @@ def test_certificates_that_end_soon(days, reported):
 PROVIDER = "urn:pulumi:s::p::pulumi:providers:kubernetes::member1-provider"
 
 
-def test_what_a_state_declares():
+def test_declarations_are_read_from_a_state():
     def resource(kind, name, inputs, **more):
         return ResourceState(f"urn:pulumi:s::p::{kind}::{name}", custom=True, type=kind, inputs=inputs, **more)
 
@@ -172,7 +175,7 @@ def test_what_a_state_declares():
 
 
 class Holding:
-    """A member that holds one object."""
+    """A member with one object."""
 
     def __init__(self, obj):
         self.obj = obj
@@ -181,7 +184,7 @@ class Holding:
         return self.obj
 
 
-def test_a_copy_is_compared_for_what_was_sent():
+def test_copy_is_compared_with_the_fields_that_were_sent():
     sent = {**DEPLOYMENT, "metadata": {"name": "nginx", "namespace": "default"}, "spec": {"replicas": 2}}
     (finding,) = compare_sent(Holding(DEPLOYMENT), "member1", sent)
     assert (finding.rule, finding.path, finding.remedy) == ("copy-changed", "spec.replicas", Remedy.KARMADA)
@@ -189,8 +192,8 @@ def test_a_copy_is_compared_for_what_was_sent():
     assert missing.rule == "copy-missing"
 
 
-def test_a_members_own_replicas_are_no_drift_where_karmada_lets_it_keep_them():
-    """The label counts in what was sent, and for Deployments alone: elsewhere Karmada sets the replicas back."""
+def test_replicas_of_the_member_are_no_drift_if_the_label_retains_them():
+    """The label counts in the sent manifest, and for Deployments only: for other kinds Karmada resets the replicas."""
     labels = {"resourcetemplate.karmada.io/retain-replicas": "true"}
     metadata = {**DEPLOYMENT["metadata"], "labels": {**DEPLOYMENT["metadata"]["labels"], **labels}}
     live = {**DEPLOYMENT, "metadata": metadata}
@@ -222,19 +225,19 @@ AWAY = Unknown("member2", "no answer: 100% lost\nreally")
 REPORT = DriftReport((FOUND,), (AWAY,), ("karmada", "member1", "member2"), 12)
 
 
-def test_exit_codes_say_clean_drift_or_unknown():
+def test_exit_codes_for_clean_drift_and_unknown():
     assert exit_code(DriftReport()) == 0
     assert exit_code(REPORT) == 3
     assert exit_code(DriftReport(unknown=(AWAY,))) == 1
 
 
-def test_a_second_look_keeps_what_both_found():
+def test_second_look_keeps_findings_that_both_looks_have():
     other = Finding(Layer.MEMBERS, "copy-missing", "member1", "ConfigMap a", "was sent and is not there")
     assert DriftReport((FOUND, other)).confirmed_by(DriftReport((FOUND,))).findings == (FOUND,)
     assert DriftReport((FOUND,)).confirmed_by(DriftReport((other,))).findings == ()
 
 
-def test_github_commands_stay_on_their_lines():
+def test_github_commands_are_one_line_each():
     error, warning = FORMATS["github"](REPORT, "dev").splitlines()
     assert error.startswith("::error title=Flotilla drift%3A object-changed in karmada::Deployment default/nginx")
     assert "(wanted 2, found 3); last written by kubectl|scale" in error
@@ -262,7 +265,7 @@ def test_sarif_has_a_result_for_each_finding():
     assert run["invocations"][0]["executionSuccessful"] is False
 
 
-def test_markdown_keeps_its_table_whole():
+def test_markdown_table_is_not_broken_by_its_content():
     text = FORMATS["markdown"](REPORT, "dev")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {8}

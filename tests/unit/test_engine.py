@@ -1,4 +1,4 @@
-"""The embedded engine's parts: secrets, state, locks, values; and what it refuses."""
+"""The parts of the embedded engine: secrets, state, locks and values, and the features that it refuses."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def test_a_wrong_passphrase_is_refused_by_name(all_rounds):
         PassphraseCrypter("wrong", CLI_SALT)
 
 
-def test_a_passphrase_file_is_made_for_its_owner_alone(tmp_path, monkeypatch):
+def test_passphrase_file_is_readable_by_its_owner_only(tmp_path, monkeypatch):
     for key in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(key, raising=False)
     made = passphrase(tmp_path / "state" / "passphrase")
@@ -55,7 +55,7 @@ def resource(name="one", **more):
     return ResourceState(urn=f"urn:pulumi:s::p::t::{name}", custom=True, type="t", id=name, **more)
 
 
-def test_a_state_is_read_as_it_was_written_and_holds_no_plaintext(tmp_path):
+def test_state_is_read_back_unchanged_and_has_no_plaintext_secrets(tmp_path):
     files = StackFiles(tmp_path, "p", "s")
     crypter = PassphraseCrypter("abc")
     one = resource(inputs={"a": Secret({"b": ["hunter2"]})}, outputs={"c": 1}, protect=True, rest={"future": True})
@@ -74,7 +74,7 @@ def test_a_state_of_another_version_is_refused(tmp_path):
         open_stack(files, "abc", None)
 
 
-def test_a_live_lock_holds_and_a_dead_one_is_taken_over(tmp_path):
+def test_live_lock_blocks_and_dead_lock_is_taken_over(tmp_path):
     files = StackFiles(tmp_path, "p", "s")
     messages = []
     with (
@@ -93,7 +93,7 @@ def test_a_live_lock_holds_and_a_dead_one_is_taken_over(tmp_path):
     assert list(files.locks.glob("*.json")) == []
 
 
-def test_values_keep_their_marks_on_the_wire():
+def test_values_keep_secret_and_unknown_markers_on_the_wire():
     value = {"s": Secret({"a": [1, 2.5, None, True]}), "u": UNKNOWN, "plain": "x"}
     assert from_struct(to_struct(value)) == value
     assert has_unknown(value)
@@ -105,7 +105,7 @@ def test_seal_marks_what_is_secret_in_the_inputs():
     assert seal({"a": {"b": 1, "c": 2}}, {"a": {"b": Secret(1)}}) == {"a": {"b": Secret(1), "c": 2}}
 
 
-def test_differences_have_pulumis_paths():
+def test_differences_have_paths_in_pulumis_format():
     old = {"spec": {"replicas": 2, "list": [1, 2]}, "metadata": {"labels": {"a/b": "1"}}}
     new = {"spec": {"replicas": 3, "list": [1]}, "metadata": {"labels": {"a/b": "2", "c": "3"}}}
     reported = [(c.text, str(c.kind)) for c in compare(old, new)]
@@ -132,12 +132,12 @@ def test_durations_are_read_as_go_writes_them(text, value):
 
 
 @pytest.mark.parametrize("text", ["90", "10x", "s"])
-def test_what_is_no_duration_is_refused(text):
+def test_invalid_durations_are_refused(text):
     with pytest.raises(EngineError, match="is not a duration"):
         seconds(text)
 
 
-def test_urns_carry_the_parents_types():
+def test_urns_have_the_types_of_the_parents():
     stack = make_urn("s", "p", "", "pulumi:pulumi:Stack", "p-s")
     group = make_urn("s", "p", stack, "x:y:Group", "g")
     assert group == "urn:pulumi:s::p::x:y:Group::g"
@@ -162,7 +162,7 @@ def kubernetes():
         (("spec", "selector"), {"matchLabels": {"a": "c"}}, True),
     ],
 )
-def test_immutable_fields_replace(path, value, first):
+def test_changed_immutable_field_is_a_replacement(path, value, first):
     old = resource(inputs={**DEPLOYMENT, "spec": {"selector": {"matchLabels": {"a": "b"}}}})
     new = json.loads(json.dumps(old.inputs))
     new[path[0]][path[1]] = value
@@ -171,7 +171,7 @@ def test_immutable_fields_replace(path, value, first):
     assert diff.delete_before_replace is first
 
 
-def test_objects_without_a_name_get_one_and_keep_it():
+def test_object_without_a_name_gets_a_generated_name_and_keeps_it():
     inputs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}}
     named = kubernetes().check("urn:pulumi:s::p::t::settings", None, inputs)
     assert named["metadata"]["name"].startswith("settings-")
@@ -179,7 +179,7 @@ def test_objects_without_a_name_get_one_and_keep_it():
     assert again == named
 
 
-def test_a_preview_knows_what_the_server_gave():
+def test_preview_has_the_values_that_the_server_returned():
     outputs = {**DEPLOYMENT, "metadata": {"name": "a", "uid": "u", "generation": 3}}
     new = preview_update(outputs, {**DEPLOYMENT, "spec": {"replicas": 2}})
     assert new["metadata"] == {"name": "a", "uid": "u", "generation": 3}
@@ -193,11 +193,11 @@ def test_a_preview_knows_what_the_server_gave():
         ("0.5Gi", "512Mi"), ("2048Mi", "2Gi"), ("100Ki", "100Ki"), ("1e3", "1e3"), ("0", "0"), ("many", "many"),
     ],
 )  # fmt: skip
-def test_quantities_are_kept_as_servers_hold_them(given, stored):
+def test_quantities_are_normalised_as_by_the_api_server(given, stored):
     assert canonical(given) == stored
 
 
-def test_inputs_are_kept_as_the_provider_keeps_them():
+def test_inputs_are_normalised_as_by_pulumis_provider():
     limits = {"spec": {"containers": [{"resources": {"limits": {"cpu": "0.5"}}}]}}
     kept = normalized({"apiVersion": "v1", "kind": "Pod", **limits})
     assert kept["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "500m"}
@@ -212,7 +212,7 @@ def test_inputs_are_kept_as_the_provider_keeps_them():
 @pytest.mark.parametrize(
     "text", [Secret({"b": "b"}), {"b": Secret("b")}, {"b": Secret(UNKNOWN)}, Secret(UNKNOWN)], ids=str
 )
-def test_a_secrets_text_stays_secret_as_data(text):
+def test_string_data_of_a_secret_stays_secret_as_data(text):
     inputs = {"apiVersion": "v1", "kind": "Secret", "stringData": text}
     sealed = seal(normalized(reveal(inputs)), secret_places(inputs))
     stored = sealed.get("data", sealed.get("stringData"))
@@ -223,7 +223,7 @@ def test_a_secrets_text_stays_secret_as_data(text):
     ("name", "hidden"),
     [("default", True), ("default_4_32_0", True), ("default-east-provider", False), ("member1-provider", False)],
 )
-def test_default_providers_alone_are_hidden(name, hidden):
+def test_only_default_providers_are_hidden(name, hidden):
     kind = "pulumi:providers:kubernetes"
     assert is_default_provider(make_urn("s", "p", "", kind, name), kind) is hidden
 
@@ -299,7 +299,7 @@ def stack(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_what_the_engine_does_not_know_it_refuses_by_name(stack, program, said):
+def test_unknown_features_are_refused_by_name(stack, program, said):
     made = stack(program)
     text = ""
     try:
@@ -310,7 +310,7 @@ def test_what_the_engine_does_not_know_it_refuses_by_name(stack, program, said):
     assert made.snapshot().resources == ()
 
 
-def test_a_failure_stops_what_follows_and_is_reported_once(stack, tmp_path):
+def test_failure_stops_dependent_resources_and_is_reported_once(stack, tmp_path):
     def program():
         bad = FileResource("bad", {"folder": str(tmp_path / "files"), "value": "fail"})
         FileResource("after", {"folder": str(tmp_path / "files"), "value": bad.path})
@@ -321,7 +321,7 @@ def test_a_failure_stops_what_follows_and_is_reported_once(stack, tmp_path):
     assert not list((tmp_path / "files").iterdir())
 
 
-def test_a_programs_own_error_keeps_its_traceback_as_text(stack):
+def test_error_of_the_program_keeps_its_traceback_as_text(stack):
     def program():
         raise LookupError("not in the list")
 
@@ -374,8 +374,8 @@ def test_secrets_are_in_no_file_and_no_plan(stack, tmp_path):
             assert "hunter2" not in unpacked(file.read_bytes()).decode(), file
 
 
-def test_secrets_of_a_stack_file_keep_their_own_salt(stack, all_rounds, tmp_path, monkeypatch):
-    """`pulumi config set --secret` after an embedded `up`: state and stack file are then under two salts."""
+def test_secrets_of_a_stack_file_are_decrypted_with_its_own_salt(stack, all_rounds, tmp_path, monkeypatch):
+    """After `pulumi config set --secret` and an embedded `up`, the state and the stack file have different salts."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "abc")
     seen = []
     made = stack(lambda: seen.append(pulumi.Config("unit").get("key")))
@@ -387,5 +387,5 @@ def test_secrets_of_a_stack_file_keep_their_own_salt(stack, all_rounds, tmp_path
     assert seen == [None, "hello"]
 
 
-def test_ops_are_named_as_pulumi_names_them():
+def test_operations_have_pulumis_names():
     assert {str(op) for op in Op} >= {"same", "create", "update", "delete", "replace", "create-replacement"}

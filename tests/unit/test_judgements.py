@@ -9,7 +9,7 @@ from flotilla.karmada.status.ready import Goal, Until
 from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.karmada.versions import known_version
 from flotilla.observe.workloads import copies_of
-from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, done, live, looked, web, work
+from tests.unit.planes import EVERYWHERE, Plane, binding, check_once, cluster, done, live, web, work
 
 
 def check(declared, *members):
@@ -150,9 +150,9 @@ def test_a_workload_is_not_done_while_any_part_of_its_chain_is_missing(missing):
     kept = [obj for obj in objects if obj["kind"] != kinds.get(missing)]
     if missing == "report":
         kept.append(binding(declared[0], named(2), healthy=["m1"]))
-    (progress,) = looked(check(declared, *named(2)), Plane(*kept))
+    (progress,) = check_once(check(declared, *named(2)), Plane(*kept))
     assert not progress.done
-    assert looked(check(declared, *named(2)), Plane(*objects))[0].done
+    assert check_once(check(declared, *named(2)), Plane(*objects))[0].done
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_a_cluster_to_which_the_workload_says_that_nothing_is_sent_is_not_waited
     declared, objects = done(1, 2)
     kept = [obj for obj in objects if obj["kind"] != "Work"]
     members = {name: {"id": name, "unanswered": ""} for name in named(2)}
-    (progress,) = looked(RolloutCheck(declared, EVERYWHERE, [], members, suspension=suspension), Plane(*kept))
+    (progress,) = check_once(RolloutCheck(declared, EVERYWHERE, [], members, suspension=suspension), Plane(*kept))
     assert [one.cluster for one in progress.clusters if not one.done] == late
 
 
@@ -175,9 +175,9 @@ def test_a_lazy_policy_takes_effect_with_the_next_change_and_is_not_waited_for()
     declared, objects = done(1, 2)
     placement = {"clusterAffinity": {"clusterNames": ["m1"]}}
     members = {"m1": {"id": "1", "unanswered": ""}}
-    (progress,) = looked(RolloutCheck(declared, placement, [], members), Plane(*objects))
+    (progress,) = check_once(RolloutCheck(declared, placement, [], members), Plane(*objects))
     assert "another placement" in progress.waiting_for
-    (progress,) = looked(RolloutCheck(declared, placement, [], members, lazy=True), Plane(*objects))
+    (progress,) = check_once(RolloutCheck(declared, placement, [], members, lazy=True), Plane(*objects))
     assert progress.done
 
 
@@ -206,7 +206,7 @@ def test_a_workload_that_still_runs_where_it_was_is_not_done(spec, m2, left):
     placement = {"clusterAffinity": {"clusterNames": named(2)}}
     rollout = RolloutCheck(declared, placement, [], {name: {"id": name, "unanswered": ""} for name in named(2)})
     objects = [{**o, "spec": {**o["spec"], "placement": placement}} if "Binding" in o["kind"] else o for o in objects]
-    (progress,) = looked(rollout, Plane(*objects, m2))
+    (progress,) = check_once(rollout, Plane(*objects, m2))
     assert [one.cluster for one in progress.clusters if not one.done] == left
     assert all("is not chosen any more" in one.waiting_for for one in progress.clusters if not one.done)
 
@@ -260,7 +260,7 @@ def test_a_namespace_that_a_member_has_already_keeps_no_rollout_waiting():
 
     def late(message):
         sent = [work(space, name, applied="False", message=message) for name in ("m0", "m1")]
-        (progress,) = looked(check([space], "m0", "m1"), Plane(cluster("m0"), cluster("m1"), live(space), *sent))
+        (progress,) = check_once(check([space], "m0", "m1"), Plane(cluster("m0"), cluster("m1"), live(space), *sent))
         return [one.late for one in progress.clusters]
 
     assert late(THERE) == ["", ""]

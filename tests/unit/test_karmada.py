@@ -20,7 +20,7 @@ from flotilla.kube.objects import differences
 from flotilla.stack.overrides import Override
 from flotilla.stack.placement import Placement
 from flotilla.stack.specs import override_rule, placement_of
-from tests.unit.planes import looked
+from tests.unit.planes import check_once
 
 KINDS = api.KINDS
 SCENARIOS = ("duplicated-both", "divided-weighted-2-1-replicas-7", "override-member2")
@@ -294,7 +294,7 @@ def test_a_rollout_does_not_wait_for_the_health_of_what_the_manifest_says_not_to
         "never waited for in the control plane"
     )
     check = RolloutCheck([declared], {}, [])
-    (progress,) = looked(check, _ControlPlane(declared))
+    (progress,) = check_once(check, _ControlPlane(declared))
     assert progress.done is done, str(progress)
 
 

@@ -11,7 +11,7 @@ from flotilla.karmada.status.texts import WaitTexts, unserved_text, waiting_text
 from flotilla.kube.objects import ref_of
 from flotilla.observe.workloads import copies_of
 from flotilla.sandbox.standin.interpreters import collected_status, health
-from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, live, looked, work
+from tests.unit.planes import EVERYWHERE, Plane, binding, check_once, cluster, live, work
 
 ADDRESS = {"loadBalancer": {"ingress": [{"ip": "10.0.0.1"}]}}
 NO_ADDRESS = "no load balancer address yet"
@@ -107,7 +107,7 @@ def reported(template, **statuses):
 
 def seen(template, *others, ready=None, **statuses):
     plane = Plane(cluster("m0"), cluster("m1"), *reported(template, **statuses), *others)
-    return looked(RolloutCheck([template], EVERYWHERE, [], ready=ready or {}), plane)
+    return check_once(RolloutCheck([template], EVERYWHERE, [], ready=ready or {}), plane)
 
 
 @pytest.mark.parametrize("template", SERVED, ids=lambda one: one["kind"])
@@ -130,7 +130,7 @@ def test_a_cluster_that_serves_another_object_of_the_kind_will_serve_this_one():
     other = {**SERVICE, "metadata": {"name": "other", "namespace": "default"}}
     objects = [*reported(own, m0={}, m1={}), *reported(other, m1={}), cluster("m0"), cluster("m1")]
     check = RolloutCheck([own, other], EVERYWHERE, [])
-    first, second = looked(check, Plane(*objects))
+    first, second = check_once(check, Plane(*objects))
     assert {one.cluster: one.waiting_for for one in first.clusters} == {
         "m0": f"{NO_ADDRESS} (Service default/other has one there)",
         "m1": "",
@@ -141,7 +141,7 @@ def test_a_cluster_that_serves_another_object_of_the_kind_will_serve_this_one():
 def test_a_copy_that_is_not_applied_is_no_question_of_who_serves_it():
     objects = reported(SERVICE, m1={})
     objects[1]["status"]["aggregatedStatus"][1] |= {"applied": False, "appliedMessage": "denied"}
-    (progress,) = looked(RolloutCheck([SERVICE], EVERYWHERE, []), Plane(cluster("m0"), cluster("m1"), *objects))
+    (progress,) = check_once(RolloutCheck([SERVICE], EVERYWHERE, []), Plane(cluster("m0"), cluster("m1"), *objects))
     assert (progress.unserved, progress.settled) == ({}, False)
 
 

@@ -17,7 +17,7 @@ from flotilla.stack.files import ManifestFiles
 from flotilla.state.checkpoint import ResourceState
 from flotilla.workloads.needs import known_kinds
 from flotilla.workloads.order import in_order
-from tests.unit.planes import Answers, looked
+from tests.unit.planes import Answers, check_once
 from tests.unit.test_components import absolute, run  # noqa: F401 - fixtures
 
 
@@ -339,10 +339,10 @@ def test_a_namespace_is_judged_by_the_works_that_karmada_makes_of_it():
     }
     clusters = [obj("cluster.karmada.io/v1alpha1", "Cluster", name) for name in ("member1", "member2")]
     check = RolloutCheck([NAMESPACE], {"clusterAffinity": {"clusterNames": ["member1"]}}, [])
-    (progress,) = looked(check, Answers(NAMESPACE, *clusters, work))
+    (progress,) = check_once(check, Answers(NAMESPACE, *clusters, work))
     assert progress.done
     everywhere = RolloutCheck([NAMESPACE], {}, [])
-    (progress,) = looked(everywhere, Answers(NAMESPACE, *clusters, work))
+    (progress,) = check_once(everywhere, Answers(NAMESPACE, *clusters, work))
     assert [c.waiting_for for c in progress.clusters] == ["", "not sent yet (there is no Work)"]
 
 

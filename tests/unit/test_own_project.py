@@ -221,7 +221,7 @@ def test_a_project_that_pulumi_new_made_gets_its_schema_and_record_and_keeps_the
     assert json.loads((project / RECORD).read_text())["project"] == "my-fleet"
 
 
-def test_machines_get_one_document(tmp_path, capsys):
+def test_json_output_is_one_document(tmp_path, capsys):
     assert main(["init", str(tmp_path / "x"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["project"] == "x"
     assert main(["init", "--upgrade", str(tmp_path / "x"), "--json"]) == 0

@@ -13,7 +13,7 @@ from flotilla.stack.readiness import Readiness, plain_rules
 from flotilla.stack.schema import stack_file_schema
 from flotilla.stack.workloads import Workload
 from flotilla.workloads.readiness import check_ready
-from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, live, looked, work
+from tests.unit.planes import EVERYWHERE, Plane, binding, check_once, cluster, live, work
 
 
 def obj(kind, name="web", api_version="v1", *, namespace="default", annotations=None, **spec):
@@ -140,7 +140,7 @@ def progress_of(template, ready, **item):
     bound["status"]["aggregatedStatus"].append({"clusterName": "m1", "applied": True, **item})
     works = [work(template, name, identity="id-web") for name in ("m0", "m1")]
     plane = Plane(cluster("m0"), cluster("m1"), live(template), bound, *works)
-    (found,) = looked(RolloutCheck([template], EVERYWHERE, [], ready=ready), plane)
+    (found,) = check_once(RolloutCheck([template], EVERYWHERE, [], ready=ready), plane)
     return found
 
 

@@ -7,7 +7,7 @@ from flotilla.karmada.scheduling import facts_of
 from flotilla.karmada.status.expected import compare
 from flotilla.karmada.status.fleet import fleet_of
 from flotilla.karmada.status.rollout import RolloutCheck
-from tests.unit.planes import looked
+from tests.unit.planes import check_once
 from tests.unit.rollouts import CORDON, NOT_READY, TAINT, WEB, binding, cluster, divided, members, on, web
 
 NAMES = ("member1", "member2", "member3")
@@ -281,7 +281,7 @@ def test_a_look_costs_no_more_requests_for_more_clusters():
             template = {**declared, "metadata": {**declared["metadata"], "uid": "u"}}
             return template if ref.kind == "Deployment" else bound
 
-    (progress,) = looked(RolloutCheck([declared], placement, [], members(*targets)), Server())
+    (progress,) = check_once(RolloutCheck([declared], placement, [], members(*targets)), Server())
     assert progress.done
     assert sorted(asked) == ["Cluster", "Deployment", "ResourceBinding", "Work"]
 

@@ -15,7 +15,7 @@ from flotilla.plan.steps import Result
 from flotilla.providers.ownership import left_to_others
 from flotilla.state.checkpoint import ResourceState, Snapshot
 from tests.unit.control_plane import AUTOSCALER, write
-from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, live, looked, work
+from tests.unit.planes import EVERYWHERE, Plane, binding, check_once, cluster, live, work
 from tests.unit.rollouts import changes, divided, on, props, web
 from tests.unit.test_components import absolute, run  # noqa: F401 - the program, with recording mocks
 from tests.unit.test_kubernetes_provider import Server, entry
@@ -131,9 +131,9 @@ def test_a_rollout_is_done_with_the_replicas_that_the_autoscaler_has_set():
     """It waited until its timeout for the number of the manifest."""
     sent = work(marked(5), "m0", identity="id-web")
     plane = Plane(cluster("m0"), live(marked(5)), binding(marked(5), ["m0"]), sent)
-    (progress,) = looked(RolloutCheck([marked(2)], EVERYWHERE, []), plane)
+    (progress,) = check_once(RolloutCheck([marked(2)], EVERYWHERE, []), plane)
     assert progress.done, str(progress)
-    (progress,) = looked(RolloutCheck([web(2)], EVERYWHERE, []), plane)
+    (progress,) = check_once(RolloutCheck([web(2)], EVERYWHERE, []), plane)
     assert "spec.replicas differs" in progress.waiting_for
 
 

@@ -24,7 +24,7 @@ from flotilla.kube.objects import ref_of
 from flotilla.observe.fleet import fleet_status
 from flotilla.observe.workloads import copies_in
 from tests.unit.conftest import KUBECONFIG
-from tests.unit.planes import EVERYWHERE, POLICY_ID, Plane, binding, cluster, done, live, looked, web, work
+from tests.unit.planes import EVERYWHERE, POLICY_ID, Plane, binding, check_once, cluster, done, live, web, work
 
 SPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
 
@@ -45,7 +45,7 @@ def test_requests_of_a_look_do_not_grow_with_templates_or_clusters(templates, me
     """Each template cost three requests a look, and a fourth for its claim."""
     declared, objects = done(templates, members)
     plane = Plane(*objects)
-    progress = looked(check(declared, *named(members)), plane)
+    progress = check_once(check(declared, *named(members)), plane)
     assert all(one.done and len(one.clusters) == members for one in progress)
     assert plane.requests == 4
 
@@ -74,20 +74,20 @@ def test_bindings_that_are_not_there_yet_cost_one_list():
     declared, objects = done(20, 2)
     late = {ref_of(one) for one in objects if one["kind"] == "ResourceBinding"} - {binding_ref(ref_of(declared[0]))}
     plane = Plane(*(one for one in objects if ref_of(one) not in late))
-    progress = looked(check(declared, *named(2)), plane)
+    progress = check_once(check(declared, *named(2)), plane)
     assert sum(one.done for one in progress) == 1
     assert plane.requests == 5
     renamed = binding(declared[3], named(2))
     renamed["metadata"]["labels"][POLICY_ID] = "the policy of before"
     plane.objects[ref_of(renamed)] = renamed
-    assert sum(one.done for one in looked(check(declared, *named(2)), plane)) == 2
+    assert sum(one.done for one in check_once(check(declared, *named(2)), plane)) == 2
 
 
 def test_a_long_selector_becomes_several_lists():
     """A URL with hundreds of values is refused by proxies and servers."""
     declared, objects = done(120, 1)
     plane = Plane(*objects)
-    assert all(one.done for one in looked(check(declared, "m0"), plane))
+    assert all(one.done for one in check_once(check(declared, "m0"), plane))
     assert plane.asked["list", "Work"] == 3
 
 
@@ -95,7 +95,7 @@ def test_namespaces_are_found_by_one_list_for_every_cluster():
     """Each cluster's execution namespace was listed, for every namespace and look."""
     odd = work({"metadata": {"name": "neither kind nor version"}}, "m8")
     plane = Plane(SPACE, *(cluster(name) for name in named(9)), *(work(SPACE, name) for name in named(8)), odd)
-    (progress,) = looked(check([SPACE], *named(9)), plane)
+    (progress,) = check_once(check([SPACE], *named(9)), plane)
     assert [one.cluster for one in progress.clusters if not one.done] == ["m8"]
     assert plane.asked == {("list", "Cluster"): 1, ("find", "Namespace"): 1, ("list", "Work"): 1}
 
@@ -366,6 +366,6 @@ def test_replicas_that_an_interpreter_divides_are_as_karmada_says():
     bound["spec"]["clusters"] = [{"name": name, "replicas": count} for name, count in shares.items()]
     sent = [work({**widget, "spec": {"size": n}}, name, identity="id-gadget") for name, n in shares.items()]
     plane = Plane(cluster("m0"), cluster("m1"), live(widget), bound, *sent)
-    (progress,) = looked(check([widget], "m0", "m1"), plane)
+    (progress,) = check_once(check([widget], "m0", "m1"), plane)
     assert progress.done
     assert progress.scheduled == shares

@@ -13,7 +13,7 @@ from flotilla.kube.objects import ref_of
 from flotilla.kube.secrecy import HIDDEN, remember
 from flotilla.observe.workloads import copies_of
 from tests.unit.ailing import PULL, Fleet, Member, Refusing, pod
-from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, live, looked, web, work
+from tests.unit.planes import EVERYWHERE, Plane, binding, check_once, cluster, live, web, work
 
 WEB = ref_of(web())
 PULLING = f"web: ImagePullBackOff: {PULL}"
@@ -146,7 +146,7 @@ def progress_of(*, health="Unhealthy", applied=True, status=None, ready=True, su
     plane = Plane(cluster("m1", ready=ready), live(template), bound, *works)
     expected = {"m1": {"id": "uid-m1", "unanswered": ""}}
     check = RolloutCheck([template], EVERYWHERE, [], members=expected, suspension=suspension or {})
-    ((one,),) = [progress.clusters for progress in looked(check, plane)]
+    ((one,),) = [progress.clusters for progress in check_once(check, plane)]
     return one
 
 

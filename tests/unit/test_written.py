@@ -9,7 +9,7 @@ from flotilla.karmada.status.rollout import RolloutCheck
 from flotilla.karmada.status.written import CHANGED, Marks, WrittenCheck, as_written, is_as_marked, mark_of
 from flotilla.karmada.template_references import bare
 from flotilla.kube.ownership import owned_part
-from tests.unit.planes import EVERYWHERE, Plane, live, looked
+from tests.unit.planes import EVERYWHERE, Plane, check_once, live
 from tests.unit.rollouts import web
 
 OURS = "pulumi-kubernetes-1a2b3c4d"
@@ -141,13 +141,13 @@ def test_a_template_that_is_changed_while_it_is_waited_for_is_not_done():
     """The wait compared each template with its declaration; now with what it was when the stack wrote it."""
     plane = Plane(*live_web(2))
     check = WrittenCheck(RolloutCheck([bare(web(2))], EVERYWHERE, []), Marks())
-    (progress,) = looked(check, plane)
+    (progress,) = check_once(check, plane)
     assert progress.waiting_for != CHANGED
     plane = Plane(*live_web(9))
-    (progress,) = looked(check, plane)
+    (progress,) = check_once(check, plane)
     assert progress.waiting_for == CHANGED
     assert not progress.done
-    (progress,) = looked(check, Plane(*live_web(2)))
+    (progress,) = check_once(check, Plane(*live_web(2)))
     assert progress.waiting_for != CHANGED, "it is as it was"
 
 

@@ -11,7 +11,7 @@ from flotilla.karmada.waves.record import Store, reference
 from flotilla.karmada.waves.subject import Subject
 from flotilla.kube.connection import ApiError, KindNotServed
 from flotilla.kube.objects import ObjectRef, ref_of
-from tests.unit.planes import EVERYWHERE, Plane, binding, cluster, live, looked, web, work
+from tests.unit.planes import EVERYWHERE, Plane, binding, check_once, cluster, live, web, work
 
 POLICY = ObjectRef(POLICY_API, "PropagationPolicy", "web", "default")
 NAMES = ("m1", "m2", "m3")
@@ -115,7 +115,7 @@ class Reader:
 
     def read_for(self, declared):
         check = type("Check", (), {"objects": list(declared), "progress": lambda _self, snapshot: snapshot})()
-        return looked(check, self.connection)
+        return check_once(check, self.connection)
 
 
 class Change:
