@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures and hooks that all tests share."""
 
 import gc
 from itertools import groupby
@@ -60,20 +60,20 @@ def no_source_positions():
 
 
 @pytest.fixture(scope="module")
-def third(fleet):
-    """Let the fleet have member3: few files need one, and each cluster takes CPU as long as it runs."""
+def third_member(fleet):
+    """Start member3: few files of tests need it, and each running cluster takes CPU."""
     fleet.grow(3)
 
 
 @pytest.fixture
 def repository():
-    """The checkout."""
+    """The root folder of the repository."""
     return REPOSITORY
 
 
 @pytest.fixture(params=VERSIONS)
 def published(request):
-    """Karmada's published data of one version, where it is there."""
+    """The folder of the published data of one Karmada version; skips the test where it is missing."""
     folder = PUBLISHED / request.param
     if not folder.exists():
         pytest.skip(f"Karmada's published data is not beside the repository: {folder.name}")

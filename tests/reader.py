@@ -110,7 +110,7 @@ class Reader:
         self._digest = ""
         self.transcript = []
 
-    def play(self, page: Path) -> None:
+    def follow(self, page: Path) -> None:
         """Do all that a page says, in its order."""
         for block in blocks(page):
             if block.test == "stack":

@@ -61,7 +61,7 @@ def namespace(connection):
 
 @pytest.fixture(scope="module")
 def fleet(servers, binaries, tmp_path_factory, request):
-    """A fleet on the stand-in: two members, and one more where the fixture `third` is asked for."""
+    """A fleet on the stand-in: two members, and one more if a test uses the fixture `third_member`."""
 
     def start():
         return fleet_in(tmp_path_factory.mktemp("stand-in"), members=_MEMBERS, stand_in=True)

@@ -4,9 +4,9 @@ import pytest
 
 from tests.contract.keeping import (  # noqa: F401 - the case is the contract's, and so are its fixtures
     run,
+    shared_stack,
     stack,
-    staying,
-    test_what_a_workload_keeps_runs_on_without_a_mark,
+    test_kept_copies_of_a_removed_workload_run_on_without_labels_and_annotations,
     verbs,
 )
 

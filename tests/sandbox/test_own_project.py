@@ -65,5 +65,5 @@ def test_the_tutorial_and_a_component_of_one_s_own(reader):
         assert karmada[0].find(NGINX) is None
 
     reader.before = {"flotilla destroy": with_a_component, "flotilla sandbox down": gone}
-    reader.play(REPOSITORY / "docs" / "tutorial.md")
+    reader.follow(REPOSITORY / "docs" / "tutorial.md")
     assert not (reader.folder / ".flotilla" / "sandbox").exists()
