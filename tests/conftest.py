@@ -8,7 +8,7 @@ import pulumi.runtime.resource
 import pytest
 from pulumi.runtime.proto import source_pb2
 
-pytest.register_assert_rewrite("tests.contract")  # their cases say what differs, as those of test files do
+pytest.register_assert_rewrite("tests.contract")  # failed assertions in its cases show differences
 
 REPOSITORY = Path(__file__).parents[1]
 PUBLISHED = REPOSITORY.parent / "shared" / "karmada"
@@ -18,10 +18,10 @@ _SANDBOX = Path(__file__).with_name("sandbox")
 
 
 def pytest_collection_modifyitems(items):
-    """Put files that need a fleet last, so that a worker starts one, and not one after each other kind of servers.
+    """Order files of tests: first those without a fleet, then those with one, with unit tests between them.
 
-    They wait more than they compute, and unit tests only compute: those run between them, a third of them at the end,
-    when there are fewer files left than workers.
+    With this order, a worker starts a fleet only once. Tests of fleets mostly wait and unit tests only compute, so both
+    run at the same time. A third of the unit tests runs at the end, when fewer files are left than workers.
     """
     others, fleets, unit = [], [], []
     for path, group in groupby(items, key=lambda item: item.path):
@@ -38,9 +38,9 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Look at what was collected, thousands of tests and models that stay, never again for garbage, and seldom at all.
+    """Exclude the collected tests and models from garbage collection, and collect garbage rarely.
 
-    Else a tenth of the tests' own CPU goes into that.
+    Otherwise garbage collection takes a tenth of the tests' CPU time.
     """
     gc.collect()
     gc.freeze()
@@ -49,10 +49,10 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="session", autouse=True)
 def no_source_positions():
-    """Let Pulumi's SDK not look for the lines that declare a resource.
+    """Disable the SDK's search for the source lines that declare a resource.
 
-    It goes through the whole stack for each, which is deep in a test: a tenth of what runs take, for a position that
-    neither the embedded engine nor a test reads.
+    The SDK walks the whole call stack for each resource, which is deep in tests and takes a tenth of a run's time.
+    Neither the embedded engine nor a test reads the positions.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)

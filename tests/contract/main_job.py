@@ -63,7 +63,7 @@ def verbs(fleet, capsys, monkeypatch):
         engine = [] if verb in ("status", "validate") else ["--engine", "embedded"]
         code = main([verb, "-C", str(fleet.project), "--json", *engine, *options])
         captured = capsys.readouterr()
-        assert code == expect, captured.err or _explanation(captured.out)
+        assert code == expect, captured.err or explanation_of(captured.out)
         document = json.loads(captured.out)
         if "error" in document:
             assert document["exitCode"] == code
@@ -102,7 +102,7 @@ def run_shared(verbs, shared_stack):
     return verbs
 
 
-def _explanation(text):
+def explanation_of(text):
     """Return the parts of a document that may explain an exit code: changing steps, failures and the like."""
     try:
         document = json.loads(text)

@@ -145,7 +145,7 @@ def test_divided_replicas_move_without_a_gap_and_the_move_continues_after_kills(
         run.on(after, replicas=4)
         kill_within_a_move(fleet)
         under_way = run("drift", expect=3)["findings"]
-        assert {one["rule"] for one in under_way} == {"move-under-way"}, in_both_places
+        assert {one["rule"] for one in under_way} == {"move-under-way"}, under_way
         run.on(before, replicas=4)
         plan = run("preview")
         assert plan["summary"]["update"] == 1, "the rest of the move"
