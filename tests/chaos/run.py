@@ -54,7 +54,7 @@ class Chaos:
         }
         self.counts: Counter[str] = Counter()
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            # A shell starts background processes with SIGINT ignored; the runs would inherit this and not end by SIGINT.
+            # Shells start background processes with SIGINT ignored; the runs would inherit this and ignore SIGINT, too.
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def run(self, seed: int) -> None:

@@ -105,8 +105,8 @@ def _becomes(program, **options) -> tuple[Act, ...]:
 
 
 # The CLI (3.259.0) can't carry out its plan in the first two cases: it unloads the old provider when it asks whether
-# the new identity replaces it. So the deletions of the objects in that cluster fail ("the client connection is closing";
-# Registry.Diff in pkg/resource/deploy/providers).
+# the new identity replaces it. So the deletions of the objects in that cluster fail ("the client connection is
+# closing"; Registry.Diff in pkg/resource/deploy/providers).
 CASES = (
     Case("identity-replaced", _planned(_chain), ordered=True),
     Case("identity-replaced-known-before", _planned(_chain, known=True), ordered=True),

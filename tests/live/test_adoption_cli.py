@@ -8,7 +8,7 @@ import yaml
 from flotilla.cli.main import main
 from tests.contract.adoption import KUBECTL, POLICY, accounts, identities, ready
 from tests.contract.karmada import eventually
-from tests.contract.main_job import everything, members, explanation_of
+from tests.contract.main_job import everything, explanation_of, members
 from tests.contract.objects import obj, pods
 from tests.live.test_adoption import karmadactl  # noqa: F401 - a fixture
 from tests.live.test_cli_main_job import pulumi  # noqa: F401 - a fixture

@@ -1,4 +1,4 @@
-"""Letting go on the stand-in: one removal. What `release` does takes two runs more, and is tested on real Karmada."""
+"""Kept copies on the stand-in: one removal. `release` takes two more runs and is tested on real Karmada only."""
 
 import pytest
 
