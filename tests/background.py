@@ -1,4 +1,4 @@
-"""Work that goes on beside a test's own."""
+"""Repeated work in a thread while a test runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def repeating(work: Callable[[], object], *, every: float) -> Iterator[None]:
-    """Do something again and again until the block ends, beginning after the first `every` seconds."""
+    """Call `work` every `every` seconds in a thread until the block ends; the first call is after one interval."""
     stop = threading.Event()
 
     def keep() -> None:

@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures and hooks that all tests share."""
 
 import gc
 from itertools import groupby
@@ -8,7 +8,7 @@ import pulumi.runtime.resource
 import pytest
 from pulumi.runtime.proto import source_pb2
 
-pytest.register_assert_rewrite("tests.contract")  # their cases say what differs, as those of test files do
+pytest.register_assert_rewrite("tests.contract")  # failed assertions in its cases show differences
 
 REPOSITORY = Path(__file__).parents[1]
 PUBLISHED = REPOSITORY.parent / "shared" / "karmada"
@@ -18,10 +18,10 @@ _SANDBOX = Path(__file__).with_name("sandbox")
 
 
 def pytest_collection_modifyitems(items):
-    """Put files that need a fleet last, so that a worker starts one, and not one after each other kind of servers.
+    """Order files of tests: first those without a fleet, then those with one, with unit tests between them.
 
-    They wait more than they compute, and unit tests only compute: those run between them, a third of them at the end,
-    when there are fewer files left than workers.
+    With this order, a worker starts a fleet only once. Tests of fleets mostly wait and unit tests only compute, so both
+    run at the same time. A third of the unit tests runs at the end, when fewer files are left than workers.
     """
     others, fleets, unit = [], [], []
     for path, group in groupby(items, key=lambda item: item.path):
@@ -38,9 +38,9 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Look at what was collected, thousands of tests and models that stay, never again for garbage, and seldom at all.
+    """Exclude the collected tests and models from garbage collection, and collect garbage rarely.
 
-    Else a tenth of the tests' own CPU goes into that.
+    Otherwise garbage collection takes a tenth of the tests' CPU time.
     """
     gc.collect()
     gc.freeze()
@@ -49,10 +49,10 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="session", autouse=True)
 def no_source_positions():
-    """Let Pulumi's SDK not look for the lines that declare a resource.
+    """Disable the SDK's search for the source lines that declare a resource.
 
-    It goes through the whole stack for each, which is deep in a test: a tenth of what runs take, for a position that
-    neither the embedded engine nor a test reads.
+    The SDK walks the whole call stack for each resource, which is deep in tests and takes a tenth of a run's time.
+    Neither the embedded engine nor a test reads the positions.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
@@ -60,20 +60,20 @@ def no_source_positions():
 
 
 @pytest.fixture(scope="module")
-def third(fleet):
-    """Let the fleet have member3: few files need one, and each cluster takes CPU as long as it runs."""
+def third_member(fleet):
+    """Start member3: few files of tests need it, and each running cluster takes CPU."""
     fleet.grow(3)
 
 
 @pytest.fixture
 def repository():
-    """The checkout."""
+    """The root folder of the repository."""
     return REPOSITORY
 
 
 @pytest.fixture(params=VERSIONS)
 def published(request):
-    """Karmada's published data of one version, where it is there."""
+    """The folder of the published data of one Karmada version; skips the test where it is missing."""
     folder = PUBLISHED / request.param
     if not folder.exists():
         pytest.skip(f"Karmada's published data is not beside the repository: {folder.name}")

@@ -1,14 +1,14 @@
-"""What the pages of the documentation contain, for the tests that check and run them: blocks, links, headings.
+"""Parse the pages of the documentation into blocks, links and headings, for the tests that check and run them.
 
-A reader sees nothing of what is here for tests. A comment on the line above a block says what tests do with it:
+Readers don't see the marks for tests. A comment on the line above a block says what tests do with it:
 
 - `<!-- test: run -->`: its commands (lines with `$ `) are run on a fleet, and each prints the lines that follow it;
-  `...` means any text, a comment `# exit code N` a code other than 0;
+  `...` means any text, and a comment `# exit code N` means an exit code other than 0;
 - `<!-- test: stack -->`: its sections replace those of the stack file;
 - `<!-- test: stack as it is -->`: the stack file has these sections;
 - `<!-- test: not run -->`: its commands are only parsed, although they look like a session;
-- `<!-- test: workloads[0] -->`, `<!-- test: members -->`: where a fragment of a stack file belongs;
-- `<!-- test: other -->`: it is YAML of something else.
+- `<!-- test: workloads[0] -->`, `<!-- test: members -->`: the place of a fragment in a stack file;
+- `<!-- test: other -->`: it is YAML of another kind of file.
 """
 
 import re
@@ -44,7 +44,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """A command that a reader types, and what the page shows of its output."""
+    """A command that a reader types, and the lines of output that the page shows."""
 
     words: tuple[str, ...]
     shown: tuple[str, ...]
@@ -52,7 +52,7 @@ class Command:
 
 
 def pages() -> list[Path]:
-    """All pages for people who use Flotilla."""
+    """Return all pages for users of Flotilla."""
     return [
         *sorted((REPOSITORY / "docs").rglob("*.md")),
         *sorted(REPOSITORY.glob("README*.md")),
@@ -63,7 +63,7 @@ def pages() -> list[Path]:
 
 @cache
 def blocks(page: Path) -> tuple[Block, ...]:
-    """The fenced blocks of a page, without the indentation of the list that they are in."""
+    """Return the fenced blocks of a page, without the indentation of an enclosing list."""
     content = page.read_text()
     return tuple(
         Block(
@@ -78,28 +78,28 @@ def blocks(page: Path) -> tuple[Block, ...]:
 
 
 def prose(page: Path) -> str:
-    """A page without its blocks and comments."""
+    """Return the text of a page without blocks and comments."""
     return _COMMENT.sub("", _FENCE.sub("", page.read_text()))
 
 
 def spans(page: Path) -> list[str]:
-    """What stands between backticks in a page's text, each in one line."""
+    """Return the texts between backticks in a page, each in one line."""
     return [re.sub(r"\s+", " ", span) for span in _SPAN.findall(prose(page))]
 
 
 def links(page: Path) -> list[str]:
-    """The targets of a page's links."""
+    """Return the targets of a page's links."""
     return _LINK.findall(prose(page))
 
 
 def headings(page: Path) -> list[tuple[int, str]]:
-    """A page's headings: level and text."""
+    """Return level and text of a page's headings."""
     found = re.findall(r"^(#+) (.*)$", prose(page), re.MULTILINE)
     return [(len(marks), text) for marks, text in found]
 
 
 def commands(block: Block) -> list[Command]:
-    """The commands of a session (`$ ...`), each with the lines that are shown after it."""
+    """Return the commands of a session (`$ ...`), each with the lines of output that follow it."""
     found: list[Command] = []
     for line in block.text.replace("\\\n", " ").splitlines():
         if line.startswith("$ "):
@@ -112,7 +112,7 @@ def commands(block: Block) -> list[Command]:
 
 
 def typed(block: Block) -> list[str]:
-    """The lines that a reader types: those after `$ ` in a session, all lines of a script."""
+    """Return the lines that a reader types: those after `$ ` in a session, or all lines of a script."""
     text = block.text.replace("\\\n", " ")
     if block.language == "sh":
         return text.splitlines()
@@ -120,7 +120,7 @@ def typed(block: Block) -> list[str]:
 
 
 def flotilla_commands(line: str) -> list[list[str]]:
-    """The arguments of each `flotilla` that a line of shell runs."""
+    """Return the arguments of each call of `flotilla` in a shell line."""
     line = re.sub(r"[\"']?\$\(([^)]*)\)[\"']?", r"; \1 ;", line)
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;")
     lexer.whitespace_split = True

@@ -1,4 +1,4 @@
-"""A stack whose workloads use every key of placement, policy and overrides, for tests of what is made of them."""
+"""A stack whose workloads use every key of placement, policy and overrides, for tests of the generated objects."""
 
 from flotilla.karmada.versions import SUPPORTED, Version
 from flotilla.stack.evaluation import evaluated
@@ -212,7 +212,7 @@ WORKLOADS = (
 
 
 def declared(raw):
-    """Return a workload of a stack with these members, its overrides evaluated."""
+    """Return the model of a workload in a stack with these members, with evaluated overrides."""
     members = [Member.model_validate({"kubeconfig": {"path": "kube.yaml"}, **member}) for member in MEMBERS]
     workload, problems = evaluated("workload", Workload.model_validate({"image": "web:1", **raw}), members)
     assert problems == []
@@ -220,7 +220,7 @@ def declared(raw):
 
 
 def workloads_for(version):
-    """Return those that a version of Karmada has the keys for, each with an image."""
+    """Return the workloads whose keys a version of Karmada supports, each with an image."""
     whole = [{"image": "web:1", **workload} for workload in WORKLOADS]
     wanted = Version.parse(version)
     return [

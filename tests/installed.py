@@ -1,4 +1,4 @@
-"""The wheel, built and installed into an environment that has nothing else of the repository."""
+"""The wheel, built and installed into an environment without other files of the repository."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ def build(folder: Path, *targets: str) -> list[Path]:
 
 
 class Environment:
-    """A virtual environment with the wheel; what it depends on is taken from the tests' own environment, as it is."""
+    """A virtual environment with the wheel; it imports the dependencies from the environment of the tests."""
 
     def __init__(self, folder: Path) -> None:
         (wheel,) = build(folder / "dist", "wheel")
@@ -37,7 +37,7 @@ class Environment:
         done = subprocess.run(install, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         (site,) = self.folder.glob("lib/python*/site-packages")
-        # As a plain path: .pth files in it, such as that of the repository's editable install, aren't read.
+        # A plain path, so Python doesn't read .pth files in that folder, such as the editable install's.
         (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
 
     def run(self, *command: str, cwd: Path, code: int = 0, more: dict[str, str] | None = None) -> str:
@@ -45,7 +45,7 @@ class Environment:
         return self._run([str(self.folder / "bin" / command[0]), *command[1:]], cwd=cwd, code=code, more=more or {})
 
     def shell(self, text: str, *, cwd: Path) -> str:
-        """Let bash run a text where the environment's programs are on the PATH, and return what it printed."""
+        """Run a script with bash, with the environment's programs on the PATH, and return what it printed."""
         return self._run(["bash", "-c", text], cwd=cwd, code=0, more={})
 
     def _run(self, command: list[str], *, cwd: Path, code: int, more: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Clusters in pull mode without an agent: a test writes what the agent would, and so any status that it likes."""
+"""Clusters in pull mode without an agent: the tests write what the agent would write, so they choose the status."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _NAMESPACE_SECONDS = 20
 
 
 def cluster_ref(name: str) -> ObjectRef:
-    """Return where the Cluster of a member is."""
+    """Return the reference of a member's Cluster."""
     return ObjectRef(CLUSTER_API, "Cluster", name)
 
 
 def join(api: Connection, cluster: Object) -> Object:
-    """Make a Cluster of its metadata and spec, at an address where nobody answers; returns it as the API has it."""
+    """Create a Cluster with an unreachable address from metadata and spec; return the created object."""
     name = cluster["metadata"]["name"]
     spec = {**cluster["spec"], "syncMode": "Pull", "apiEndpoint": f"https://{name}.invalid:6443", "id": name}
     body = {"apiVersion": CLUSTER_API, "kind": "Cluster", "metadata": cluster["metadata"], "spec": spec}
@@ -40,7 +40,7 @@ def join(api: Connection, cluster: Object) -> Object:
 
 
 def report(api: Connection, name: str, status: Object) -> None:
-    """Write a Cluster's status, whose `conditions` are here types and whether they are true. What isn't given stays."""
+    """Write fields of a Cluster's status; `conditions` maps types to bools. Other fields stay unchanged."""
     now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     written = [
         {"type": kind, "status": str(value), "reason": "Test", "message": "", "lastTransitionTime": now}
@@ -52,7 +52,7 @@ def report(api: Connection, name: str, status: Object) -> None:
 
 
 def renew(api: Connection, name: str) -> None:
-    """Renew a Cluster's lease, without which Karmada takes it for unreachable (util.NamespaceClusterLease)."""
+    """Renew a Cluster's lease; without it, Karmada considers the Cluster unreachable (util.NamespaceClusterLease)."""
     now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     lease: Object = {
         "apiVersion": "coordination.k8s.io/v1",
@@ -68,7 +68,7 @@ def beating(api: Connection, names: list[str]) -> Iterator[None]:
     """Renew the Clusters' leases until the block ends."""
 
     def beat(name: str) -> None:
-        with suppress(ApiError):  # the next turn comes before the lease runs out
+        with suppress(ApiError):  # the next renewal is before the lease expires
             renew(api, name)
 
     with ThreadPoolExecutor(4) as pool, repeating(lambda: list(pool.map(beat, names)), every=_BEAT_SECONDS):

@@ -1,4 +1,4 @@
-"""A reader of the documentation: does what a page says, block by block, and finds what it shows in what is printed."""
+"""A reader of the documentation: runs the commands of a page and compares the output with what the page shows."""
 
 import re
 import shlex
@@ -24,19 +24,19 @@ _VARYING = (
     (re.compile(r"\((\d+ objects in \d+ clusters)"), "(N objects"),
     (re.compile(r"\s+"), " "),
 )
-"""What differs from run to run, and what is compared in its place."""
+"""Parts of the output that differ between runs, and their replacements in the comparison."""
 _SCALED = {"deployment": ("apps/v1", "Deployment"), "statefulset": ("apps/v1", "StatefulSet")}
 
 
 def normal(text: str) -> str:
-    """A text without what differs from run to run, in one line."""
+    """Return a text in one line, with the parts replaced that differ between runs."""
     for pattern, name in _VARYING:
         text = pattern.sub(name, text)
     return text.strip()
 
 
 def missing(shown: str, printed: str) -> bool:
-    """Whether a line that a page shows is not in what was printed; `...` stands for anything."""
+    """Return whether a line of a page is missing in the output; `...` matches any text."""
     place = 0
     for part in filter(None, (normal(part) for part in shown.split("..."))):
         place = printed.find(part, place)
@@ -47,7 +47,7 @@ def missing(shown: str, printed: str) -> bool:
 
 
 class Kubectl:
-    """The few commands of kubectl that pages show, by the same requests: each process of the real one takes seconds."""
+    """The few commands of kubectl that pages show, with the same requests; the real kubectl takes seconds to start."""
 
     MANAGER = "kubectl"
 
@@ -93,7 +93,7 @@ class Kubectl:
 
 
 class Reader:
-    """Does what a page says in a project's folder.
+    """Follows a page of the documentation in a project's folder.
 
     Args:
         folder: the project.
@@ -105,13 +105,13 @@ class Reader:
         self.folder = folder
         self.stack_file = folder / "stacks" / f"Pulumi.{stack}.yaml"
         self.before = {}
-        """What is done before a command, by its first words."""
+        """Functions to call before a command, by the first words of the command."""
         self.programs = {"flotilla": flotilla, "kubectl": self._kubectl, "cd": lambda *_words, **_code: ""}
         self._digest = ""
         self.transcript = []
 
-    def play(self, page: Path) -> None:
-        """Do all that a page says, in its order."""
+    def follow(self, page: Path) -> None:
+        """Run the commands of a page and make its changes of files, in order."""
         for block in blocks(page):
             if block.test == "stack":
                 self._change_stack(block)

@@ -1,7 +1,7 @@
-"""Stand-ins for `helm` and `kustomize`, in this process, and a record of how they were called.
+"""Stand-ins for `helm` and `kustomize` in this process, which record their calls.
 
-They keep what Flotilla relies on: helm's arguments, `# Source:` before each object, hooks after all else, values that
-come over each other, NOTES.txt rendered and not printed. Their templates know `{{ .Release.Name }}`,
+They behave as Flotilla expects: helm's arguments, `# Source:` before each object, hooks after all other objects, values
+that override each other, NOTES.txt rendered but not printed. Their templates can use `{{ .Release.Name }}`,
 `{{ .Values.a.b }}`, `{{ random }}` and the inclusion of another file of the templates as JSON.
 """
 
@@ -34,17 +34,17 @@ spec:
 
 
 class Failed(Exception):
-    """A program that ends with exit code 1 and this text among its errors."""
+    """The stand-in ends with exit code 1 and this text on standard error."""
 
 
 @dataclass
 class Call:
-    """How a program was called."""
+    """One call of a program."""
 
     arguments: list[str]
     environment: dict[str, str]
     modes: set[int] = field(default_factory=set)
-    """Of the files of values that it got."""
+    """The modes of the files of values that the program got."""
 
     def option(self, name):
         return next((a.partition("=")[2] for a in self.arguments if a.startswith(f"--{name}=")), "")
@@ -54,7 +54,7 @@ class Call:
 
 
 class Programs:
-    """A folder that is the whole PATH, with stand-ins in it: the files are there, what they do is done here."""
+    """A folder that is the whole PATH. Its programs are empty files; this class does their work in the process."""
 
     def __init__(self, folder: Path, monkeypatch, *names: str) -> None:
         self.folder = folder
@@ -158,7 +158,7 @@ def _over(one, other):
 
 
 def _with_included(text, place, known):
-    """Put in other templates where they are included as JSON, as helm's engine does: by the path of their file."""
+    """Replace includes of other templates by their text as JSON; as in helm, the path of the file names a template."""
 
     def value(found):
         file = place / "templates" / found[1]
@@ -197,7 +197,7 @@ def _build(folder):
 def write_chart(
     folder: Path, templates: dict[str, str], *, values: str = "", crds: dict[str, str] | None = None
 ) -> None:
-    """Write a chart called like its folder; `templates` may have a NOTES.txt."""
+    """Write a chart with the name of its folder; `templates` may contain a NOTES.txt."""
     (folder / "templates").mkdir(parents=True, exist_ok=True)
     (folder / "Chart.yaml").write_text(f"apiVersion: v2\nname: {folder.name}\nversion: 1.0.0\n")
     (folder / "values.yaml").write_text(values)

@@ -1,4 +1,4 @@
-"""Reports on made-up fleets, with names and values that try to break out."""
+"""Reports on invented fleets, with names and values that try to inject HTML and scripts."""
 
 import datetime as dt
 

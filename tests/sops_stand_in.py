@@ -1,4 +1,4 @@
-"""A stand-in for the `sops` command: it opens what `sealed` has closed, and needs a key as the real one does."""
+"""A stand-in for the `sops` command: it decrypts what `sealed` has encrypted, and needs a key, as the real one does."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ else:
 
 
 def install(folder):
-    """Put the stand-in into a folder as `sops`; `asked(folder)` says with what it was run."""
+    """Write the stand-in into a folder as `sops`; `asked(folder)` returns its runs."""
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / "sops"
     program.write_text(PROGRAM.format(python=sys.executable))
@@ -38,19 +38,19 @@ def install(folder):
 
 
 def asked(folder):
-    """Return each run's arguments and environment."""
+    """Return the arguments and the environment of each run."""
     log = folder / "asked"
     return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
 
 def closed(value):
-    """Return a value in the form of SOPS."""
+    """Return a value in the format of a value that SOPS has encrypted."""
     data = base64.b64encode(value.encode()).decode()
     return f"ENC[AES256_GCM,data:{data},iv:aXY=,tag:dGFn,type:str]"
 
 
 def sealed(document, *parts, **keys):
-    """Return a document with the values of some parts closed, and the section of SOPS."""
+    """Return a document with the values of some keys encrypted, and with the section `sops`."""
     section = {"age": [{"recipient": "age1x", "enc": "-----BEGIN AGE ENCRYPTED FILE-----"}], **keys}
     section |= {"lastmodified": "2026-01-01T00:00:00Z", "mac": closed("mac"), "version": "3.10.0"}
     result = {

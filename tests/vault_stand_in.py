@@ -1,4 +1,4 @@
-"""A local key service: as much of Vault's transit engine as Pulumi's `hashivault://` secrets provider uses."""
+"""A local key service with the part of Vault's transit engine that Pulumi's `hashivault://` provider uses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Transit(BaseHTTPRequestHandler):
 
 @contextmanager
 def vault() -> Iterator[dict[str, str]]:
-    """Serve while the block runs; what it yields is the environment that leads Pulumi's CLI to it."""
+    """Run the service during the block; yield the environment with which Pulumi's CLI finds it."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Transit)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

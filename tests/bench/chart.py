@@ -1,9 +1,9 @@
-"""Part of `make bench`: a stack with a large chart against the same stack without it, in one run.
+"""Part of `make bench`: compare a stack with a large chart to the same stack without it, in one run.
 
-The chart is made here, of the size of kube-prometheus-stack: 110 objects, 10 of them large CRDs, 3 MB of YAML. Where
-there is no `helm`, its objects are declared as files. Printed are CPU seconds, wall time, the most memory and the lines
-of output of previews: of a stack that nothing is deployed of, and of one that is deployed; then the state's size, and
-how often it holds what a template holds.
+The script generates a chart of the size of kube-prometheus-stack: 110 objects, 10 of them large CRDs, 3 MB of YAML.
+Without `helm`, its objects are declared as files. The script previews a stack before and after its deployment, and
+prints CPU seconds, wall time, peak memory and lines of output. Then it prints the size of the state, and how many
+resources in it have the content of a template.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Object = dict[str, Any]
 
 
 def schema(depth: int = _DEPTH) -> Object:
-    """Return an OpenAPI schema as large as those of operators: a quarter of a megabyte."""
+    """Return an OpenAPI schema of a quarter of a megabyte, a size that is usual for operators."""
     described = {"description": "What this field is for, in the words of its author. " * 2}
     if not depth:
         return {**described, "type": "string"}
@@ -68,7 +68,7 @@ def dashboard(number: int) -> Object:
 
 
 def component(number: int) -> list[Object]:
-    """Return what a component of a chart has beside its dashboards."""
+    """Return the objects of a component of a chart, without its dashboards."""
     name = f"part-{number}"
     labels = {"app.kubernetes.io/name": name}
     container = {"name": "main", "image": "nginx:1.27", "ports": [{"containerPort": 80}]}
@@ -120,7 +120,7 @@ def workload(project: Path) -> Object:
 
 
 class Measured(NamedTuple):
-    """What a run took."""
+    """Time, memory and lines of output of a run."""
 
     cpu: float
     seconds: float
@@ -129,7 +129,7 @@ class Measured(NamedTuple):
 
 
 def flotilla(project: Path, *arguments: str) -> tuple[Measured, str]:
-    """Run the command, and return what it took and what it printed."""
+    """Run the command, and return its measurements and its output."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     command = [sys.executable, "-m", "flotilla.cli.main", *arguments, "-C", str(project), "--engine", "embedded"]
     with tempfile.TemporaryFile("w+") as output:
@@ -140,13 +140,13 @@ def flotilla(project: Path, *arguments: str) -> tuple[Measured, str]:
         said = output.read()
     if child.returncode:
         sys.exit(f"flotilla {' '.join(arguments)} failed:\n{said[-2000:]}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)  # helm's included
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)  # includes helm's CPU time
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Measured(cpu, time.monotonic() - began, usage.ru_maxrss / 1024, said.count("\n")), said
 
 
 def best(project: Path, stacks: list[str]) -> dict[str, Measured]:
-    """Preview stacks in turns, so that whatever else the machine does meets all of them; return the least of each."""
+    """Preview stacks in turns, so that other load affects all of them alike; return each stack's minimum."""
     found: dict[str, list[Measured]] = {name: [] for name in stacks}
     for _ in range(RUNS):
         for name in stacks:
@@ -165,7 +165,7 @@ def report(title: str, plain: Measured, chart: Measured) -> None:
 
 @contextmanager
 def sandbox_in(project: Path) -> Iterator[Object]:
-    """Start a fleet, and yield the sections of its stack file; it is taken away afterwards."""
+    """Start a fleet, and yield the sections of its stack file; remove the fleet afterwards."""
     copy_program(project)
     sandbox = Sandbox(project)
     try:
@@ -177,7 +177,7 @@ def sandbox_in(project: Path) -> Iterator[Object]:
 
 
 def main() -> int:
-    """Measure, and return whether the ratios are within the bound."""
+    """Measure and print the results; return 0."""
     with tempfile.TemporaryDirectory(prefix="flotilla-bench-") as folder:
         project = Path(folder)
         with sandbox_in(project) as config:
@@ -204,7 +204,7 @@ def main() -> int:
 
 
 def copies(project: Path) -> None:
-    """Print the state's size, and in which resources it holds a template's content."""
+    """Print the size of the state, and which resources in it have the content of a template."""
     folder = project / ".flotilla" / "state" / ".pulumi"
     (file,) = folder.glob("stacks/*/sandbox.json")
     data = file.read_bytes()

@@ -1,4 +1,4 @@
-"""`make bench`: what one member that hangs costs the others.
+"""Part of `make bench`: how much slower the other members get while one member hangs.
 
 The same fleet in one run: an `up` of a change with every member answering, and one with the last member's API server
 accepting connections and saying nothing. `python -m tests.bench.hanging 50` chooses the size.
@@ -22,7 +22,7 @@ from tests.faults import FaultProxy
 
 
 def main(count: int) -> int:
-    """Start a sandbox, measure, take it away."""
+    """Start a sandbox, measure, and remove it."""
     os.environ.setdefault("PULUMI_CONFIG_PASSPHRASE", "bench")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,6 +1,6 @@
-"""Runs that are killed at random moments, each followed by one clean run: nothing lost, nothing left.
+"""Kill runs at random moments; after each, one clean run must complete the work without leftovers.
 
-`python -m tests.bench.kills 100` (make kills) counts; the suite makes a few of the same.
+`python -m tests.bench.kills 100` (make kills) chooses the number; the test suite does a few of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def stack(folder: Path, kubeconfig: Path, namespace: str) -> EmbeddedStack:
-    """Return a stack of ConfigMaps in a row, each after the one before."""
+    """Return a stack of ConfigMaps, each of which depends on the one before."""
 
     def program() -> None:
         provider = k8s.Provider("cluster", kubeconfig=kubeconfig.read_text(), cluster_identifier="m")
@@ -48,7 +48,7 @@ def stack(folder: Path, kubeconfig: Path, namespace: str) -> EmbeddedStack:
 
 
 class Subject:
-    """One stack, run in processes of its own."""
+    """One stack whose verbs run in their own processes."""
 
     def __init__(self, folder: Path, kubeconfig: Path, namespace: str) -> None:
         self._folder = folder
@@ -58,7 +58,7 @@ class Subject:
         self._connection = Connection(document, name="member")
 
     def kill(self, verb: str, *, after: float) -> None:
-        """Begin a run and kill it, as a power cut would."""
+        """Start a run and kill it with SIGKILL, like a power failure."""
         process = subprocess.Popen(
             self._command(verb), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=REPOSITORY
         )
@@ -67,25 +67,25 @@ class Subject:
         process.wait()
 
     def complete(self, verb: str) -> None:
-        """Run to the end; anything but success is an error."""
+        """Run a verb to its end; raise AssertionError if it fails."""
         done = subprocess.run(self._command(verb), capture_output=True, text=True, check=False, cwd=REPOSITORY)
         if done.returncode:
             raise AssertionError(f"{verb} after a kill: {done.stdout}{done.stderr}")
 
     def objects(self) -> list[str]:
-        """Return what the cluster holds."""
+        """Return the names of the objects in the cluster."""
         items = self._connection.list("v1", "ConfigMap", namespace=self._namespace)
         return sorted(o["metadata"]["name"] for o in items if o["metadata"]["name"].startswith("c"))
 
     def state(self) -> list[str]:
-        """Return what the state holds."""
+        """Return the names of the objects in the state."""
         snapshot = stack(self._folder, self._kubeconfig, self._namespace).snapshot()
         snapshot.check()
         assert not snapshot.pending
         return sorted(r.name for r in snapshot.resources if r.type.startswith("kubernetes:"))
 
     def expected(self) -> list[str]:
-        """Return what both hold after an `up`."""
+        """Return the names that cluster and state have after an `up`."""
         return [f"c{index:02}" for index in range(COUNT)]
 
     def _command(self, verb: str) -> list[str]:
@@ -101,7 +101,7 @@ class Subject:
 
 
 def main(runs: int) -> int:
-    """Start a cluster, and kill as often as asked."""
+    """Start a cluster, and kill `runs` ups and destroys."""
     from flotilla.sandbox.binaries import ensure
     from flotilla.sandbox.clusters import SandboxCluster
 

@@ -1,7 +1,7 @@
-"""`make bench`: the embedded engine on fleets of growing size, and the main job against the same commands in a shell.
+"""Part of `make bench`: the embedded engine on growing fleets, and the main job compared with shell commands.
 
-Every figure and every ratio is measured in this one run, on real API servers; nothing is asserted. Where Karmada's
-programs aren't there it is the stand-in that makes members Ready; where Pulumi's are, its CLI runs the same program.
+Every number and ratio is measured in this one run, on real API servers; nothing is asserted. Without Karmada's
+programs, the stand-in makes members Ready. If Pulumi's programs are installed, its CLI runs the same program.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VERBS = ("preview", "up", "preview", "refresh", "drift", "destroy")
 
 
 def main() -> int:
-    """Start a sandbox, measure, take it away."""
+    """Start a sandbox, measure, and remove it."""
     programs = find_karmada(None)
     os.environ.setdefault("PULUMI_CONFIG_PASSPHRASE", "bench")
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ def manual(project: Path, kubeconfigs: Path, programs: Path | None) -> None:
 
 
 def wait_for_nginx(kubectl: str, kubeconfig: Path) -> None:
-    """Wait, bounded, until nginx is ready in a member."""
+    """Wait until nginx is ready in a member, with a time limit."""
     command = [
         kubectl,
         f"--kubeconfig={kubeconfig}",
@@ -101,7 +101,7 @@ def wait_for_nginx(kubectl: str, kubeconfig: Path) -> None:
 
 
 def sizes(project: Path, kubeconfigs: Path) -> None:
-    """Measure the verbs on growing fleets; each in a process of its own, for its peak memory."""
+    """Measure the verbs on growing fleets; each verb runs in its own process, so that its peak memory is known."""
     print("\nmembers  verb      seconds  peak MB  against the SDK's mocks")
     lacking = missing()
     if lacking:
@@ -141,7 +141,7 @@ def sizes(project: Path, kubeconfigs: Path) -> None:
 
 
 def beside(cli: PulumiRun, ours: list[tuple[str, dict]]) -> None:
-    """Measure Pulumi's CLI with the same program, on the same servers, after our own run has left them as they were."""
+    """Measure Pulumi's CLI with the same program and servers, after the embedded engine has destroyed its stack."""
     for verb, embedded in ours:
         if verb == "drift":
             continue  # a verb of ours alone

@@ -1,8 +1,8 @@
-"""Part of `make bench`: the status of 200 members against `kubectl get clusters -o json` and `karmadactl get clusters`.
+"""Part of `make bench`: compare the status of 200 members with kubectl and karmadactl listing the clusters.
 
-Members are simulated: Clusters in pull mode whose status is written once, as an agent would. Everything that is
-compared goes through one counting relay in front of real Karmada's API server, in one run; bytes are those on the wire,
-TLS included.
+Members are simulated: the script creates Clusters in pull mode and writes their status once, as an agent would. All
+clients connect through one relay before real Karmada's API server, in one run. The relay counts the transmitted bytes,
+including TLS.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CLUSTER_API = "cluster.karmada.io/v1alpha1"
 
 
 class Relay:
-    """Passes bytes on to a server on loopback, and counts them in both directions."""
+    """Forwards connections to a server on loopback, and counts the bytes in both directions."""
 
     def __init__(self, server: str) -> None:
         self.bytes = 0
@@ -57,11 +57,11 @@ class Relay:
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
-            pass  # one side hung up
+            pass  # one side closed the connection
 
 
 def main() -> int:
-    """Start a sandbox, simulate members, measure, take it away."""
+    """Start a sandbox, simulate members, measure, and remove it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--members", type=int, default=200)
     count = parser.parse_args().members
@@ -82,7 +82,7 @@ def main() -> int:
 
 
 def measure(folder: Path, kubeconfig: Path, programs: Path, count: int) -> None:
-    """Print a line for each way."""
+    """Print a line for each client."""
     document = kubeconfigs.select(kubeconfigs.load(kubeconfig.read_text()))
     simulate(Connection(document, name="karmada"), count, kubeconfig)
     relay = Relay(kubeconfigs.server(document))
@@ -124,7 +124,7 @@ def measure(folder: Path, kubeconfig: Path, programs: Path, count: int) -> None:
 
 
 def count_requests(command: list[str], file: Path) -> int:
-    """Count requests: our own connection counts them; the others say them at verbosity 6."""
+    """Count requests: Flotilla's connection counts its own; kubectl and karmadactl log theirs at verbosity 6."""
     if command[0] == sys.executable:
         from flotilla.observe.fleet import fleet_status
         from flotilla.observe.members import members_of
@@ -137,7 +137,7 @@ def count_requests(command: list[str], file: Path) -> int:
 
 
 def simulate(karmada: Connection, count: int, kubeconfig: Path) -> None:
-    """Make members that say that they are ready, and nginx on all of them."""
+    """Create members that report Ready, and nginx on all of them."""
     ready = {"type": "Ready", "status": "True", "reason": "ClusterReady", "message": "cluster is healthy and ready"}
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     for index in range(count):

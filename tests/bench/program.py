@@ -1,4 +1,4 @@
-"""The program that is measured: one control plane and N members that share an API server, a namespace each."""
+"""The measured program: one control plane, and N members that share an API server with a namespace for each."""
 
 import json
 import resource
@@ -26,8 +26,8 @@ def declare(count: int, karmada: str, member: str, *, last: str = "", region: st
         count: how many members.
         karmada: the control plane's kubeconfig.
         member: the kubeconfig of all members.
-        last: another kubeconfig for the last of them.
-        region: of all members; another one is a change of every Cluster.
+        last: another kubeconfig for the last member.
+        region: the region of all members; a new value changes every Cluster.
     """
     make_up_identities()
     control_plane = KarmadaControlPlane("karmada", {"kubeconfig": karmada})
@@ -48,7 +48,7 @@ def declare(count: int, karmada: str, member: str, *, last: str = "", region: st
 
 
 def make_up_identities() -> None:
-    """Let each member say that it is a cluster of its own: one that joins twice is refused, and here it is one."""
+    """Give each member an invented identity, because Flotilla refuses to join one cluster twice."""
     ask = identity.uid_of
     if getattr(ask, "made_up", False):
         return
@@ -63,7 +63,7 @@ def make_up_identities() -> None:
 
 
 def requests_sent() -> list[tuple[str, str, float]]:
-    """Return the list that every request from now on is noted in: its cluster, its method, when it was sent."""
+    """Return a list to which each later request is added: cluster, method and time."""
     sent: list[tuple[str, str, float]] = []
     send = Connection.send
 
@@ -83,12 +83,12 @@ def run_embedded(verb: str, count: int, folder: Path, karmada: str, member: str)
     started = time.monotonic()
     result = getattr(stack, verb)(**({"preview_only": True} if verb == "refresh" else {}))
     writes = [when - started for _, method, when in sent if method != "GET"]
-    # After the last write nothing is left for us to do: from then on it is the servers that are waited for.
+    # After the last write, the run only waits for the servers.
     return {**_measured(started, result.counts(), result.failures), "written": max(writes, default=None)}
 
 
 def run_drift(count: int, folder: Path, karmada: str, member: str) -> dict:
-    """Look for drift once, and count the requests."""
+    """Check drift once, and count the requests."""
     stack = EmbeddedStack(Project.load(folder), f"n{count}", folder, program=lambda: declare(count, karmada, member))
     found = declared(stack.snapshot())
     sent = requests_sent()
@@ -96,14 +96,14 @@ def run_drift(count: int, folder: Path, karmada: str, member: str) -> dict:
     report = check_drift(found, Limits(second_look=0))
     members = [name for name, _, _ in sent if name != "karmada"]
     counts = {"objects": report.objects, "requests a member": round(len(members) / count, 1), "in all": len(sent)}
-    # The members share one API server, where Karmada's own role for each overwrites that for the one before.
+    # The members share one API server, so Karmada's role for each member overwrites the role of the one before.
     ours = [f for f in report.findings if not f.object.endswith(" karmada-impersonator")]
     problems = [f"{f.rule} {f.cluster} {f.object} {f.message}" for f in ours]
     return _measured(started, counts, problems + [one.reason for one in report.unknown])
 
 
 def run_mocks(count: int, karmada: str, member: str) -> dict:
-    """Run the program with the SDK's own mocks: the floor of what any engine takes."""
+    """Run the program with the SDK's mocks: the minimum that any engine takes."""
     import asyncio
 
     from pulumi.runtime.stack import run_pulumi_func

@@ -1,4 +1,4 @@
-"""The same program by Pulumi's CLI, with the time and the memory of all its processes."""
+"""Run the measured program with Pulumi's CLI; measure the time and the memory of all its processes."""
 
 import os
 import shutil
@@ -24,16 +24,16 @@ VERBS = {
     "destroy": ("destroy", "--yes", "--skip-preview"),
 }
 SAMPLE = 0.2
-"""Seconds between two looks at the memory."""
+"""Seconds between two measurements of the memory."""
 
 
 def missing() -> list[str]:
-    """Return what of Pulumi isn't on the PATH."""
+    """Return the needed programs of Pulumi that are not on the PATH."""
     return [name for name in NEEDED if shutil.which(name) is None]
 
 
 class PulumiRun:
-    """A stack of `count` members in a folder and a state of its own."""
+    """A stack of `count` members in its own folder, with its own state."""
 
     def __init__(self, folder: Path, count: int, karmada: Path, member: Path) -> None:
         folder.mkdir()
@@ -65,7 +65,7 @@ class PulumiRun:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # by which its plugins are found
+                start_new_session=True,  # by which the processes of its plugins are found
             )
             peak = _Peak(process.pid)
             code = process.wait(timeout=1200)
@@ -77,7 +77,7 @@ class PulumiRun:
 
 
 class _Peak:
-    """The most memory that all processes of a session had at once, looked at from a thread."""
+    """Measures in a thread the peak of the memory of all processes in a session."""
 
     def __init__(self, session: int) -> None:
         self._session = session
@@ -87,7 +87,7 @@ class _Peak:
         self._thread.start()
 
     def stop(self) -> float:
-        """End the looking and return the peak in megabytes; 0 where there is no /proc."""
+        """Stop measuring and return the peak in megabytes; 0 without /proc."""
         self._over.set()
         self._thread.join()
         return self._megabytes
@@ -104,5 +104,5 @@ def _resident(session: int) -> int:
             if os.getsid(int(folder.name)) == session:
                 pages += int((folder / "statm").read_text().split()[1])
         except OSError:
-            continue  # it has ended meanwhile
+            continue  # the process has ended meanwhile
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,7 +1,7 @@
-"""Part of `make bench`: how long the quick verbs take, against kubectl and an empty Python, measured in one run.
+"""Part of `make bench`: compare the time of quick verbs with kubectl and an empty Python program, in one run.
 
-CPU time of the processes (user and system), for it says the same on a busy machine; the best of some runs. Members are
-simulated as in `tests.bench.overview`, on Karmada where its programs are given, else on the stand-in.
+The script measures CPU time (user and system), which depends less on other load, and takes the best of some runs.
+Members are simulated as in `tests.bench.overview`, on Karmada if its programs are configured, else on the stand-in.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ ALL = "clusters,resourcebindings,works"
 
 
 def cpu_seconds(command: list[str]) -> float:
-    """Return the CPU time of a command, the least of some runs; the first one, which fills caches, doesn't count."""
+    """Return the least CPU time of some runs of a command; the first run only fills caches and doesn't count."""
     taken = []
-    # A process that may not keep what it compiles would compile it in every run.
+    # Without bytecode files, Python would compile the modules in every run.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     for _ in range(RUNS + 1):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -45,7 +45,7 @@ def cpu_seconds(command: list[str]) -> float:
 
 
 def main() -> int:
-    """Measure what needs no cluster, then start a sandbox, simulate members, measure, take it away."""
+    """Measure verbs without a cluster; then start a sandbox, simulate members, measure, and remove it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--members", type=int, default=200)
     count = parser.parse_args().members
@@ -64,7 +64,7 @@ def main() -> int:
 
 
 def measure_looks(project: Path, count: int) -> None:
-    """Print how long looks at a fleet take."""
+    """Print how long the verbs that show a fleet take."""
     folder = ensure(lambda _: None).folder
     os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
     sandbox = Sandbox(project)
@@ -93,7 +93,7 @@ def show(title: str, seconds: float, other: str, theirs: float, bound: int) -> N
 
 
 def write_stack(project: Path, count: int) -> None:
-    """Write a stack of many members, each with a kubeconfig of its own."""
+    """Write a stack of many members, each with its own kubeconfig."""
     members = []
     for index in range(count):
         server = f"https://10.0.{index // 250}.{index % 250 + 1}:6443"

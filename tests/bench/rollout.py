@@ -1,8 +1,8 @@
-"""Part of `make bench`: what the wait for a rollout asks of the control plane, for 20 templates on 50 members.
+"""Part of `make bench`: the requests of the wait for a rollout, for 20 templates on 50 members.
 
-The API server is real. Karmada and the members are simulated by a second process that writes what they would: a
-binding for each template, a Work for each template and member, the statuses of both. So a run is the same whatever
-Karmada's own speed is, and what differs between two versions of Flotilla is Flotilla's.
+The API server is real. A second process simulates Karmada and the members: it writes a binding for each template, a
+Work for each template and member, and the statuses of both. So the result doesn't depend on Karmada's speed, and
+differences between two versions of Flotilla are due to Flotilla.
 `python -m tests.bench.rollout 20 50` chooses the sizes.
 """
 
@@ -39,7 +39,7 @@ LOOKS = 5
 
 
 def main(templates: int, members: int) -> int:
-    """Start an API server, measure, take it away."""
+    """Start an API server, measure, and remove it."""
     with tempfile.TemporaryDirectory() as name:
         cluster = SandboxCluster("karmada", Path(name), ensure(lambda _: None))
         try:
@@ -69,7 +69,7 @@ def declared(index: int) -> Object:
 
 
 def fill(karmada: Connection, templates: int, members: int) -> None:
-    """Write the Clusters, each Ready, and the templates, which the workload's policy has claimed."""
+    """Create the Clusters, which are Ready, and the templates, with the labels of the policy that claims them."""
     for index in range(members):
         name = f"bench-{index:03}"
         body = {"apiVersion": CLUSTER_API, "kind": "Cluster", "metadata": {"name": name}, "spec": {"syncMode": "Push"}}
@@ -91,7 +91,7 @@ def condition(kind: str) -> Object:
 
 
 def write_status(karmada: Connection, ref: ObjectRef, status: Object) -> None:
-    """Write the status of an object, as its controller would."""
+    """Write the status of an object, as its controller would do."""
     path = karmada.resource(ref.api_version, ref.kind).path(ref.name, ref.namespace) + "/status"
     media = "application/merge-patch+json"
     karmada.request("PATCH", path, doing=f"writing the status of {ref}", body={"status": status}, media=media)
@@ -133,7 +133,7 @@ def measure(kubeconfig: Path, text: str, templates: int, members: int) -> None:
 
 
 def wait(text: str, indexes: list[int], members: int) -> None:
-    """Wait as the resource does."""
+    """Wait as the Rollout resource does."""
     expected = {f"bench-{index:03}": {"id": str(index), "unanswered": ""} for index in range(members)}
     props = {
         "kubeconfig": text,
@@ -161,7 +161,7 @@ def report(title: str, seconds: float, sent: list, looks: list) -> None:
 
 
 def carry_out(kubeconfig: str, templates: int, members: int) -> int:
-    """Write what Karmada and the members would: this runs as a process of its own."""
+    """Write what Karmada and the members would write; this runs in its own process."""
     karmada = connect(Path(kubeconfig).read_text(), name="karmada")
     names = [f"bench-{index:03}" for index in range(members)]
     for index in range(templates):

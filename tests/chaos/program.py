@@ -1,6 +1,6 @@
-"""The program of the chaos runs: objects in two clusters, as a file says; also a process of its own, to be killed.
+"""The program of the chaos runs: objects in two clusters, listed in a file. It can run in a process that is killed.
 
-`python -m tests.chaos.program VERB FOLDER` runs a verb and prints what failed, one line each.
+`python -m tests.chaos.program VERB FOLDER` runs a verb and prints each failure in a line.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LABEL = "chaos.flotilla.example/schedule"
 
 
 class Cluster(pulumi.ComponentResource):
-    """The objects of one cluster, each after those that it names."""
+    """The objects of one cluster; each depends on the objects in its `after`."""
 
     def __init__(self, name: str, kubeconfig: str, objects: list[dict[str, Any]]) -> None:
         super().__init__("chaos:index:Cluster", name)
@@ -41,7 +41,7 @@ class Cluster(pulumi.ComponentResource):
 
 
 def stack_in(folder: Path) -> EmbeddedStack:
-    """Return the stack of a folder: `clusters.json` has the kubeconfigs, `desired.json` the objects."""
+    """Return the stack in a folder; `clusters.json` has the kubeconfigs, `desired.json` the objects."""
 
     def program() -> None:
         desired = json.loads((folder / "desired.json").read_text())

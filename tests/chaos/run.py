@@ -1,9 +1,9 @@
-"""Random faults and kills over `up`, a change and `destroy`, each followed by a clean run.
+"""Random faults and kills during `up`, an `up` with changes, and `destroy`; a clean run follows each.
 
 `python -m tests.chaos.run 200` (make chaos) runs schedules on two of the sandbox's API servers, each behind a fault
-proxy; `--seed N` runs one again. After every faulted run: drift never says clean where the clusters don't hold what the
-state says. After every clean run: the run succeeds, state and clusters agree object by object, what is declared is
-there, nothing else is, and nothing is there twice.
+proxy; `--seed N` repeats one. After every faulted run, drift must not report a clean stack if the clusters differ from
+the state. Every clean run must succeed; then state and clusters must be equal and have exactly the declared objects,
+none of them twice.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _GONE_SECONDS = 60.0
 
 
 class Chaos:
-    """Two clusters behind proxies, and one stack after the other on them."""
+    """Two clusters behind proxies, on which one stack after the other runs."""
 
     def __init__(self, folder: Path, kubeconfigs_by_cluster: dict[str, str], *, slow: bool) -> None:
         self._folder = folder
@@ -54,11 +54,11 @@ class Chaos:
         }
         self.counts: Counter[str] = Counter()
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            # In the background of a shell; the runs would inherit it, and Ctrl-C would not end them.
+            # Shells start background processes with SIGINT ignored; the runs would inherit this and ignore SIGINT, too.
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def run(self, seed: int) -> None:
-        """Run one schedule; an AssertionError names the seed and what the proxies did."""
+        """Run one schedule; an AssertionError has the seed and the reports of the proxies."""
         schedule = Schedule(seed)
         project = self._folder / f"schedule-{seed}"
         project.mkdir()
@@ -84,9 +84,11 @@ class Chaos:
             (project / "desired.json").write_text(json.dumps(wanted))
             trouble = schedule.trouble(slow=self._slow)
             self._faulted(project, verb, trouble)
-            self._drift_is_honest(project, f"{verb} {number} with {trouble}")
+            self._check_drift_result(project, f"{verb} {number} with {trouble}")
             self._clean(project, verb, f"{verb} {number} after {trouble}")
-            self._agrees(project, wanted if verb == "up" else {}, schedule.seed, f"{verb} {number} after {trouble}")
+            self._check_state_and_clusters(
+                project, wanted if verb == "up" else {}, schedule.seed, f"{verb} {number} after {trouble}"
+            )
 
     def _faulted(self, project: Path, verb: str, trouble: Trouble) -> None:
         for cluster, fault in trouble.faults:
@@ -121,14 +123,14 @@ class Chaos:
             return True
         return False
 
-    def _drift_is_honest(self, project: Path, when: str) -> None:
-        """Compare what drift says with what an independent look finds."""
+    def _check_drift_result(self, project: Path, when: str) -> None:
+        """Compare the result of drift with an independent comparison of state and clusters."""
         try:
             snapshot = stack_in(project).snapshot()
         except FlotillaError as error:
             raise AssertionError(f"{when}: the state can't be read: {error}") from error
         report = check_drift(declared(snapshot), Limits(seconds=60, second_look=0))
-        wrong = self._not_as_in(snapshot)
+        wrong = self._differences_from(snapshot)
         if wrong:
             self.counts["drifted"] += 1
         assert not (report.clean and wrong), f"{when}: drift says clean, but {wrong}"
@@ -140,11 +142,13 @@ class Chaos:
             raise AssertionError(f"{when}: the clean run is refused: {error}") from error
         assert not result.failures, f"{when}: the clean run fails: {result.failures}"
 
-    def _agrees(self, project: Path, wanted: dict[str, list[dict[str, Any]]], seed: int, when: str) -> None:
+    def _check_state_and_clusters(
+        self, project: Path, wanted: dict[str, list[dict[str, Any]]], seed: int, when: str
+    ) -> None:
         snapshot = stack_in(project).snapshot()
         snapshot.check()
         assert not snapshot.pending, f"{when}: pending {[op.resource.name for op in snapshot.pending]}"
-        wrong = self._not_as_in(snapshot)
+        wrong = self._differences_from(snapshot)
         assert not wrong, f"{when}: state and clusters differ: {wrong}"
         known = {
             (r.provider.rpartition("::")[0].rpartition("::")[2], r.id, r.type.rpartition(":")[2]): r
@@ -160,9 +164,9 @@ class Chaos:
                 f"{when}: {name} holds {len(there)} of {len(declared_here)} objects"
             )
             for one in declared_here:
-                self._is_there(name, one["manifest"], there, when)
+                self._check_object(name, one["manifest"], there, when)
 
-    def _is_there(self, cluster: str, manifest: dict[str, Any], there: dict[Any, Any], when: str) -> None:
+    def _check_object(self, cluster: str, manifest: dict[str, Any], there: dict[Any, Any], when: str) -> None:
         plain = {key: value for key, value in manifest.items() if key != "stringData"}
         if "stringData" in manifest:
             plain["data"] = {k: base64.b64encode(v.encode()).decode() for k, v in manifest["stringData"].items()}
@@ -170,7 +174,7 @@ class Chaos:
         assert stored, f"{when}: {cluster} doesn't hold {manifest['kind']} {manifest['metadata'].get('name', manifest)}"
 
     def _objects(self, cluster: str, seed: int) -> dict[tuple[str, str], Any]:
-        """Return what a cluster holds of a schedule, once what is on its way out is gone."""
+        """Return a schedule's objects in a cluster, after objects that are being deleted are gone."""
         connection = self._direct[cluster]
         deadline = time.monotonic() + _GONE_SECONDS
         while True:
@@ -192,8 +196,8 @@ class Chaos:
             for o in found
         }
 
-    def _not_as_in(self, snapshot: Any) -> list[str]:
-        """Return what of a state's objects the clusters don't hold: read here, without the code under test."""
+    def _differences_from(self, snapshot: Any) -> list[str]:
+        """Return the differences between a state and the clusters, without the code under test."""
         wrong = []
         for resource in snapshot.resources:
             if not resource.type.startswith("kubernetes:") or resource.delete:
@@ -211,12 +215,12 @@ class Chaos:
 
 
 def chaos_on(folder: Path, clusters: list[SandboxCluster], *, slow: bool) -> Chaos:
-    """Return the runs on clusters that are up."""
+    """Return the chaos runs on running clusters."""
     return Chaos(folder, {cluster.name: cluster.kubeconfig.read_text() for cluster in clusters}, slow=slow)
 
 
 def main() -> int:
-    """Start two clusters, run the schedules, and say what came of it."""
+    """Start two clusters, run the schedules, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("count", type=int, nargs="?", default=200)
     parser.add_argument("--first", type=int, default=int(time.time()), help="the first seed; the others follow it")

@@ -1,4 +1,4 @@
-"""A random schedule: what is declared, what goes wrong and when a run is killed, all drawn from one seed."""
+"""A random schedule: declared objects, faults and kills, all generated from one seed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _REFUSAL = (
 
 @dataclass(frozen=True)
 class Trouble:
-    """What goes wrong during one run."""
+    """The faults and the kill of one run."""
 
     faults: tuple[tuple[str, Fault], ...] = ()
-    """With the cluster before which each is set."""
+    """Each fault, with the cluster whose proxy gets it."""
     dead: str = ""
     """A cluster whose port is closed for the whole run."""
     kill: tuple[int, float] | None = None
-    """A signal, and after how many seconds the run gets it."""
+    """A signal, and the seconds after which the run gets it."""
 
     def __str__(self) -> str:
         parts = [f"{cluster}: {fault}" for cluster, fault in self.faults]
@@ -37,7 +37,7 @@ class Trouble:
 
 @dataclass
 class Schedule:
-    """One schedule; the same seed gives the same."""
+    """One schedule; the same seed gives the same schedule."""
 
     seed: int
     draw: random.Random = field(init=False)
@@ -50,12 +50,12 @@ class Schedule:
         return {cluster: self._objects() for cluster in CLUSTERS}
 
     def changed(self, before: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-        """Return what becomes of them: some go, some change, some come."""
+        """Return changed objects: some are removed, some change, some are new."""
         after = {}
         for cluster, objects in before.items():
             kept = [self._altered(one) for one in objects if one["id"] == "namespace" or self.draw.random() > 0.25]
             known = {one["id"] for one in kept}
-            # The token controller deletes the tokens of an account that goes.
+            # The token controller deletes the tokens of a removed account.
             kept = [one for one in kept if one.get("account", "namespace") in known]
             known = {one["id"] for one in kept}
             kept = [{**one, "after": [other for other in one["after"] if other in known]} for one in kept]
@@ -64,7 +64,7 @@ class Schedule:
         return after
 
     def trouble(self, *, slow: bool) -> Trouble:
-        """Return what goes wrong during a run; `slow` allows what takes its whole time limit."""
+        """Return the faults and the kill of a run; `slow` allows faults that last until a timeout."""
         faults = tuple((self.draw.choice(CLUSTERS), self._fault(slow=slow)) for _ in range(self.draw.randint(1, 3)))
         dead = self.draw.choice(CLUSTERS) if self.draw.random() < 0.15 else ""
         kill = None

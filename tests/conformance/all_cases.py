@@ -1,4 +1,4 @@
-"""All cases, by where their resources are: the recorder and the tests of both engines run the same ones."""
+"""All cases, by the place of their resources. The recorder and the tests of both engines run the same cases."""
 
 from tests.conformance import cases, identity_cases, kubernetes_cases, ownership_cases
 

@@ -1,4 +1,4 @@
-"""Programs that both engines run: each case is a row of operations, with a program where one is needed."""
+"""Cases that both engines run: each is a sequence of operations, most of them with a program."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ Program = Callable[[Path], None]
 
 @dataclass(frozen=True)
 class Act:
-    """One operation: preview, up, refresh or destroy, with what happens in the folder before it."""
+    """One operation: preview, up, refresh or destroy; `before` changes the folder first."""
 
     verb: str
     program: Program | None = None
@@ -21,8 +21,8 @@ class Act:
     targets: tuple[str, ...] = ()
     options: dict = field(default_factory=dict)
     embedded_fails: bool | None = None
-    """Whether the embedded engine fails here, where it doesn't do on purpose what was recorded: its previews fail where
-    its `up` does, while those of Pulumi's provider force, or don't (docs/decisions/declared-wins.md)."""
+    """Whether the embedded engine fails here, if it differs on purpose from the recording: its previews fail if its
+    `up` would fail, and previews of Pulumi's provider don't (docs/decisions/declared-wins.md)."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Case:
     name: str
     acts: tuple[Act, ...]
     ordered: bool = False
-    """Record in which order ConfigMaps come and go, too."""
+    """Record also the order in which ConfigMaps are created and deleted."""
 
 
 def _options(**options) -> pulumi.ResourceOptions:
@@ -91,7 +91,7 @@ def _many(folder: Path) -> None:
 
 
 def _independent(value="1", bad="1") -> Program:
-    """Four files that depend on nothing, and one that takes its time to fail, with one that depends on it."""
+    """Declare four independent files, one that fails after some seconds, and one that depends on that one."""
 
     def program(folder: Path) -> None:
         for index in range(4):

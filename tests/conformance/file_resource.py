@@ -1,4 +1,4 @@
-"""A resource that is a file: real enough to be created, changed, replaced, lost and found, by either engine."""
+"""A resource that is a file, which either engine can create, update, replace, read and delete."""
 
 import json
 import time
@@ -11,9 +11,9 @@ from flotilla.providers.dynamic import register
 
 
 class FileProvider(ResourceProvider):
-    """Keeps each resource as a JSON file. `fixed` can't be changed in place; `value: "fail"` can't be written.
+    """Stores each resource as a JSON file. A change of `fixed` replaces it; `value: "fail"` fails.
 
-    It then fails after `seconds`, so that what runs beside it is done by then.
+    It fails after `seconds`, so that concurrent operations are complete by then.
     """
 
     serialize_as_secret_always = False
@@ -21,7 +21,7 @@ class FileProvider(ResourceProvider):
     def create(self, props):
         path = Path(props["folder"]) / f"{props['name']}.json"
         self._write(path, props)
-        return CreateResult(id_=props["name"], outs={**_kept(props), "path": str(path)})
+        return CreateResult(id_=props["name"], outs={**_without_provider(props), "path": str(path)})
 
     def diff(self, _id, olds, news):
         keys = ("value", "fixed", "name", "secret", "folder")
@@ -32,7 +32,7 @@ class FileProvider(ResourceProvider):
     def update(self, _id, _olds, news):
         path = Path(news["folder"]) / f"{news['name']}.json"
         self._write(path, news)
-        return UpdateResult(outs={**_kept(news), "path": str(path)})
+        return UpdateResult(outs={**_without_provider(news), "path": str(path)})
 
     def delete(self, _id, props):
         (Path(props["folder"]) / f"{_id}.json").unlink(missing_ok=True)
@@ -47,10 +47,10 @@ class FileProvider(ResourceProvider):
         if props.get("value") == "fail":
             time.sleep(float(props.get("seconds", 0)))
             raise ValueError(f"{props['name']} can't be written")
-        path.write_text(json.dumps(_kept(props), sort_keys=True))
+        path.write_text(json.dumps(_without_provider(props), sort_keys=True))
 
 
-def _kept(props):
+def _without_provider(props):
     return {key: value for key, value in props.items() if key != "__provider"}
 
 

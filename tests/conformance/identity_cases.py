@@ -1,6 +1,6 @@
-"""Programs whose providers are bound to a cluster's identity, which a dynamic resource reads: it becomes another one.
+"""Programs whose providers depend on the identity of a cluster, a dynamic resource that is replaced.
 
-The identity leaves a ConfigMap while it exists, so that the cluster's events show its place in the order.
+The identity creates a ConfigMap and deletes it again, so the cluster's events show when it is created and deleted.
 """
 
 import pulumi
@@ -17,14 +17,14 @@ from tests.conformance.places import Namespace
 
 
 class IdentityProvider(ResourceProvider):
-    """Keeps the ConfigMap `identity`; another `cluster` replaces it, the old one first."""
+    """Creates the ConfigMap `identity`; another `cluster` replaces it, and the old one is deleted first."""
 
     serialize_as_secret_always = False
 
     def create(self, props):
         mark = config_map(props["cluster"], "identity", namespace=props["namespace"])
         connect(props["kubeconfig"]).create(mark, field_manager="identity")
-        return CreateResult(id_="identity", outs={**_own(props), "uid": f"uid-of-{props['cluster']}"})
+        return CreateResult(id_="identity", outs={**_without_provider(props), "uid": f"uid-of-{props['cluster']}"})
 
     def diff(self, _id, olds, news):
         changed = olds.get("cluster") != news.get("cluster")
@@ -32,10 +32,10 @@ class IdentityProvider(ResourceProvider):
 
     def delete(self, _id, props):
         mark = ObjectRef("v1", "ConfigMap", "identity", props["namespace"])
-        connect(props["kubeconfig"]).delete(mark, propagation="Background")  # gone at once: its name is needed next
+        connect(props["kubeconfig"]).delete(mark, propagation="Background")  # at once: the next has its name
 
 
-def _own(props):
+def _without_provider(props):
     return {key: value for key, value in props.items() if key != "__provider"}
 
 
@@ -48,7 +48,7 @@ class Identity(Resource, module="test", name="Identity"):
         super().__init__(IdentityProvider(), "identity", props)
 
 
-register("dynamic/test:Identity", IdentityProvider)  # a destroy runs without the program
+register("dynamic/test:Identity", IdentityProvider)  # registered, because a destroy runs without the program
 
 
 def _object(name: str, value: pulumi.Input[str], place: Namespace, **options) -> KubernetesObject:
@@ -56,7 +56,7 @@ def _object(name: str, value: pulumi.Input[str], place: Namespace, **options) ->
 
 
 def _chain(cluster: str, *, known: bool = False) -> Program:
-    """The identity, its provider, and two objects, one after the other."""
+    """Declare the identity, its provider, and two objects, the second after the first."""
 
     def program(place: Namespace) -> None:
         identity = Identity(place, cluster)
@@ -69,7 +69,7 @@ def _chain(cluster: str, *, known: bool = False) -> Program:
 
 
 def _dependents(cluster: str) -> Program:
-    """Objects of a cluster that stays, in every way in which they can depend on the identity of another."""
+    """Declare objects in an unchanged cluster that depend in every way on the identity of another cluster."""
 
     def program(place: Namespace) -> None:
         identity = Identity(place, cluster)
@@ -84,7 +84,7 @@ def _dependents(cluster: str) -> Program:
 
 
 def _bound(cluster: str, *, before: bool) -> Program:
-    """A provider that is bound to an identity which the program knows, and two objects, one after the other."""
+    """Declare a provider with an identity that the program knows, and two objects, the second after the first."""
 
     def program(place: Namespace) -> None:
         options = pulumi.ResourceOptions(delete_before_replace=before or None)
@@ -104,9 +104,9 @@ def _becomes(program, **options) -> tuple[Act, ...]:
     return (Act("up", first), Act("preview", second), Act("up", second), Act("preview", second), DESTROY)
 
 
-# The CLI (3.259.0) can't carry out what it plans in the first two: it unloads the old provider when it asks whether the
-# new identity replaces it, so that the deletions of what is in that cluster fail ("the client connection is closing";
-# Registry.Diff in pkg/resource/deploy/providers).
+# The CLI (3.259.0) can't carry out its plan in the first two cases: it unloads the old provider when it asks whether
+# the new identity replaces it. So the deletions of the objects in that cluster fail ("the client connection is
+# closing"; Registry.Diff in pkg/resource/deploy/providers).
 CASES = (
     Case("identity-replaced", _planned(_chain), ordered=True),
     Case("identity-replaced-known-before", _planned(_chain, known=True), ordered=True),

@@ -1,4 +1,4 @@
-"""Programs with objects in a real cluster, for both engines; each gets a namespace of its own."""
+"""Programs with objects in a real cluster, for both engines; each case has its own namespace."""
 
 import base64
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tests.conformance.places import CHART, Namespace
 
 Program = Callable[[Namespace], None]
 _TAKE = {"annotations": {"pulumi.com/patchForce": "true"}}
-"""Of an object whose fields somebody else owns: take them over."""
+"""Metadata by which an update takes over fields that another manager owns."""
 
 
 def _provider(place: Namespace, **more: Any) -> k8s.Provider:
@@ -21,7 +21,7 @@ def _provider(place: Namespace, **more: Any) -> k8s.Provider:
 
 
 def objects(*manifests: dict, provider: dict | None = None, **options: Any) -> Program:
-    """A program of manifests, each a resource with the object's name, in their order."""
+    """Return a program that declares manifests in order; each resource has the name of its object."""
 
     def program(place: Namespace) -> None:
         made = _provider(place, **(provider or {}))
@@ -35,7 +35,7 @@ def objects(*manifests: dict, provider: dict | None = None, **options: Any) -> P
 
 
 def deployment(replicas: int = 2, selector: str = "web", annotations: dict | None = None, **pod: Any) -> dict:
-    """A Deployment called web."""
+    """Return a Deployment called web."""
     labels = {"app": selector}
     container = {"name": "web", "image": "nginx:1.27", "resources": {"limits": {"cpu": "0.5"}}}
     return {
@@ -51,13 +51,13 @@ def deployment(replicas: int = 2, selector: str = "web", annotations: dict | Non
 
 
 def config_map(value: str = "1", name: str | None = "one", **more: Any) -> dict:
-    """A ConfigMap, by default called one."""
+    """Return a ConfigMap, by default called one."""
     metadata = {**({"name": name} if name else {}), **more}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"key": value, "other": "x"}}
 
 
 def secret(value: str) -> dict:
-    """A Secret called one."""
+    """Return a Secret called one."""
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "one"}, "stringData": {"key": value}}
 
 
@@ -79,7 +79,7 @@ NOWHERE = {"nodeSelector": {"nowhere": "true"}}
 
 
 def _act(verb: str) -> Callable[..., Act]:
-    """Return what makes acts of one verb from manifests, and from what happens before."""
+    """Return a function that makes acts of one verb from manifests and a function to call before."""
 
     def act(
         *manifests: dict,
@@ -96,7 +96,7 @@ _up, _preview, _refresh = _act("up"), _act("preview"), _act("refresh")
 
 
 def _account_and_token(place: Namespace) -> None:
-    """A token, whose first characters another object's data are made of: an input that only the server knows."""
+    """Declare a token, and a Secret with its first characters: an input that only the API server knows."""
     made = _provider(place)
     opts = pulumi.ResourceOptions(provider=made)
     namespace = {"namespace": place.name}
@@ -142,7 +142,7 @@ def _nothing(_place: Namespace) -> None:
 
 
 def applied_by(manager: str, manifest: dict) -> Callable[[Namespace], None]:
-    """Somebody else applies an object, taking over what is in the way."""
+    """Return a function that applies an object as another manager, by force."""
 
     def act(place: Namespace) -> None:
         metadata = {"namespace": place.name, **manifest["metadata"]}

@@ -1,4 +1,4 @@
-"""Programs whose objects have other field managers, too: what is taken over, what is refused, what is removed."""
+"""Programs whose objects have other field managers, too: fields are taken over, refused or removed."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ UPSERT = {"upsert_existing_objects": True}
 
 
 def _patched_by(manager: str, replicas: int, *, scale: bool = False) -> Callable[[Namespace], None]:
-    """Somebody changes the Deployment's replicas without an apply: as `kubectl edit` and `kubectl scale` do."""
+    """Return a function that patches the Deployment's replicas, as `kubectl edit` and `kubectl scale` do."""
 
     def act(place: Namespace) -> None:
         path = f"/apis/apps/v1/namespaces/{place.name}/deployments/web{'/scale' if scale else ''}"
@@ -42,7 +42,7 @@ def _preview_and_up(*manifests, before=lambda _: None, embedded_fails=None, **op
 
 CASES = (
     Case("ownership-applied-by-another-later", (
-        # The second update is the first that meets an object without fields of its creation.
+        # Only from the second update on, no field belongs to the manager of the creation.
         _act("up", deployment()), _act("up", deployment(3)),
         *_preview_and_up(deployment(4), before=applied_by("somebody", deployment(7))), DESTROY,
     )),

@@ -1,4 +1,4 @@
-"""Where a case's program puts its resources: a folder of files, or a namespace of a real cluster."""
+"""Places for the resources of a case: a folder of files, or a namespace of a real cluster."""
 
 import base64
 import json
@@ -26,30 +26,30 @@ _KINDS = (
 )
 _OF_EVERY_NAMESPACE = ("kube-root-ca.crt", "default")
 _HELMS_OWN = "helm.sh/release.v1"
-# What a server makes up: no two runs have the same.
-_MADE_UP = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink")
+# Values that the API server generates, which differ in every run.
+_GENERATED = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink")
 _CREDENTIALS = ("token", "ca.crt")
 _IDENTITY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Folder:
-    """Files that stand for what a cluster would hold."""
+    """A folder of files, used instead of a cluster."""
 
     def __init__(self, path: Path) -> None:
         path.mkdir()
         self.handle = path
 
     def contents(self) -> dict[str, Any]:
-        """Everything that is there, by name."""
+        """Return the contents of all files, by name."""
         return {f.name: self.scrubbed(json.loads(f.read_text())) for f in sorted(self.handle.glob("*.json"))}
 
     def scrubbed(self, value: Any) -> Any:
-        """A value without what differs from run to run."""
+        """Return a value without the parts that differ between runs."""
         return json.loads(re.sub(re.escape(str(self.handle)), "FILES", json.dumps(value)))
 
 
 class Namespace:
-    """A namespace of a cluster; programs and manual changes get the place itself."""
+    """A namespace of a cluster; programs and manual changes get this object as their argument."""
 
     def __init__(self, connection: Connection, kubeconfig: str, name: str) -> None:
         self.connection = connection
@@ -58,16 +58,16 @@ class Namespace:
         self.handle = self
 
     def ref(self, api_version: str, kind: str, name: str) -> ObjectRef:
-        """One of its objects."""
+        """Return a reference to an object in the namespace."""
         return ObjectRef(api_version, kind, name, self.name)
 
     def version(self) -> str:
-        """Where the history of what happens from now on begins."""
+        """Return the resource version from which `history` can start."""
         (page,) = self.connection.pages("v1", "ConfigMap", Scope(self.name))
         return page.resource_version
 
     def history(self, version: str) -> list[str]:
-        """Which ConfigMaps came and went since a version, in their order."""
+        """Return which ConfigMaps were created and deleted since a version, in order."""
         events = self.connection.watch("v1", "ConfigMap", resource_version=version, namespace=self.name, seconds=1)
         named = [(event["type"], event["object"]["metadata"].get("name")) for event in events]
         return [
@@ -75,7 +75,7 @@ class Namespace:
         ]
 
     def contents(self) -> dict[str, Any]:
-        """Everything that a case can have made, by kind and name, without the server's own bookkeeping."""
+        """Return all objects that a case can create, by kind and name, without values that the server generates."""
         found = {}
         for api_version, kind in _KINDS:
             for obj in self.connection.list(api_version, kind, namespace=self.name):
@@ -87,8 +87,8 @@ class Namespace:
         return dict(sorted(scrubbed.items()))
 
     def scrubbed(self, value: Any) -> Any:
-        """A value without what differs from run to run."""
-        text = json.dumps(_without_made_up(value))
+        """Return a value without the parts that differ between runs."""
+        text = json.dumps(_without_generated(value))
         shown = {json.dumps(self.kubeconfig)[1:-1]: "KUBECONFIG", self.name: "NAMESPACE", str(CHART): "CHART"}
         shown[base64.b64encode(self.name.encode()).decode()] = "NAMESPACE IN BASE64"
         for stored, name in shown.items():
@@ -99,7 +99,7 @@ class Namespace:
 
 @contextmanager
 def namespace_in(cluster: SandboxCluster) -> Iterator[Namespace]:
-    """A namespace of its own for one case."""
+    """Create a namespace for one case; delete it afterwards."""
     name = f"case-{uuid.uuid4().hex[:6]}"
     connection = cluster.connection()
     connection.create(
@@ -111,17 +111,17 @@ def namespace_in(cluster: SandboxCluster) -> Iterator[Namespace]:
         connection.delete(ObjectRef("v1", "Namespace", name), propagation="Background")
 
 
-def _without_made_up(value: Any) -> Any:
+def _without_generated(value: Any) -> Any:
     if isinstance(value, list):
-        return [_without_made_up(entry) for entry in value]
+        return [_without_generated(entry) for entry in value]
     if not isinstance(value, dict):
         return value
     kept = {}
     for key, entry in value.items():
         if key == "metadata" and isinstance(entry, dict):
-            entry = {k: v for k, v in entry.items() if k not in _MADE_UP}  # noqa: PLW2901
+            entry = {k: v for k, v in entry.items() if k not in _GENERATED}  # noqa: PLW2901
         if key == "__fieldManager" or key in _CREDENTIALS:
             kept[key] = key.strip("_").upper()
         elif key != "status":
-            kept[key] = _without_made_up(entry)
+            kept[key] = _without_generated(entry)
     return kept

@@ -1,4 +1,4 @@
-"""Records what Pulumi's CLI does with every case: `python -m tests.conformance.record`, where it is installed."""
+"""Record what Pulumi's CLI does in every case: `python -m tests.conformance.record`; the CLI must be installed."""
 
 import json
 import tempfile

@@ -1,4 +1,4 @@
-"""Runs a case on an engine and returns what it did, in a form that can be compared and stored."""
+"""Run a case with an engine and return the results in a form that can be compared and stored."""
 
 import json
 import os
@@ -26,7 +26,7 @@ _PASSPHRASE = "conformance"
 
 
 def run_case(case: Case, engine: EngineName, folder: Path, place: Folder | Namespace | None = None) -> list[dict]:
-    """Return one entry an act: the steps, whether it failed, the state and what is there afterwards."""
+    """Return an entry for each act: its steps, whether it failed, and the state and objects afterwards."""
     place = place or Folder(folder / "files")
     project = folder / "project"
     for made in (project, folder / "state"):
@@ -34,29 +34,29 @@ def run_case(case: Case, engine: EngineName, folder: Path, place: Folder | Names
     (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "conformance", "runtime": "python"}))
     os.environ["PULUMI_BACKEND_URL"] = f"file://{folder / 'state'}"
     os.environ["PULUMI_CONFIG_PASSPHRASE"] = _PASSPHRASE
-    # The CLI runs dynamic providers in a process of their own, which must find this package.
+    # The CLI runs dynamic providers in their own process, which must find this package.
     os.environ["PULUMI_PYTHON_CMD"] = sys.executable
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])
     return [_run_act(act, engine, project, place, folder, ordered=case.ordered) for act in case.acts]
 
 
 def recorded(case: Case) -> dict:
-    """Return what was recorded of a case: its acts, and the versions that they came from."""
+    """Return the recording of a case: its acts, and the versions of the programs."""
     document: dict = json.loads((RECORDED / f"{case.name}.json").read_text())
     return document
 
 
 def own_environment(monkeypatch) -> None:
-    """Keep a case's environment from the tests after it, and the shell's from the case."""
+    """Isolate the environment of a case from the shell's and from later tests."""
     for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_PYTHON_CMD", "PYTHONPATH"):
         monkeypatch.setenv(key, "")
     for key in tuple(os.environ):
-        if key.startswith("PULUMI_K8S_"):  # the SDK makes inputs of these
+        if key.startswith("PULUMI_K8S_"):  # the SDK adds them to the inputs of providers
             monkeypatch.delenv(key)
 
 
 def compare_embedded(case: Case, done: list[dict]) -> None:
-    """Assert that the embedded engine did what was recorded, apart from acts in which it differs on purpose."""
+    """Assert that the embedded engine did the same as the recording, except in acts that differ on purpose."""
     wanted = recorded(case)["acts"]
     for act, actual in zip(case.acts, done, strict=True):
         if act.embedded_fails is not None:
@@ -66,7 +66,7 @@ def compare_embedded(case: Case, done: list[dict]) -> None:
 
 
 def compare(wanted: list[dict], done: list[dict]) -> None:
-    """Assert that acts did what was recorded, part by part."""
+    """Assert that acts equal their recording, part by part."""
     for number, (expected, actual) in enumerate(zip(wanted, json.loads(json.dumps(done)), strict=True), 1):
         for part in expected:
             assert actual[part] == expected[part], f"act {number} ({expected['act']}): {part} differs"
@@ -89,7 +89,7 @@ def _run_act(act, engine, project, place, folder, *, ordered) -> dict:
     return {
         "act": act.verb,
         "failed": failed,
-        # A failed run stops at once: how far the others got meanwhile is a matter of timing.
+        # A failed run stops immediately: how far the other operations are depends on timing.
         "steps": sorted(steps, key=json.dumps) if not failed else [],
         "outputs": place.scrubbed(outputs) if not failed else {},
         "state": _state(folder, place, failed=failed),
@@ -99,7 +99,7 @@ def _run_act(act, engine, project, place, folder, *, ordered) -> dict:
 
 
 def _step(step) -> dict:
-    # Of a dynamic resource the CLI knows only that something differs, not which properties.
+    # For a dynamic resource, the CLI knows only that it differs, not which properties.
     detailed = step.op in (Op.UPDATE, Op.REPLACE) and not step.type.startswith(DYNAMIC_PREFIX)
     paths = sorted({change.text for change in step.changes}) if detailed else []
     return {"op": str(step.op), "urn": step.urn, "paths": paths}
@@ -118,7 +118,7 @@ def _state(folder: Path, place: Folder | Namespace, *, failed: bool) -> list[dic
             "dependencies": sorted(r.dependencies),
             "provider": r.provider.rpartition("::")[0],
             "inputs": place.scrubbed(_plain(r.inputs)),
-            # What a failed operation had seen of an object before it failed is nobody's promise.
+            # Which outputs a failed operation stored before it failed is not specified.
             "outputs": {} if failed and isinstance(place, Namespace) else place.scrubbed(_plain(r.outputs)),
         }
         for r in sorted(opened.snapshot.resources, key=lambda r: r.urn)

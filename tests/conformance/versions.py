@@ -1,4 +1,4 @@
-"""Which versions of Pulumi's programs are installed."""
+"""The installed versions of Pulumi's programs."""
 
 import shutil
 import subprocess
@@ -15,7 +15,7 @@ _SECONDS = 30
 
 
 def require(*names: str) -> None:
-    """Skip the test where one of these programs isn't on the PATH, by name."""
+    """Skip the test if a program is not on the PATH; the reason names the missing programs."""
     lacking = [name for name in names if shutil.which(name) is None]
     if lacking:
         pytest.skip(f"not on the PATH: {', '.join(lacking)}")

@@ -1,4 +1,4 @@
-"""A fleet that a stack joined and kubectl filled, written as a stack of its own.
+"""`flotilla adopt` on a fleet: a stack joined its members, and kubectl created everything else.
 
 The same case runs on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -12,7 +12,7 @@ from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.stack.stackfile import sections_of
 from flotilla.state.crypto import PassphraseCrypter
 from tests.contract.karmada import eventually
-from tests.contract.main_job import everything, members, staying, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.main_job import everything, members, shared_stack, verbs  # noqa: F401 - fixtures of the contract
 from tests.contract.objects import obj
 from tests.contract.spaces import LEFT, run  # noqa: F401
 from tests.unit.adopting import TAG, TO_FIRST, comparable, declared_in, decrypted, own, pods, policy, secret
@@ -48,26 +48,26 @@ def test_a_fleet_that_was_filled_by_kubectl_is_written_as_a_stack(fleet, run, mo
         assert main(["adopt", *stack, "--karmada-kubeconfig", files["karmada"], *given]) == 0
         assert main(["validate", *stack]) == 0
 
-        sections = _opened(fleet.project / "stacks" / "Pulumi.adopted.yaml")
+        sections = _decrypted_sections(fleet.project / "stacks" / "Pulumi.adopted.yaml")
         assert [one["name"] for one in sections["members"]] == ["member1", "member2"]
         assert [one["name"] for one in sections["objects"]] == ["control-plane"]
         assert sections["controlPlane"]["version"] == ".".join(fleet.version.split(".")[:2])
         declared = declared_in(fleet.project, sections)
-        # What was written, without the server's defaults; and nothing of it differs from what is there.
-        assert declared == comparable([*POLICIES, WEB, STORE, LOGIN])
-        there = comparable(karmada.get(ref_of(one)) for one in (*POLICIES, WEB, STORE, LOGIN))
+        # The new stack declares what kubectl applied, without the server's defaults, and equals the live objects.
+        assert declared == as_there([*POLICIES, WEB, STORE, LOGIN])
+        there = as_there(karmada.get(ref_of(one)) for one in (*POLICIES, WEB, STORE, LOGIN))
         assert [found for name, obj in declared.items() for found in object_differences(obj, there[name])] == []
         assert main(["preview", *stack, "--engine", "embedded"]) == 0
     finally:
         monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
         for one in (LIMITS, WEB, STORE, LOGIN, *(one for one in POLICIES if is_policy(one)), space):
             karmada.delete(ref_of(one), propagation="Background")
-        capsys.readouterr()  # other verbs' output is read as one document
+        capsys.readouterr()  # the next verb's output is parsed as one document
     eventually(lambda: karmada.find(ObjectRef("v1", "Namespace", SPACE)) is None, seconds=90)
     assert everything(fleet, LEFT) == before
 
 
-def _opened(file):
+def _decrypted_sections(file):
     """Return the sections of a stack file, its values decrypted."""
     document = yaml.safe_load(file.read_text())
     crypter = PassphraseCrypter("of tests", document["encryptionsalt"])

@@ -1,4 +1,4 @@
-"""A fleet that karmadactl and kubectl made becomes a stack's: whole and half joins, a template and its policy.
+"""A stack adopts a fleet of karmadactl and kubectl: complete and incomplete joins, a template and its policy.
 
 The same case runs on real Karmada (`tests/live`, joined by karmadactl itself) and on the stand-in (`tests/sandbox`).
 """
@@ -27,7 +27,7 @@ def marked(manifest):
 
 
 def accounts(name):
-    """Return what karmadactl makes first in a member; half a join ends here (pkg/util/credential.go)."""
+    """Return what karmadactl creates first in a member; an incomplete join ends here (pkg/util/credential.go)."""
     return [
         marked(join.namespace()),
         marked(join.service_account(join.IMPERSONATOR)),
@@ -36,7 +36,7 @@ def accounts(name):
 
 
 def half_joined(fleet, name):
-    """Make all that `karmadactl join` makes before the Cluster; return the Secrets in the control plane."""
+    """Create everything that `karmadactl join` creates before the Cluster; return the control plane's Secrets."""
     member, karmada = fleet.connection(name), fleet.connection("karmada")
     for manifest in (
         *accounts(name),
@@ -84,9 +84,9 @@ def karmadactl(fleet):
 
 
 def identities(fleet):
-    """Return what an adoption may not touch: who the objects are, what they want, and all that makes pods.
+    """Return what an adoption must not change: UIDs and specs of objects, Pods and ReplicaSets.
 
-    A Deployment's own generation is none of it: Kubernetes counts each new annotation there.
+    The generation of a Deployment is not part of it: Kubernetes increments it for each new annotation.
     """
     karmada, member = fleet.connection("karmada"), fleet.connection("member1")
     uids = {str(ref): karmada.get(ref)["metadata"]["uid"] for ref in (CLUSTER, WEB, POLICY, BINDING)}
@@ -105,7 +105,7 @@ def ready(fleet):
     return copy is not None and (copy.get("status") or {}).get("readyReplicas") == 2
 
 
-def test_a_fleet_of_karmadactl_and_kubectl_is_adopted_without_touching_what_runs(fleet, run, karmadactl):
+def test_adoption_of_a_fleet_of_karmadactl_and_kubectl_leaves_its_objects_unchanged(fleet, run, karmadactl):
     before = everything(fleet)
     karmadactl("member1")
     for manifest in accounts("member2"):
@@ -140,7 +140,7 @@ def test_a_fleet_of_karmadactl_and_kubectl_is_adopted_without_touching_what_runs
     assert [(c["name"], c["verb"]) for c in plan["clusters"]] == [("member1", "adopted"), ("member2", "joins")]
     assert plan["objects"]["member1"] == {"adopt": 7}
     assert plan["objects"]["member2"] == {"adopt": 3, "create": 4}
-    # The half-joined member, and the override policy that every workload of a stack has.
+    # Created are the rest of member2's join and the override policy that every workload of a stack has.
     assert plan["objects"]["karmada"] == {"adopt": 5, "create": 4}
     assert [w["verb"] for w in plan["workloads"]] == ["adopted"]
     changed = [c["path"] for step in plan["steps"] if step["op"] == "adopt" for c in step.get("changes", [])]

@@ -23,7 +23,7 @@ from flotilla.cli.main import main
 from flotilla.deploy.interface import EngineName
 from flotilla.kube.objects import ObjectRef
 from tests.conftest import REPOSITORY
-from tests.contract.fleet import policies_in, standing
+from tests.contract.fleet import deployed_stack, policies_in
 from tests.contract.main_job import NGINX, members
 
 READING = {
@@ -48,7 +48,7 @@ class Agent:
     def __init__(self, project, *options):
         self.arguments = ["mcp", "-C", str(project), "--engine", "embedded", *options]
 
-    def play(self, script):
+    def run_script(self, script):
         async def run():
             command = StdioServerParameters(
                 command=sys.executable, args=["-m", "flotilla.cli.main", *self.arguments], env=dict(os.environ)
@@ -75,7 +75,7 @@ async def refused(client, tool, **arguments):
 @pytest.fixture(scope="module")
 def kept(fleet):
     """The fleet, with the project's policies."""
-    with policies_in(fleet.project), standing(fleet) as one:
+    with policies_in(fleet.project), deployed_stack(fleet) as one:
         yield one
 
 
@@ -88,7 +88,7 @@ def web(kept):
     return kept
 
 
-def test_every_tool_is_called_and_changes_need_the_digest_of_what_was_shown(web):
+def test_every_tool_answers_and_a_change_needs_the_digest_of_its_preview(web):
     stack_file = web.project / "stacks" / "Pulumi.sandbox.yaml"
     before = stack_file.read_text()
 
@@ -176,7 +176,7 @@ def test_every_tool_is_called_and_changes_need_the_digest_of_what_was_shown(web)
         plan = await ask(client, "preview_change")
         assert (await ask(client, "apply", digest=plan["digest"]))["complete"]
 
-    Agent(web.project, "--allow-changes").play(script)
+    Agent(web.project, "--allow-changes").run_script(script)
     ref = ObjectRef("apps/v1", "Deployment", "nginx", "default")
     assert web.connection("member2").get(ref)["spec"]["replicas"] == 1
     entries = [json.loads(line) for line in (web.project / ".flotilla" / "audit.jsonl").read_text().splitlines()]
@@ -186,7 +186,7 @@ def test_every_tool_is_called_and_changes_need_the_digest_of_what_was_shown(web)
     assert (web.project / ".flotilla" / "audit.jsonl").stat().st_mode & 0o077 == 0
 
 
-def test_changes_are_off_unless_they_are_enabled(web):
+def test_changing_tools_are_off_by_default(web):
     async def script(client):
         listed = await client.list_tools()
         assert {tool.name for tool in listed.tools} == READING
@@ -194,10 +194,10 @@ def test_changes_are_off_unless_they_are_enabled(web):
         plan = await ask(client, "preview_change", change={"kind": "scale", "workload": "nginx", "replicas": 5})
         assert plan["next_step"].startswith("a person has to run")
 
-    Agent(web.project).play(script)
+    Agent(web.project).run_script(script)
 
 
-def test_over_http_only_with_the_token(web, tmp_path):
+def test_http_requests_without_the_token_are_refused(web, tmp_path):
     (tmp_path / "token").write_text(TOKEN)
     command = [sys.executable, "-m", "flotilla.cli.main", "mcp", "-C", str(web.project), "--engine", "embedded"]
     more = ["--http", "--port", "0", "--token-file", str(tmp_path / "token")]
@@ -246,7 +246,7 @@ def status_of(url, headers):
         return error.code
 
 
-def test_secrets_never_appear(kept):
+def test_secrets_are_in_no_answer_error_or_audit_line(kept):
     """Credentials of the members, and a Secret among the workloads: in no answer, no error and no audit line."""
     (kept.project / "secret.yaml").write_text(
         "apiVersion: v1\nkind: Secret\nmetadata: {name: door, namespace: default}\nstringData: {key: open-sesame-42}\n"
@@ -297,7 +297,7 @@ PRIVILEGED = PLAIN.replace('image: "nginx:1.27"', 'image: "evil:1", securityCont
 WEB = ObjectRef("apps/v1", "Deployment", "web", "default")
 
 
-def test_a_manifest_that_is_swapped_after_its_preview_is_not_applied(kept, monkeypatch):
+def test_a_manifest_that_changes_after_its_preview_is_not_applied(kept, monkeypatch):
     """What is created is part of what was shown, down to the last field of a manifest file."""
     manifest = kept.project / "web.yaml"
     manifest.write_text(PLAIN)
@@ -336,7 +336,7 @@ def test_a_manifest_that_is_swapped_after_its_preview_is_not_applied(kept, monke
     assert kept.connection("karmada").get(WEB)["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.27"
 
 
-def test_up_does_the_plan_of_its_digest_and_says_what_members_feel_after_a_refresh(web, capsys):
+def test_up_with_a_digest_carries_out_only_that_plan_and_a_refreshed_plan_lists_changes_by_member(web, capsys):
     """Scaled in the control plane by somebody: what comes back, member by member, and only with the digest of that."""
     divided = {"clusters": ["member1", "member2"], "replicas": "divided", "weights": {"member1": 2, "member2": 1}}
     common = ["-C", str(web.project), "--engine", "embedded", "--refresh", "--json"]
@@ -370,7 +370,7 @@ def guide(first_line):
     return next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if block.startswith(first_line))
 
 
-def test_the_guides_agent_keeps_nginx_on_the_right_clusters(web, third, monkeypatch, capsys):
+def test_the_example_agent_of_the_guide_keeps_nginx_on_the_labelled_clusters(web, third_member, monkeypatch, capsys):
     (web.project / "keep.py").write_text(guide('"""Keeps'))
     monkeypatch.chdir(web.project)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
@@ -395,7 +395,7 @@ def test_the_guides_agent_keeps_nginx_on_the_right_clusters(web, third, monkeypa
     assert keep() == "nothing to do: nginx runs on member1, member3\n"
 
 
-def test_the_guides_plain_functions(web, monkeypatch, capsys):
+def test_the_example_of_the_guide_without_an_agent_runs(web, monkeypatch, capsys):
     (web.project / "plain.py").write_text(guide("from pathlib"))
     monkeypatch.chdir(web.project)
     monkeypatch.setenv("FLOTILLA_ENGINE", "embedded")

@@ -1,4 +1,4 @@
-"""Overrides of single objects, and override policies that fall away.
+"""Overrides of single objects, and override policies that are removed from the stack.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -9,10 +9,10 @@ from flotilla.kube.objects import ObjectRef
 from tests.contract.given import labelled, policy, runs, to
 from tests.contract.given import stack as given  # noqa: F401 - a fixture
 from tests.contract.karmada import eventually
-from tests.contract.main_job import everything, members, staying, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.main_job import everything, members, shared_stack, verbs  # noqa: F401 - fixtures of the contract
 from tests.contract.moves import BOTH, run, stack, workload  # noqa: F401 - fixtures of the contract
 from tests.contract.objects import obj, pods
-from tests.contract.spaces import LEFT, clean, policies
+from tests.contract.spaces import LEFT, assert_clean, policies
 
 OF_WEB = ("OverridePolicy", "default", "shop.of.deployment-aimed-web")
 SHOP = (
@@ -29,14 +29,14 @@ def by(value, *names, **more):
 
 
 def labels(fleet, *names, kind="Deployment", label="by", namespace="default"):
-    """What a label of some objects says in each member."""
+    """Return the value of a label of each object, by object and member."""
     api = {"Deployment": "apps/v1", "ConfigMap": "v1"}[kind]
     refs = [ObjectRef(api, kind, name, namespace) for name in names]
     found = [[fleet.connection(member).find(ref) for member in BOTH] for ref in refs]
     return [[(one["metadata"].get("labels") or {}).get(label) for one in copies] for copies in found]
 
 
-def test_an_override_reaches_the_object_that_it_names_until_it_is_taken_back(fleet, run, stack):
+def test_an_override_changes_only_the_objects_that_it_names_until_it_is_removed(fleet, run, stack):
     run.write(members(*BOTH), [])
     run("up", "--yes")
     before = everything(fleet, LEFT)
@@ -57,21 +57,21 @@ def test_an_override_reaches_the_object_that_it_names_until_it_is_taken_back(fle
         "aimed": "all",
     }
     run("up", "--yes")
-    # In the file's order, whatever the policies are called: `all` comes after `one` and before `two`.
+    # Overrides apply in the order of the stack file, not by policy name: `all` after `one` and before `two`.
     assert labels(fleet, "aimed-web", "aimed-store") == [[None, "all"], [None, "two"]]
     assert labels(fleet, "aimed", kind="ConfigMap") == [[None, "all"]]
-    clean(run)
+    assert_clean(run)
 
-    # Another object: the policy of the one before is gone before the rollout is waited for.
+    # The override names another object: `up` deletes the old policy before it waits for the rollout.
     write(by("three", "aimed-store"))
     run("up", "--yes")
     eventually(
         lambda: labels(fleet, "aimed-web", "aimed-store") == [[None, None], [None, "three"]], problem="a label stays"
     )
     assert OF_WEB not in policies(fleet)
-    clean(run)
+    assert_clean(run)
 
-    # Somebody changes the policy of one object: that object is planned to change, and no other.
+    # Somebody changes the policy of one object: the plan changes that object and no other one.
     ref = ObjectRef("policy.karmada.io/v1alpha1", "OverridePolicy", "shop.of.deployment-aimed-store", "default")
     step = {"operator": "add", "value": {"by": "somebody"}}
     rule = {"targetCluster": {"clusterNames": ["member2"]}, "overriders": {"labelsOverrider": [step]}}
@@ -82,7 +82,7 @@ def test_an_override_reaches_the_object_that_it_names_until_it_is_taken_back(fle
     assert "aimed-store" in said
     assert "aimed-web" not in said
     run("up", "--yes", "--refresh")
-    clean(run)
+    assert_clean(run)
 
     write()
     run("up", "--yes")
@@ -90,14 +90,14 @@ def test_an_override_reaches_the_object_that_it_names_until_it_is_taken_back(fle
         lambda: labels(fleet, "aimed-web", "aimed-store") == [[None, None], [None, None]], problem="a label stays"
     )
     assert [one for one in policies(fleet) if one[0] == "OverridePolicy"] == [("OverridePolicy", "default", "shop")]
-    clean(run)
+    assert_clean(run)
     run.write(members(*BOTH), [])
     run("up", "--yes")
     assert everything(fleet, LEFT) == before
 
 
 def marking(name, operator, value, selectors, kind, **target):
-    """An override policy that sets a label."""
+    """Return an override policy that adds or removes a label."""
     rule = {"overriders": {"labelsOverrider": [{"operator": operator, "value": value}]}}
     spec = {
         "resourceSelectors": selectors,
@@ -106,8 +106,8 @@ def marking(name, operator, value, selectors, kind, **target):
     return obj("policy.karmada.io/v1alpha1", kind, name, spec=spec)
 
 
-def test_policies_of_a_namespace_select_by_what_cluster_wide_ones_have_made_and_fall_away(fleet, run, given):
-    """A plan didn't know what the OverridePolicy does, and the wait for its rollout ended at its timeout."""
+def test_override_policies_of_a_namespace_select_by_labels_that_cluster_wide_ones_set(fleet, run, given):
+    """Earlier, the plan lacked the effect of the OverridePolicy, and the wait for the rollout timed out."""
     space, edge = obj("v1", "Namespace", "given"), {**DEPLOYMENTS, "labelSelector": {"matchLabels": {"site": "edge"}}}
     core = {**DEPLOYMENTS, "labelSelector": {"matchLabels": {"tier": "core"}}}
     web = labelled(pods("web"), tier="core")
@@ -134,15 +134,15 @@ def test_policies_of_a_namespace_select_by_what_cluster_wide_ones_have_made_and_
     for label, expected in (("by", [None, "edge"]), ("of", [None, "core"]), ("site", [None, "edge"])):
         assert [found[member].get(label) for member in BOTH] == expected, label
         assert [planned[member].get(label) for member in BOTH] == expected, label
-    clean(run)
+    assert_clean(run)
 
-    # An override policy that is taken out of the file is deleted at the end of the run: the rollout waited for it.
+    # The run deletes an override policy that is removed from the file, and the rollout waits for the effect.
     assert runs(fleet, "web") == {"member1": (1, "1.27"), "member2": (1, "1.29")}
     given([space, web], [sent, wide, less, narrow])
     run("up", "--yes")
     assert runs(fleet, "web") == {"member1": (1, "1.27"), "member2": (1, "1.27")}
     eventually(lambda: labels(fleet, "web", label="of", namespace="given") == [[None, None]], problem="the label stays")
     assert ("OverridePolicy", "given", "inner") not in policies(fleet)
-    clean(run)
+    assert_clean(run)
     run.write(members(*BOTH), [])
     run("up", "--yes")

@@ -1,4 +1,4 @@
-"""Objects that no policy of the user's selects, and that follow those that use them (propagateDeps).
+"""Objects that no policy selects and that follow the workloads that use them (propagateDeps).
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -9,10 +9,10 @@ from flotilla.kube.objects import ObjectRef
 from tests.contract.given import POLICY, SPACE, WEB, labelled, policy, to
 from tests.contract.given import stack as given  # noqa: F401 - a fixture
 from tests.contract.karmada import eventually
-from tests.contract.main_job import everything, members, staying, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.main_job import everything, members, shared_stack, verbs  # noqa: F401 - fixtures of the contract
 from tests.contract.moves import BOTH, run  # noqa: F401 - fixtures of the contract
 from tests.contract.objects import obj, pods
-from tests.contract.spaces import LEFT, clean
+from tests.contract.spaces import LEFT, assert_clean
 
 CONFIG = ObjectRef("v1", "ConfigMap", "along", SPACE)
 ROLES = {"apiVersion": "apps/v1", "kind": "Deployment", "labelSelector": {"matchLabels": {"part": "back"}}}
@@ -28,13 +28,13 @@ def config(**data):
     return obj("v1", "ConfigMap", "along", data=data)
 
 
-def there(fleet):
+def copies(fleet):
     found = {member: fleet.connection(member).find(CONFIG) for member in BOTH}
     return {member: live["data"] for member, live in found.items() if live}
 
 
-def test_a_config_map_follows_what_uses_it_and_is_part_of_everything(fleet, run, given):
-    """It was refused, as an object that no policy selects."""
+def test_a_config_map_follows_the_workloads_that_use_it_in_plans_rollouts_and_drift(fleet, run, given):
+    """Earlier, `validate` refused the ConfigMap as an object that no policy selects."""
     run.write(members(*BOTH), [])
     run("up", "--yes")
     before = everything(fleet, LEFT)
@@ -62,36 +62,36 @@ def test_a_config_map_follows_what_uses_it_and_is_part_of_everything(fleet, run,
     assert [o["metadata"]["labels"]["site"] for o in found["member1"]] == ["one"]
     assert not found.get("member2")
     run("up", "--yes")
-    assert there(fleet) == {"member1": {"a": "b"}}
-    clean(run)
+    assert copies(fleet) == {"member1": {"a": "b"}}
+    assert_clean(run)
 
-    # Another value: planned for the member where it is, and waited for.
+    # Another value: the plan shows it for the member that has the copy, and `up` waits for it.
     given([space, using("web", "web"), config(a="c")], [front, marks])
     (one,) = run("preview")["workloads"]
     assert "b → c" in str(one["clusters"])
     run("up", "--yes")
-    assert there(fleet) == {"member1": {"a": "c"}}
-    clean(run)
+    assert copies(fleet) == {"member1": {"a": "c"}}
+    assert_clean(run)
 
-    # Somebody changes it in the member, which Karmada puts back, and in the control plane, which is drift.
+    # Somebody changes it in the control plane: Karmada sends the change to the member, and drift reports it.
     karmada = fleet.connection("karmada")
     karmada.patch(CONFIG, {"data": {"a": "somebody's"}})
-    eventually(lambda: there(fleet) == {"member1": {"a": "somebody's"}}, problem="the change doesn't arrive")
+    eventually(lambda: copies(fleet) == {"member1": {"a": "somebody's"}}, problem="the change doesn't arrive")
     assert f"ConfigMap {SPACE}/along" in {one["object"] for one in run("drift", expect=3)["findings"]}
     run("up", "--yes", "--refresh")
-    assert there(fleet) == {"member1": {"a": "c"}}
-    clean(run)
+    assert copies(fleet) == {"member1": {"a": "c"}}
+    assert_clean(run)
 
-    # Two policies whose objects use it: it follows both.
+    # Two workloads with different policies use it: it follows both.
     objects = [space, using("web", "web"), using("store", "back"), config(a="c")]
     given(objects, [front, back, marks])
     planned = {one["name"]: one for one in run("preview")["workloads"]}
     assert planned["shop-back"]["follows"][0]["clusters"] == [{"name": "member2", "verb": "new"}]
     run("up", "--yes")
-    assert there(fleet) == {"member1": {"a": "c"}, "member2": {"a": "c"}}
-    clean(run)
+    assert copies(fleet) == {"member1": {"a": "c"}, "member2": {"a": "c"}}
+    assert_clean(run)
 
-    # Nothing uses it any more: it would run nowhere, and is refused as before.
+    # No workload uses it any more: no cluster would get it, and `validate` refuses it.
     given([space, using("web", "web", "other"), config(a="c")], [front, marks])
     error = run("validate", expect=2)["error"]
     assert f"no policy selects ConfigMap {SPACE}/along" in str(error)
@@ -100,7 +100,7 @@ def test_a_config_map_follows_what_uses_it_and_is_part_of_everything(fleet, run,
     assert everything(fleet, LEFT) == before
 
 
-def test_what_nobody_takes_along_is_refused_as_before(fleet, run, given):
+def test_a_config_map_without_a_policy_is_refused_if_no_workload_propagates_it(fleet, run, given):
     front = policy("PropagationPolicy", "front", [WEB], **to("member1"))
     given([using("web", "web"), config(a="b")], [front])
     document = run("validate", expect=2)

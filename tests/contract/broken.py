@@ -1,6 +1,6 @@
-"""Members that don't answer: their trouble stays theirs, and the next run completes.
+"""Members that don't answer: the run updates the other members, and the next run completes.
 
-The stack's requests to member2 go through a proxy that fails them as a test wants.
+The stack's requests to member2 go through a proxy that makes them fail in the way that a test chooses.
 """
 
 import base64
@@ -18,14 +18,14 @@ OURS = "^flotilla"
 
 
 def behind(fleet, proxy):
-    """Return member2's entry where the stack and Karmada go through a proxy."""
+    """Return an entry of member2 by which the stack and Karmada connect through a proxy."""
     file = fleet.add_kubeconfig("proxied", proxy.kubeconfig)
     authority = yaml.safe_load(proxy.kubeconfig)["clusters"][0]["cluster"]["certificate-authority-data"]
     return {"name": "member2", "kubeconfig": file, "caBundle": base64.b64decode(authority).decode()}
 
 
 def direct(fleet, proxy):
-    """Return member2's entry where only the stack goes through a proxy: Karmada reaches the member."""
+    """Return an entry of member2 by which the stack connects through a proxy, and Karmada directly."""
     entry = {key: value for key, value in behind(fleet, proxy).items() if key != "caBundle"}
     document = yaml.safe_load((fleet.kubeconfigs / "member2.yaml").read_text())
     return {**entry, "apiEndpoint": document["clusters"][0]["cluster"]["server"]}
@@ -33,7 +33,7 @@ def direct(fleet, proxy):
 
 @pytest.fixture(scope="module")
 def proxied(fleet, tmp_path_factory):
-    """member2 behind a proxy, for the stack alone. It stays joined from case to case."""
+    """A proxy between the stack and member2, which stays joined from case to case."""
     text = (fleet.kubeconfigs / "member2.yaml").read_text()
     with FaultProxy(text, tmp_path_factory.mktemp("proxy"), name="member2") as proxy:
         proxy.entry = direct(fleet, proxy)
@@ -58,7 +58,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_others_are_served_while_one_does_not_answer_and_the_next_run_completes(fleet, proxied, verbs, fault):  # noqa: F811
+def test_other_members_are_updated_while_one_does_not_answer_and_the_next_run_completes(fleet, proxied, verbs, fault):  # noqa: F811
     run, entries = verbs, [{"name": "member1"}, proxied.entry]
     run.write(entries, [EVERYWHERE])
     run("up", "--yes")

@@ -1,6 +1,6 @@
-"""Drift and looks while a member is broken for us and Karmada still calls it Ready; drift after a failed rollout.
+"""Drift and status while a member fails only for the stack, not for Karmada; drift after a failed rollout.
 
-Requests of the stack to member2 go through a proxy that fails them; Karmada reaches it directly.
+The stack's requests to member2 go through a proxy that makes them fail; Karmada connects to member2 directly.
 """
 
 import time
@@ -22,8 +22,8 @@ WIDER = {
 }
 
 
-def test_drift_after_an_up_that_failed_because_a_copy_is_not_healthy(fleet, run):  # noqa: F811
-    """The rollout's wait failed, so that the state has no Rollout: its workload is judged all the same."""
+def test_drift_after_an_up_that_failed_reports_the_unhealthy_copy(fleet, run):  # noqa: F811
+    """The wait for the rollout failed, so the state has no Rollout; drift checks its workload nevertheless."""
     starved = {**EVERYWHERE, "timeout": 10, "resources": {"requests": {"cpu": "4000"}}}
     run.write([{"name": "member1"}, {"name": "member2"}], [starved])
     run("up", "--yes", expect=1)
@@ -46,7 +46,7 @@ def test_drift_and_status_name_a_broken_member_and_show_the_others(fleet, proxie
         assert list(seen["unanswered"]) == ["member2"]
         assert {member["name"]: member["ready"] for member in seen["members"]} == {"member1": True, "member2": True}
         assert time.monotonic() - began < 60
-        fleet.connection("member1").create(WIDER, field_manager="kubectl-edit")  # which nobody puts right
+        fleet.connection("member1").create(WIDER, field_manager="kubectl-edit")  # which no controller reverts
         found = verbs("drift", expect=3)
         assert [one["cluster"] for one in found["unknown"]] == ["member2"]
         assert [(one["rule"], one["cluster"]) for one in found["findings"]] == [("rights-widened", "member1")]

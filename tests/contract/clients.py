@@ -25,8 +25,8 @@ def file(fleet, karmada):  # noqa: F811
     return fleet.kubeconfigs / "karmada.yaml"
 
 
-class Waiting:
-    """The asyncio client, called as the blocking one: each call in a loop of its own."""
+class BlockingCalls:
+    """The asyncio client with blocking calls: each call runs in an event loop of its own."""
 
     def __init__(self, document_file):
         self.file = document_file
@@ -56,14 +56,14 @@ def test_both_clients_list_clusters(file):
     blocking = Karmada.from_kubeconfig(file)
     typed = [c.metadata.name for c in blocking.clusters.list()]
     plain = [c["metadata"]["name"] for c in blocking.dynamic.list("cluster.karmada.io/v1alpha1", "Cluster")]
-    waited = Waiting(file).call(lambda client: client.clusters.list())
+    waited = BlockingCalls(file).call(lambda client: client.clusters.list())
     assert typed == plain == [c.metadata.name for c in waited]
     assert "member1" in typed
     assert blocking.clusters.get("member1").spec.sync_mode == "Push"
     assert blocking.clusters.find("nobody") is None
 
 
-def test_apply_page_and_delete(file, namespace):  # noqa: F811
+def test_policies_are_applied_listed_in_pages_and_deleted(file, namespace):  # noqa: F811
     client = Karmada.from_kubeconfig(file)
     for index in range(5):
         made = client.propagation_policies.apply(policy(namespace, f"p{index}"))
@@ -77,7 +77,7 @@ def test_apply_page_and_delete(file, namespace):  # noqa: F811
         await waiting.propagation_policies.apply(policy(namespace, "p5"))
         return found, await waiting.propagation_policies.delete("p0", namespace)
 
-    found, gone = Waiting(file).call(everything)
+    found, gone = BlockingCalls(file).call(everything)
     assert [len(page.items) for page in found] == [2, 2, 1]
     assert gone is True
     eventually(lambda: client.propagation_policies.delete("p0", namespace) is False)
@@ -88,8 +88,8 @@ def test_apply_page_and_delete(file, namespace):  # noqa: F811
     assert caught.value.status == 409
 
 
-def test_a_watch_goes_on_over_streams_that_end(file, namespace, monkeypatch):  # noqa: F811
-    """Streams of one second each: what happens meanwhile is reported once, in order."""
+def test_a_watch_continues_after_its_stream_ends(file, namespace, monkeypatch):  # noqa: F811
+    """Each stream ends after one second; the watch reports every change once and in order."""
     monkeypatch.setattr(Connection.follow, "__kwdefaults__", {"seconds": 1})
     client = Karmada.from_kubeconfig(file)
     seen = []
@@ -115,11 +115,11 @@ def test_a_watch_goes_on_over_streams_that_end(file, namespace, monkeypatch):  #
     client.propagation_policies.apply(policy(namespace, "c"))
     watcher.join(20)
     assert not watcher.is_alive()
-    output = [one for one in seen if one[0] != "MODIFIED"]  # Karmada's webhooks and controllers may write, too
+    output = [one for one in seen if one[0] != "MODIFIED"]  # Karmada's webhooks and controllers may modify it, too
     assert output == [("ADDED", "a"), ("ADDED", "b"), ("DELETED", "a"), ("ADDED", "c")]
 
 
-def test_the_asyncio_watch_reports_the_same(file, namespace):  # noqa: F811
+def test_the_asyncio_watch_reports_the_same_changes(file, namespace):  # noqa: F811
     async def look(client):
         seen = []
         await client.propagation_policies.apply(policy(namespace, "a"))
@@ -131,7 +131,7 @@ def test_the_asyncio_watch_reports_the_same(file, namespace):  # noqa: F811
                 return seen
         return seen
 
-    seen = Waiting(file).call(lambda client: asyncio.wait_for(look(client), 30))
+    seen = BlockingCalls(file).call(lambda client: asyncio.wait_for(look(client), 30))
     assert (seen[0], seen[-1]) == (("ADDED", "a"), ("DELETED", "a"))
 
 
@@ -144,7 +144,7 @@ WRONGS = {
 
 
 @pytest.mark.parametrize("wrong", WRONGS)
-def test_errors_say_what_was_done_where_and_what_to_do(file, fleet, tmp_path, wrong):
+def test_errors_name_the_request_the_server_and_a_remedy(file, fleet, tmp_path, wrong):
     cluster, user, kind, text = WRONGS[wrong]
     source = fleet.kubeconfigs / "member1.yaml" if cluster == "member" else file
     document = kubeconfigs.select(kubeconfigs.load(source.read_text()))
@@ -160,7 +160,7 @@ def test_errors_say_what_was_done_where_and_what_to_do(file, fleet, tmp_path, wr
     doing = "" if wrong == "API not there" else "while listing Clusters: .*"
     for attempt in (
         Karmada.from_kubeconfig(broken).clusters.list,
-        lambda: Waiting(broken).call(lambda client: client.clusters.list()),
+        lambda: BlockingCalls(broken).call(lambda client: client.clusters.list()),
     ):
         with pytest.raises(kind) as caught:
             attempt()
@@ -170,7 +170,7 @@ def test_errors_say_what_was_done_where_and_what_to_do(file, fleet, tmp_path, wr
         assert caught.value.__cause__ is None
 
 
-def test_a_client_of_a_stacks_outputs(file):
+def test_a_client_is_built_from_the_outputs_of_a_stack(file):
     text = file.read_text()
     assert Karmada.from_outputs({"kubeconfig": text}).clusters.find("nobody") is None
     for outputs in ({}, {"kubeconfig": "[secret]"}):
@@ -179,7 +179,7 @@ def test_a_client_of_a_stacks_outputs(file):
 
 
 def examples():
-    """The guide's examples, by the comment in their first line."""
+    """Return the examples of the guide, by the name in the comment of their first line."""
     guide = (REPOSITORY / "docs" / "guides" / "client.md").read_text()
     blocks = re.findall(r"```python\n# (\w+)\n(.*?)```", guide, re.DOTALL)
     assert {name for name, _ in blocks} == {"typed", "dynamic", "asyncio"}
@@ -187,12 +187,12 @@ def examples():
 
 
 @pytest.mark.parametrize("name", ["dynamic", "asyncio"])
-def test_the_guides_examples_run(file, fleet, tmp_path, monkeypatch, capsys, name):
+def test_the_examples_of_the_guide_run(file, fleet, tmp_path, monkeypatch, capsys, name):
     try:
         run_example(file, tmp_path, monkeypatch, name)
         assert "member1" in capsys.readouterr().out
     finally:
-        # Other files go on with this fleet, and their drift would find it.
+        # Other files of tests use the same fleet: their drift would report the object.
         fleet.connection("karmada").delete(ObjectRef("v1", "ConfigMap", "hello", "default"))
 
 

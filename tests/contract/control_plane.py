@@ -1,4 +1,4 @@
-"""Objects of the control plane itself: declared, planned, compared and taken away; an autoscaler that owns replicas.
+"""Objects of the control plane itself: created, planned, compared and deleted; an autoscaler that owns replicas.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -90,7 +90,7 @@ def has_taint_policies(fleet):
 
 
 def own(fleet):
-    """The objects of those kinds that only control planes have."""
+    """Return kind and name of all objects of the kinds that only control planes have."""
     kinds = (*OWN_KINDS, *([("policy.karmada.io/v1alpha1", "ClusterTaintPolicy")] if has_taint_policies(fleet) else []))
     karmada = fleet.connection("karmada")
     return {f"{kind} {obj['metadata']['name']}" for version, kind in kinds for obj in karmada.list(version, kind)}
@@ -98,7 +98,7 @@ def own(fleet):
 
 @pytest.fixture
 def stack(fleet, verbs):  # noqa: F811
-    """Write the files and the stack that lists them; all of it is gone at the end."""
+    """Write the manifests and the stack file that lists them; destroy the stack at the end."""
 
     def write(image="nginx:1.27", late=LATE):
         texts = {"platform": OBJECTS + (TAINTS if has_taint_policies(fleet) else ""), "scaling": late}
@@ -116,19 +116,19 @@ def stack(fleet, verbs):  # noqa: F811
 
 
 def scale_to(karmada, replicas):
-    """Do what the autoscaler does."""
+    """Set the replicas as the autoscaler does, by the scale subresource."""
     scale = karmada.request("GET", SCALE, doing="reading the scale")
     scale["spec"]["replicas"] = replicas
     karmada.request("PUT", SCALE, doing="scaling", body=scale)
 
 
-def unchanged(run):
+def assert_unchanged(run):
     run("preview", "--expect-no-changes")
     run("refresh", "--preview-only", "--expect-no-changes")
     assert run("drift")["findings"] == []
 
 
-def test_objects_of_the_control_plane_are_declared_compared_and_taken_away(fleet, verbs, stack):  # noqa: F811
+def test_objects_of_the_control_plane_are_created_checked_for_drift_and_deleted(fleet, verbs, stack):  # noqa: F811
     before, none = everything(fleet), own(fleet)
     plan = verbs("preview")
     listed = {one["name"]: (one["verb"], one["details"]) for one in plan["controlPlane"]}
@@ -136,7 +136,7 @@ def test_objects_of_the_control_plane_are_declared_compared_and_taken_away(fleet
     assert listed["Namespace team"] == ("new", [])
     verbs("up", "--yes")
     assert len(own(fleet) - none) == len(OWN_KINDS) + has_taint_policies(fleet)
-    unchanged(verbs)
+    assert_unchanged(verbs)
     for member in ("member1", "member2"):
         assert fleet.connection(member).find(ObjectRef("v1", "Namespace", "team")) is None
         assert fleet.connection(member).find(ROLE) is None
@@ -157,7 +157,7 @@ def test_objects_of_the_control_plane_are_declared_compared_and_taken_away(fleet
     assert changed["FederatedHPA default/web"] == ["maxReplicas 9 → 5"]
     assert set(changed) == {str(ROLE), str(SCALER)}
     verbs("up", "--refresh", "--yes")
-    unchanged(verbs)
+    assert_unchanged(verbs)
 
     less = list(yaml.safe_load_all(LATE))[:1]
     stack(late=yaml.safe_dump_all(less))
@@ -168,8 +168,8 @@ def test_objects_of_the_control_plane_are_declared_compared_and_taken_away(fleet
     assert own(fleet) == none
 
 
-def test_replicas_that_an_autoscaler_sets_are_put_back_by_no_run(fleet, verbs, stack):  # noqa: F811
-    """Each `up` that changed anything set the manifest's number again, and drift reported each scaling."""
+def test_no_run_resets_the_replicas_that_an_autoscaler_sets(fleet, verbs, stack):  # noqa: F811
+    """Earlier, an `up` with any change reset the replicas to the manifest's, and drift reported each scaling."""
     verbs("up", "--yes")
     karmada = fleet.connection("karmada")
     scale_to(karmada, 4)
@@ -180,7 +180,7 @@ def test_replicas_that_an_autoscaler_sets_are_put_back_by_no_run(fleet, verbs, s
         return pods == [image] * 2 and [one["status"].get("readyReplicas") for one in copies] == [4, 4]
 
     eventually(lambda: scaled("nginx:1.27"), problem="the members don't have the autoscaler's replicas")
-    unchanged(verbs)
+    assert_unchanged(verbs)
     stack(image="nginx:1.28")
     plan = verbs("preview")
     (workload,) = plan["workloads"]
@@ -189,6 +189,6 @@ def test_replicas_that_an_autoscaler_sets_are_put_back_by_no_run(fleet, verbs, s
     verbs("up", "--yes")
     assert karmada.get(TEMPLATE)["spec"]["replicas"] == 4
     assert scaled("nginx:1.28")
-    unchanged(verbs)
+    assert_unchanged(verbs)
     verbs("up", "--refresh", "--yes")
     assert karmada.get(TEMPLATE)["spec"]["replicas"] == 4

@@ -1,4 +1,4 @@
-"""Drift made with kubectl in every place that a person can change: found, named, located, fixed as far as `up` can.
+"""Manual changes in every place that people can change: drift finds and names each, and `up` fixes its own objects.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -16,7 +16,7 @@ from flotilla.karmada.joining.join import access_role, controller_account
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API
 from flotilla.kube.objects import ObjectRef, ref_of
 from tests.contract.karmada import eventually
-from tests.contract.main_job import NGINX, going_on, members, staying, verbs  # noqa: F401 - fixtures
+from tests.contract.main_job import NGINX, members, run_shared, shared_stack, verbs  # noqa: F401 - fixtures
 
 RBAC = "rbac.authorization.k8s.io/v1"
 TEMPLATE = ObjectRef("apps/v1", "Deployment", "nginx", "default")
@@ -106,9 +106,9 @@ DELETED = (
 
 
 @pytest.fixture
-def run(going_on):  # noqa: F811
-    """Run verbs; the members stay joined from case to case."""
-    return going_on
+def run(run_shared):  # noqa: F811
+    """Run verbs; the members stay joined until the last case of the file."""
+    return run_shared
 
 
 @pytest.fixture
@@ -124,19 +124,19 @@ def clean(run):
 def test_a_clean_fleet_has_no_drift(nginx_everywhere, run, fleet):
     for _ in range(5):
         assert clean(run)
-    # What others add to our objects is theirs, and no drift.
+    # A field that another manager adds to an object of the stack is no drift.
     fleet.connection("karmada").patch(TEMPLATE, {"metadata": {"labels": {"added": "by-others"}}})
     for _ in range(5):
         assert clean(run)
 
 
 def look(fleet, change=lambda found: found):
-    """Look for drift, here in this process; `change` makes another declaration of the state's."""
+    """Check drift in this process; `change` modifies what the state declares."""
     stack = open_stack(EngineName.EMBEDDED, Setting(fleet.project, "sandbox"))
     return check_drift(change(declared(stack.snapshot())), Limits(second_look=0.5))
 
 
-def test_a_member_that_does_not_answer_is_unknown_and_never_gone(nginx_everywhere, fleet):
+def test_a_member_that_does_not_answer_is_reported_as_unknown_without_findings(nginx_everywhere, fleet):
     def cut_off(found):
         text = found.kubeconfigs["member2"].replace(fleet.connection("member2").server, "https://127.0.0.1:1")
         return replace(found, kubeconfigs={**found.kubeconfigs, "member2": text})
@@ -148,7 +148,7 @@ def test_a_member_that_does_not_answer_is_unknown_and_never_gone(nginx_everywher
     assert not report.clean
 
 
-def test_manual_changes_are_found_everywhere(nginx_everywhere, run, fleet):
+def test_manual_changes_are_found_in_every_cluster(nginx_everywhere, run, fleet):
     karmada, member1 = fleet.connection("karmada"), fleet.connection("member1")
     for ref, change in CHANGED.values():
         karmada.patch(
@@ -167,7 +167,7 @@ def test_manual_changes_are_found_everywhere(nginx_everywhere, run, fleet):
             member1.apply(obj, field_manager="kubectl-edit")
         for cluster, ref in DELETED:
             fleet.connection(cluster).delete(ref)
-        _all_are_seen_and_ours_put_right(run)
+        _check_findings_and_fix(run)
     finally:
         for connection, made in ((karmada, MADE), (member1, MADE_IN_MEMBER1)):
             for obj in made.values():
@@ -175,7 +175,7 @@ def test_manual_changes_are_found_everywhere(nginx_everywhere, run, fleet):
     eventually(lambda: not look(fleet).findings)
 
 
-def _all_are_seen_and_ours_put_right(run):
+def _check_findings_and_fix(run):
     report = run("drift", expect=3)
     seen = {(f["rule"], f["cluster"], f["object"], f.get("path", "")): f for f in report["findings"]}
     for path, (ref, _) in CHANGED.items():

@@ -1,4 +1,4 @@
-"""Workloads that run in members already, by kubectl: shown before, refused with Abort, taken over without a restart.
+"""Workloads that kubectl created in members: plans show them, Abort refuses them, Overwrite takes them over.
 
 The same case runs on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -14,7 +14,7 @@ from flotilla.kube.objects import ObjectRef, ref_of
 from flotilla.observe.access import FleetAccess
 from flotilla.plan.coming import Coming
 from tests.contract.karmada import eventually
-from tests.contract.main_job import staying, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.main_job import shared_stack, verbs  # noqa: F401 - fixtures of the contract
 from tests.contract.moves import BOTH, run, stack, workload  # noqa: F401 - fixtures of the contract
 from tests.contract.objects import obj, pods
 
@@ -41,8 +41,8 @@ _WEB = ref_of(WEB)
 
 
 @pytest.fixture
-def brown(fleet):
-    """Members in which kubectl has made a namespace and a Deployment; they go once no stack makes them again."""
+def existing_copies(fleet):
+    """Create a namespace and Deployments in the members, as kubectl does; delete them after the stack is destroyed."""
     made = (("member1", WEB), ("member2", OTHER), ("member1", OTHERWISE))
     for member in BOTH:
         fleet.connection(member).create(SPACE, field_manager=KUBECTL)
@@ -62,7 +62,7 @@ def _ready(fleet, member):
 
 
 def running(fleet, member):
-    """What a takeover without a restart may not touch: the Deployment itself, its ReplicaSets, its pods."""
+    """Return what a takeover without a restart must not change: the UIDs of the Deployment, ReplicaSets and Pods."""
     connection = fleet.connection(member)
     found = {"Deployment": connection.get(_WEB)["metadata"]["uid"]}
     for api_version, kind in (("apps/v1", "ReplicaSet"), ("v1", "Pod")):
@@ -76,21 +76,23 @@ def there(plan):
     return {(one["cluster"], one["object"]): one for one in plan.get("inMembers", [])}
 
 
-def test_what_members_have_is_shown_refused_and_taken_over_without_a_restart(fleet, brown, run, stack):
+def test_existing_copies_are_shown_refused_by_abort_and_taken_over_by_overwrite_without_a_restart(
+    fleet, existing_copies, run, stack
+):
     karmada = fleet.connection("karmada")
     before = running(fleet, "member1")
     uid = running(fleet, "member2")["Deployment"]
     side = workload("side", [SIDE])
     web, ours = [SPACE, WEB], ("member1", "Deployment brown/web")
 
-    # The API doesn't let it be taken over: the plan fails, and says so of this object alone.
+    # The selector is immutable, so a takeover is impossible: the plan fails and names only this object.
     stack(workload("stuck", [STUCK], ["member1"], namespace="brown", **OVERWRITE))
     (refused,) = there(run("preview", expect=1)).values()
     assert (refused["outcome"], refused["object"]) == ("impossible", "Deployment brown/stuck")
     assert "spec.selector" in refused["refusal"]
     assert "can't be changed" in refused["refusal"]
 
-    # Abort: what is there and what would change; `up` does the rest, and writes nothing of the workload.
+    # Abort: the plan shows the copies and what would change. `up` writes the other workload, not this one.
     stack(side, workload("web", web, timeout=15))
     found = there(run("preview"))
     assert {key: one["outcome"] for key, one in found.items() if key[1] != "Namespace brown"} == {
@@ -117,7 +119,7 @@ def test_what_members_have_is_shown_refused_and_taken_over_without_a_restart(fle
     assert karmada.find(ObjectRef("policy.karmada.io/v1alpha1", "PropagationPolicy", "web", "default")) is None
     assert fleet.connection("member1").find(ref_of(SIDE)) is not None
 
-    # Karmada itself refuses, where it is sent all the same: drift names the remedy. The Namespace keeps nobody waiting.
+    # Sent nevertheless, Karmada refuses it, and drift names the remedy. The existing Namespace causes no wait.
     sent = open_stack(EngineName.EMBEDDED, Setting(fleet.project, "sandbox")).up()
     assert "made by somebody else" in str(sent.failures)
     assert "Namespace" not in str(sent.failures)
@@ -125,7 +127,7 @@ def test_what_members_have_is_shown_refused_and_taken_over_without_a_restart(fle
     assert any("`conflictResolution: Overwrite`" in message for message in messages), messages
     assert running(fleet, "member1") == before
 
-    # Overwrite: the same is shown, though the state knows the copies; nothing restarts where nothing differs.
+    # Overwrite: the plan shows the same copies although the state has them; equal pods don't restart.
     stack(side, workload("web", web, **OVERWRITE))
     found = there(run("preview"))
     assert {one["outcome"] for key, one in found.items() if key[1] != "Namespace brown"} == {"takes-over"}

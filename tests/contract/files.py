@@ -1,4 +1,4 @@
-"""Manifests as people have them: a folder of objects that were exported from a running cluster.
+"""Manifests of people: a folder of objects that were exported from a running cluster.
 
 The same case runs on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -47,7 +47,7 @@ def exported(kind, api_version="v1", *, name="web", **body):
 
 @pytest.fixture
 def apps(fleet):
-    """A folder as `kubectl get -o yaml` fills it, with what is no manifest beside."""
+    """A folder with the output of `kubectl get -o yaml`, other manifests, and a file that is no manifest."""
     folder = fleet.project / "apps"
     (folder / "more").mkdir(parents=True)
     spec = {
@@ -72,8 +72,8 @@ def apps(fleet):
     shutil.rmtree(folder)
 
 
-def test_a_folder_of_exported_objects_goes_up_stays_clean_and_leaves_nothing(fleet, run, apps):
-    """Refused for a UID, an address and a revision one after the other; a destroy waited for the finalizer."""
+def test_a_folder_of_exported_objects_is_deployed_without_drift_and_destroyed_completely(fleet, run, apps):
+    """Earlier, the exported UID, address and revision made `up` fail, and `destroy` waited for the finalizer."""
     before = everything(fleet, KEPT)
     workload = {
         "name": "export",
@@ -95,7 +95,7 @@ def test_a_folder_of_exported_objects_goes_up_stays_clean_and_leaves_nothing(fle
 
     run("preview", "--expect-no-changes")
     run("refresh", "--preview-only", "--expect-no-changes")
-    time.sleep(fleet.rest_seconds)  # statuses are written again meanwhile
+    time.sleep(fleet.rest_seconds)  # meanwhile controllers write statuses again
     run("preview", "--refresh", "--expect-no-changes")
     assert run("drift")["findings"] == []
 
@@ -105,7 +105,7 @@ def test_a_folder_of_exported_objects_goes_up_stays_clean_and_leaves_nothing(fle
     assert everything(fleet, KEPT) == before
 
 
-def test_a_file_that_is_put_into_the_folder_is_the_next_plan(fleet, run, apps):
+def test_the_next_plan_creates_the_object_of_a_file_that_is_added_to_the_folder(fleet, run, apps):
     run.write(members("member1"), [{
         "name": "export", "namespace": "exported", "manifests": ["apps"], "placement": {"clusters": ["member1"]},
     }])  # fmt: skip

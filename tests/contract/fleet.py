@@ -1,4 +1,4 @@
-"""A whole sandbox in a copy of the project of its own, with Karmada or with the stand-in: tests may not know which."""
+"""A whole sandbox in its own copy of the project, with Karmada or the stand-in; tests don't depend on which."""
 
 import shutil
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def programs():
-    """The sandbox's programs; skips where they can't be had."""
+    """Return the sandbox's programs; skip the test where they are not available."""
     try:
         return ensure(print)
     except SandboxError as error:
@@ -29,7 +29,7 @@ def programs():
 
 
 def real_karmada() -> Path:
-    """The folder of Karmada's programs; skips where they are neither given nor found."""
+    """Return the folder of Karmada's programs; skip the test where they are neither configured nor found."""
     try:
         found = find_karmada(None)
     except SandboxError as error:
@@ -40,7 +40,7 @@ def real_karmada() -> Path:
 
 
 def copy_program(project: Path) -> None:
-    """Make a folder a copy of the project: its program, and room for stacks."""
+    """Copy the project's program into a folder, and create the folder of its stacks."""
     (project / "stacks").mkdir()
     for name in ("Pulumi.yaml", "__main__.py"):
         shutil.copy(REPOSITORY / name, project / name)
@@ -48,7 +48,7 @@ def copy_program(project: Path) -> None:
 
 @contextmanager
 def cluster_in(folder: Path, name: str, binaries, *, nodes: int):
-    """One cluster with simulated nodes and pods; it is taken away afterwards."""
+    """Start one cluster with simulated nodes and pods; remove it afterwards."""
     one = SandboxCluster(name, folder, binaries)
     try:
         one.up(workloads=True, nodes=nodes)
@@ -59,7 +59,7 @@ def cluster_in(folder: Path, name: str, binaries, *, nodes: int):
 
 @contextmanager
 def fleet_in(project: Path, *, members: int = 3, **arguments):
-    """Start Karmada, or the stand-in, and clusters, none of them joined; take it all away afterwards."""
+    """Start Karmada or the stand-in, and clusters that are not joined; remove everything afterwards."""
     copy_program(project)
     sandbox = Sandbox(project)
     try:
@@ -71,24 +71,24 @@ def fleet_in(project: Path, *, members: int = 3, **arguments):
 
 
 class Fleet:
-    """What tests do with the sandbox's project."""
+    """The sandbox and its project, as tests use them."""
 
     def __init__(self, project: Path, members: int, *, stand_in: bool) -> None:
         self.project = project
         self._members = members
         self._stand_in = stand_in
         self.rest_seconds = 6 if stand_in else 20
-        """What is written regularly has been written twice by then: Karmada's statuses, the stand-in's passes."""
+        """In this time, Karmada writes its periodic statuses twice, and the stand-in runs its loop twice."""
         written = yaml.safe_load((project / "stacks" / "Pulumi.sandbox.yaml").read_text())["config"]
         self.version = written["flotilla:controlPlane"]["version"]
 
     @property
     def clusters(self) -> tuple[str, ...]:
-        """The names of all clusters that run, Karmada's first."""
+        """The names of all running clusters, Karmada's first."""
         return ("karmada", *(f"member{number}" for number in range(1, self._members + 1)))
 
     def grow(self, members: int) -> None:
-        """Start members up to this number; those that run are left alone, and none is ended."""
+        """Start more members, up to this number; running ones stay as they are."""
         if members > self._members:
             Sandbox(self.project).up(print, members=members, stand_in=self._stand_in)
             before, self._members = self._members, members
@@ -96,14 +96,14 @@ class Fleet:
                 eventually(lambda name=name: self._is_settled(name), problem=f"{name} doesn't get its own objects")
 
     def _is_settled(self, name: str) -> bool:
-        """Return whether a cluster that has just begun has what its own controllers make; tests compare it later."""
+        """Return whether a new cluster has the objects that its own controllers create; tests compare them later."""
         connection = self.connection(name)
         spaces = {space["metadata"]["name"] for space in connection.list("v1", "Namespace")}
         accounts = connection.list("v1", "ServiceAccount")
         return spaces <= {one["metadata"]["namespace"] for one in accounts if one["metadata"]["name"] == "default"}
 
     def shrink(self, members: int) -> None:
-        """End members beyond this number; no stack may have them any more."""
+        """Stop the members beyond this number; no stack may use them any more."""
         for name in self.clusters[members + 1 :]:
             SandboxCluster(name, self.project / ".flotilla" / "sandbox", ensure(print)).down()
         self._members = min(members, self._members)
@@ -117,14 +117,14 @@ class Fleet:
         return self.project / ".flotilla" / "sandbox" / "kubeconfigs"
 
     def add_kubeconfig(self, name: str, text: str) -> str:
-        """Put a kubeconfig beside the sandbox's, for its owner alone as they are; return its path."""
+        """Write a kubeconfig beside the sandbox's, readable only by its owner; return its path."""
         file = self.kubeconfigs / f"{name}.yaml"
         file.touch(mode=0o600)
         file.write_text(text)
         return str(file)
 
     def write(self, members, workloads, **sections) -> None:
-        """Write the stack file; `sections`: others, by their names."""
+        """Write the stack file; `sections` are further sections, by name."""
         config = {
             "flotilla:controlPlane": {"kubeconfig": str(self.kubeconfigs / "karmada.yaml"), "version": self.version},
             "flotilla:members": [{"kubeconfig": str(self.kubeconfigs / f"{m['name']}.yaml"), **m} for m in members],
@@ -136,7 +136,7 @@ class Fleet:
 
 @contextmanager
 def policies_in(project: Path):
-    """Give a copy of the project its policies for a while, as every project of a user has them."""
+    """Copy the policy pack into a project, as every project of a user has it; remove it afterwards."""
     folder = project / "policies"
     shutil.copytree(REPOSITORY / "policies", folder, ignore=shutil.ignore_patterns("__pycache__"))
     try:
@@ -146,8 +146,8 @@ def policies_in(project: Path):
 
 
 @contextmanager
-def standing(fleet):
-    """A fleet whose stack stays from case to case: `up()` makes it what the stack file says; at the end it is gone."""
+def deployed_stack(fleet):
+    """Add `up()`, which deploys the stack file, to a fleet; destroy the stack at the end of the block."""
     common = ["-C", str(fleet.project), "--engine", "embedded", "--yes"]
 
     def up():

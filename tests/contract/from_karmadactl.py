@@ -1,4 +1,4 @@
-"""The guide "from karmadactl to a stack": each of its commands is run, in its order, and prints what the guide shows.
+"""The guide "from karmadactl to a stack": its commands run in order, and each prints what the guide shows.
 
 The same case runs on real Karmada (`tests/live`, with karmadactl itself) and on the stand-in (`tests/sandbox`).
 """
@@ -22,7 +22,7 @@ GUIDE = REPOSITORY / "docs" / "guides" / "from-karmadactl.md"
 
 
 def pods(fleet):
-    """Return the UIDs of the pods and of the template, once they run."""
+    """Return the UIDs of the pods and of the template; None until all pods exist."""
     running = {name: fleet.connection(name).list("v1", "Pod", namespace="guide") for name in MEMBERS}
     if any(len(found) != 2 for found in running.values()):
         return None
@@ -32,9 +32,9 @@ def pods(fleet):
 
 @pytest.fixture
 def reader(fleet, karmadactl, monkeypatch, capsys, tmp_path):  # noqa: F811
-    """A reader in the project, who has kubeconfigs beside it, karmadactl and kubectl; what is left is removed.
+    """A reader in the project, with kubeconfigs, karmadactl and kubectl; remove all leftovers at the end.
 
-    The state is elsewhere: other guides have a stack of the same name, with another passphrase.
+    The state is in another folder: other guides have a stack of the same name, with another passphrase.
     """
     project = fleet.project
     there = set(project.rglob("*"))
@@ -76,14 +76,14 @@ def reader(fleet, karmadactl, monkeypatch, capsys, tmp_path):  # noqa: F811
 
 
 @pytest.fixture
-def nothing_left(fleet):
-    """Find nothing in any cluster afterwards that was not there before."""
+def no_leftovers(fleet):
+    """Assert that the test leaves no object in any cluster."""
     before = everything(fleet)
     yield
     assert everything(fleet) == before
 
 
-def test_the_guide_from_karmadactl_to_a_stack(fleet, nothing_left, reader):
+def test_the_guide_from_karmadactl_to_a_stack(fleet, no_leftovers, reader):
     ran = []
 
     def running():
@@ -93,7 +93,7 @@ def test_the_guide_from_karmadactl_to_a_stack(fleet, nothing_left, reader):
         assert pods(fleet) == ran[0], "nothing was restarted"
 
     reader.before = {"flotilla adopt": running, "flotilla preview -s prod --expect-no-changes": adopted}
-    reader.play(GUIDE)
+    reader.follow(GUIDE)
     copies = [fleet.connection(name).get(WEB) for name in MEMBERS]
     assert [copy["spec"]["replicas"] for copy in copies] == [3, 3]
     assert "karmada" not in str([copy["metadata"].get(k) for copy in copies for k in ("labels", "annotations")])

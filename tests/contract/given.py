@@ -1,4 +1,4 @@
-"""Policies that people have already, declared as they are written.
+"""Existing Karmada policies of users, declared as they are written.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from flotilla.kube.objects import ObjectRef
-from tests.contract.main_job import everything, members, staying, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.main_job import everything, members, shared_stack, verbs  # noqa: F401 - fixtures of the contract
 from tests.contract.objects import obj, pods
-from tests.contract.spaces import LEFT, clean, policies, run  # noqa: F401
+from tests.contract.spaces import LEFT, assert_clean, policies, run  # noqa: F401
 
 SPACE = "given"
 WEB = {"apiVersion": "apps/v1", "kind": "Deployment", "labelSelector": {"matchLabels": {"part": "web"}}}
@@ -69,7 +69,7 @@ POLICIES = (
         [WEB],
         **to("member1", "member2", replicaScheduling={**DIVIDED, "weightPreference": WEIGHTS}),
     ),
-    # By name, with the priority that takes it from the next one.
+    # By name; its priority is higher than that of the next policy.
     policy("PropagationPolicy", "back", [STORE, SETTINGS], priority=5, **to("member2")),
     policy("PropagationPolicy", "any", [{"apiVersion": "v1", "kind": "ConfigMap"}], **to("member1")),
     policy("ClusterPropagationPolicy", "given-roles", [ROLE], **to("member1")),
@@ -80,7 +80,7 @@ POLICIES = (
 
 @pytest.fixture
 def stack(fleet, run):  # noqa: F811
-    """Write manifests and policies, and the stack with the one workload that has them."""
+    """Write manifests and policies, and a stack file with one workload that lists both."""
 
     def stack(manifests, given):
         for name, objects in (("manifests", manifests), ("policies", given)):
@@ -92,7 +92,7 @@ def stack(fleet, run):  # noqa: F811
 
 
 def runs(fleet, name):
-    """Replicas and tag of a Deployment, by member."""
+    """Return replicas and image tag of a Deployment, by member."""
     ref = ObjectRef("apps/v1", "Deployment", name, SPACE)
     found = {member: fleet.connection(member).find(ref) for member in ("member1", "member2")}
     return {
@@ -102,7 +102,7 @@ def runs(fleet, name):
     }
 
 
-def test_policies_as_they_are_send_what_they_send(fleet, run, stack):  # noqa: F811
+def test_policies_of_users_are_declared_as_written_and_choose_the_clusters(fleet, run, stack):  # noqa: F811
     run.write(members("member1", "member2"), [])
     run("up", "--yes")
     before = everything(fleet, LEFT)
@@ -120,9 +120,9 @@ def test_policies_as_they_are_send_what_they_send(fleet, run, stack):  # noqa: F
     settings = ObjectRef("v1", "ConfigMap", "settings", SPACE)
     assert [m for m in ("member1", "member2") if fleet.connection(m).find(settings)] == ["member2"]
     assert ("ClusterPropagationPolicy", "", "given-roles") in policies(fleet)
-    clean(run)
+    assert_clean(run)
 
-    # A change of a policy is planned by the same model as one of a placement.
+    # The plan shows a changed policy like a changed placement.
     wider = [
         {**one, "spec": {**one["spec"], **to("member1", "member2")}} if one["metadata"]["name"] == "back" else one
         for one in POLICIES
@@ -133,16 +133,16 @@ def test_policies_as_they_are_send_what_they_send(fleet, run, stack):  # noqa: F
     assert changed["shop-back"]["clusters"][0]["verb"] == "new"
     run("up", "--yes")
     assert runs(fleet, "store") == {"member1": (1, "1.28"), "member2": (1, "1.28")}
-    clean(run)
+    assert_clean(run)
 
-    # Somebody changes a policy in the control plane: drift, and the next run puts it back.
+    # Somebody changes a policy in the control plane: drift reports it, and the next run reverts it.
     karmada = fleet.connection("karmada")
     ref = ObjectRef(POLICY, "PropagationPolicy", "front", SPACE)
     karmada.patch(ref, {"spec": {"placement": {"clusterAffinity": {"clusterNames": ["member1"]}}}})
     found = run("drift", expect=3)["findings"]
     assert "PropagationPolicy given/front" in {one["object"] for one in found}
     run("up", "--yes", "--refresh")
-    clean(run)
+    assert_clean(run)
 
     run.write(members("member1", "member2"), [])
     run("up", "--yes")

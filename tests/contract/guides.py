@@ -1,7 +1,7 @@
-"""The guides on a fleet: each does what it says, in its order, and prints what it shows.
+"""The guides, run on a fleet: their commands run in order, and each prints what the guide shows.
 
-A guide begins with the stack `prod`, which has both members and nginx. What it leaves is removed. The same reader
-plays the tutorial (`tests/sandbox/test_own_project.py`).
+A guide begins with the stack `prod`, which has both members and nginx. Its leftovers are removed. The same reader
+follows the tutorial (`tests/sandbox/test_own_project.py`).
 """
 
 import shutil
@@ -14,7 +14,7 @@ from flotilla.kube.objects import ObjectRef
 from tests.contract.broken import behind
 from tests.contract.fleet import REPOSITORY, policies_in
 from tests.contract.karmada import await_gone
-from tests.contract.lost import await_ready, cleared, remove_leftovers
+from tests.contract.lost import await_ready, cleared_afterwards, remove_leftovers
 from tests.faults import FaultProxy
 from tests.reader import Reader
 from tests.renderers import DEPLOYMENT, Programs, write_chart
@@ -27,7 +27,7 @@ NGINX = {"name": "nginx", "image": "nginx:1.27", "replicas": 2, "placement": {"c
 
 @pytest.fixture(scope="module")
 def home(fleet, tmp_path_factory):
-    """A home with the kubeconfigs that guides name, and a project with nothing declared in it."""
+    """A home folder with the kubeconfigs that guides name; the project declares nothing yet."""
     folder = tmp_path_factory.mktemp("home")
     (folder / ".kube").mkdir()
     shutil.copy(fleet.kubeconfigs / "karmada.yaml", folder / ".kube" / "karmada.config")
@@ -61,7 +61,7 @@ def flotilla(*words, code=0):
 
 @pytest.fixture
 def newcomer(fleet, home, capsys):
-    """A reader in a project; at the end its folder is as it was."""
+    """A reader in a project; at the end the project's folder has no new files."""
 
     def run(*words, code):
         capsys.readouterr()
@@ -87,14 +87,14 @@ def reader(fleet, newcomer):
     return newcomer
 
 
-def play(reader, name):
-    reader.play(GUIDES / f"{name}.md")
+def follow(reader, name):
+    reader.follow(GUIDES / f"{name}.md")
 
 
-# -- before the members have joined ------------------------------------------------------------------------------------
+# -- before the members join -------------------------------------------------------------------------------------------
 
 
-def test_the_smallest_stack_gets_the_plan_of_the_readme(fleet, home, newcomer):
+def test_the_stack_of_the_readme_gets_the_plan_that_the_readme_shows(fleet, home, newcomer):
     """The README in Chinese has the same blocks (`tests/unit/test_translations.py`)."""
     contexts = home / ".kube" / "config"
     merged = {"apiVersion": "v1", "kind": "Config", "clusters": [], "contexts": [], "users": []}
@@ -109,13 +109,13 @@ def test_the_smallest_stack_gets_the_plan_of_the_readme(fleet, home, newcomer):
     contexts.write_text(yaml.safe_dump(merged))
     newcomer.stack_file = newcomer.folder / "stacks" / "Pulumi.mine.yaml"
     newcomer.stack_file.write_text("config: {}\n")
-    newcomer.play(REPOSITORY / "README.md")
+    newcomer.follow(REPOSITORY / "README.md")
     newcomer.stack_file.unlink()
 
 
 def test_the_guide_to_joining(newcomer):
     declare("1.18.2", newcomer.stack_file, members=())
-    play(newcomer, "join-clusters")
+    follow(newcomer, "join-clusters")
 
 
 # -- with nginx on both members ----------------------------------------------------------------------------------------
@@ -139,24 +139,24 @@ def test_the_guide_to_joining(newcomer):
         "waves",
     ],
 )
-def test_a_guide_does_what_it_says(reader, name):
-    play(reader, name)
+def test_the_commands_of_a_guide_print_what_it_shows(reader, name):
+    follow(reader, name)
 
 
 def test_the_guide_to_charts(reader, tmp_path, monkeypatch):
-    """With a stand-in for helm, which takes no time."""
+    """A stand-in for helm is used because it is fast."""
     Programs(tmp_path / "bin", monkeypatch, "helm")
     write_chart(reader.folder / "charts" / "web", {"web.yaml": DEPLOYMENT}, values="replicas: 1\ntag: latest\n")
-    play(reader, "charts-and-kustomizations")
+    follow(reader, "charts-and-kustomizations")
 
 
-def test_the_guide_to_what_a_member_has_already(reader):
-    play(reader, "take-over")
+def test_the_guide_to_taking_over_existing_objects(reader):
+    follow(reader, "take-over")
 
 
 def test_the_guide_to_adopting_what_runs_in_a_member(fleet, reader):
     try:
-        play(reader, "adopt")
+        follow(reader, "adopt")
     finally:
         declare(fleet.version, reader.stack_file, NGINX)
         flotilla("up", "-s", STACK, "--yes")
@@ -167,7 +167,7 @@ def test_the_guide_to_adopting_what_runs_in_a_member(fleet, reader):
 
 def test_the_guide_to_letting_go(fleet, reader):
     try:
-        play(reader, "letting-go")
+        follow(reader, "letting-go")
     finally:
         for member in MEMBERS:
             deployment = ObjectRef("apps/v1", "Deployment", "nginx", "default")
@@ -181,8 +181,8 @@ def test_the_guide_to_giving_a_cluster_up(fleet, reader, tmp_path):
         document["config"]["flotilla:members"][1] = behind(fleet, proxy)
         reader.stack_file.write_text(yaml.safe_dump(document))
         flotilla("up", "-s", STACK, "--yes")
-        with cleared(proxy):
+        with cleared_afterwards(proxy):
             proxy.close_port()
             await_ready(fleet, "member2", wanted=False)
-            play(reader, "give-a-cluster-up")
+            follow(reader, "give-a-cluster-up")
         remove_leftovers(fleet, "member2")

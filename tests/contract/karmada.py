@@ -1,7 +1,7 @@
-"""Karmada's documented contract, as far as Flotilla uses it, case by case.
+"""The behaviour of Karmada on which Flotilla depends, one case for each documented rule.
 
-Runs unchanged on real Karmada and on the stand-in. Each case names what it holds to: a page of Karmada's documentation
-(docs: ...) or a recording of a real control plane (recorded: ...).
+The cases run unchanged on real Karmada and on the stand-in. Each names its source: a page of Karmada's documentation
+(docs: ...), a recording of a real control plane (recorded: ...), or a rule of this project (ours: ...).
 """
 
 import base64
@@ -26,7 +26,7 @@ MEMBERS = ("member1", "member2")
 
 
 def eventually(check, *, seconds=40, problem="not in time"):
-    """Poll until a check gives something true, and return it; `problem` says what is wrong where it never does."""
+    """Call `check` until it returns a true value, and return that; fail with `problem` after the time."""
     deadline = time.monotonic() + seconds
     while True:
         found = check()
@@ -40,8 +40,8 @@ def await_gone(connection, ref, *, seconds=90):
     eventually(lambda: connection.find(ref) is None, seconds=seconds, problem=f"{ref} stays")
 
 
-def of_the_newest(karmada):
-    """Skip a case whose fields, or whose outcome, an older Karmada doesn't have."""
+def require_newest(karmada):
+    """Skip a case whose fields or outcome only the newest supported Karmada has."""
     if Version.parse(karmada.fleet.version) < SUPPORTED.newest:
         pytest.skip(
             f"a case of Karmada {SUPPORTED.newest.major}.{SUPPORTED.newest.minor}; this one is {karmada.fleet.version}"
@@ -49,7 +49,7 @@ def of_the_newest(karmada):
 
 
 class Karmada:
-    """A control plane with joined members, and what a test makes in it."""
+    """A control plane with joined members, and helpers to create objects in it."""
 
     def __init__(self, fleet):
         self.fleet = fleet
@@ -133,7 +133,7 @@ def karmada(fleet):
 
 @pytest.fixture
 def namespace(karmada):
-    """A namespace of the case's own; Karmada carries it to the members."""
+    """A namespace for one case; Karmada sends it to the members."""
     name = f"case-{uuid.uuid4().hex[:6]}"
     karmada.make({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     for member in MEMBERS:
@@ -153,19 +153,19 @@ def selector(obj):
 
 
 def bound(karmada, obj):
-    """The clusters of an object's binding, with their replicas."""
+    """Return the clusters in the binding of an object, with their replicas."""
     found = karmada.api.find(binding_ref(ref_of(obj)))
     return {c["name"]: c.get("replicas") for c in (found or {}).get("spec", {}).get("clusters") or []}
 
 
 def reported(karmada, obj):
-    """The clusters that have reported an object back: only from then on Karmada surely knows of it there."""
+    """Return the clusters whose status of an object has reached Karmada: only then Karmada surely knows that copy."""
     found = karmada.api.find(binding_ref(ref_of(obj)))
     items = (found or {}).get("status", {}).get("aggregatedStatus") or []
     return {item["clusterName"] for item in items if item.get("status")}
 
 
-def test_a_member_becomes_ready_with_its_summary(karmada):
+def test_a_joined_member_becomes_ready_and_reports_its_nodes(karmada):
     """recorded: clusters"""
     cluster = karmada.cluster("member1")
     assert cluster.status.kubernetes_version.startswith("v1.")
@@ -175,7 +175,7 @@ def test_a_member_becomes_ready_with_its_summary(karmada):
 
 
 @pytest.mark.parametrize("wrong", ["token", "endpoint", "authority"])
-def test_a_member_that_cannot_be_used_is_not_ready_and_says_why(karmada, third, wrong):
+def test_a_member_with_a_wrong_token_endpoint_or_authority_is_not_ready_and_has_a_reason(karmada, third_member, wrong):
     """docs: administrator guide, cluster registration"""
     others = karmada.members["member1"].get(
         ObjectRef("v1", "Secret", join.controller_account("member1"), CLUSTER_NAMESPACE)
@@ -202,7 +202,7 @@ def test_a_member_that_cannot_be_used_is_not_ready_and_says_why(karmada, third, 
         karmada.leave("member3")
 
 
-def test_a_policy_gets_its_defaults_and_its_id(karmada, namespace):
+def test_a_policy_gets_default_values_and_a_permanent_id(karmada, namespace):
     """recorded: duplicated-both, propagationpolicies"""
     template = web(namespace)
     made = karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": ["member1"]}})
@@ -213,7 +213,7 @@ def test_a_policy_gets_its_defaults_and_its_id(karmada, namespace):
     assert eventually(lambda: (karmada.api.get(ref)["metadata"].get("labels") or {}).get(key))
 
 
-def test_duplicated_runs_all_replicas_everywhere(karmada, namespace):
+def test_duplicated_scheduling_runs_all_replicas_in_every_cluster(karmada, namespace):
     """recorded: duplicated-both"""
     template = karmada.make(web(namespace))
     karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": list(MEMBERS)}})
@@ -229,7 +229,7 @@ def test_duplicated_runs_all_replicas_everywhere(karmada, namespace):
     eventually(lambda: karmada.api.get(ref_of(template)).get("status", {}).get("readyReplicas") == 4)
 
 
-def test_divided_follows_karmadas_rounding(karmada, namespace):
+def test_divided_scheduling_rounds_replicas_as_karmada_does(karmada, namespace):
     """recorded: divided-weighted-2-1-replicas-7"""
     template = karmada.make(web(namespace, replicas=7))
     weights = [
@@ -261,14 +261,14 @@ def test_divided_follows_karmadas_rounding(karmada, namespace):
         ({}, {"member1", "member2"}),
     ],
 )
-def test_affinities_choose(karmada, namespace, affinity, chosen):
+def test_a_cluster_affinity_chooses_clusters(karmada, namespace, affinity, chosen):
     """docs: user guide, propagation policy, clusterAffinity"""
     template = karmada.make(web(namespace))
     karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": affinity})
     eventually(lambda: set(bound(karmada, template)) == chosen)
 
 
-def test_labels_of_templates_select(karmada, namespace):
+def test_a_policy_selects_templates_by_label(karmada, namespace):
     """docs: user guide, propagation policy, resourceSelectors"""
     template = karmada.make(web(namespace))
     labels = {"matchLabels": {"app.kubernetes.io/name": "web"}}
@@ -281,7 +281,7 @@ def test_labels_of_templates_select(karmada, namespace):
     eventually(lambda: set(bound(karmada, template)) == {"member1"})
 
 
-def test_a_placement_that_nothing_matches_is_reported(karmada, namespace):
+def test_a_placement_without_a_matching_cluster_is_reported_as_not_scheduled(karmada, namespace):
     """docs: user guide, scheduling"""
     template = karmada.make(web(namespace))
     karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": ["nowhere"]}})
@@ -294,7 +294,7 @@ def test_a_placement_that_nothing_matches_is_reported(karmada, namespace):
     eventually(refused)
 
 
-def test_the_higher_priority_wins(karmada, namespace):
+def test_the_policy_with_the_higher_priority_applies(karmada, namespace):
     """docs: user guide, propagation policy, configure PropagationPolicy priority"""
     template = web(namespace)
     probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe", "namespace": namespace}}
@@ -309,14 +309,14 @@ def test_the_higher_priority_wins(karmada, namespace):
             {"clusterAffinity": {"clusterNames": [member]}},
             priority=priority,
         )
-    # A policy that Karmada learns of after it has given the template away is too late: the probe says that it knows.
+    # Karmada must know the policy before it schedules the template: the probe shows that it does.
     karmada.make(probe)
     eventually(lambda: bound(karmada, probe))
     karmada.make(template)
     eventually(lambda: set(bound(karmada, template)) == {"member2"})
 
 
-def test_overrides_change_one_cluster(karmada, namespace):
+def test_an_override_changes_the_copy_of_its_cluster_only(karmada, namespace):
     """recorded: override-member2"""
     template = karmada.make(web(namespace))
     override = {
@@ -348,7 +348,7 @@ def test_overrides_change_one_cluster(karmada, namespace):
     assert plain["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.27"
 
 
-def test_what_a_person_changes_in_a_member_is_put_back(karmada, namespace):
+def test_karmada_reverts_a_manual_change_in_a_member(karmada, namespace):
     """docs: user guide, work: members follow the control plane"""
     template = karmada.make(web(namespace))
     karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": ["member1"]}})
@@ -363,20 +363,20 @@ def test_what_a_person_changes_in_a_member_is_put_back(karmada, namespace):
     eventually(lambda: stored() == "nginx:1.27")
 
 
-def test_what_falls_out_of_the_placement_is_removed(karmada, namespace):
+def test_a_copy_is_deleted_in_a_cluster_that_leaves_the_placement(karmada, namespace):
     """docs: user guide, propagation policy: changing the placement"""
     template = karmada.make(web(namespace))
     for members in (list(MEMBERS), ["member1"]):
         karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": members}})
         eventually(lambda members=members: set(bound(karmada, template)) == set(members))
-        # Karmada deletes what its own cache of the member holds: a Work that goes before that cache has seen the
-        # object leaves the object behind. `up` waits for the report too, so that it never comes that early.
+        # Karmada deletes only objects that are in its cache of the member. If the Work is deleted before the cache has
+        # the object, the object stays. `up` waits for the reported status, too, so it is never that early.
         eventually(lambda members=members: reported(karmada, template) == set(members))
     eventually(lambda: karmada.in_member("member2", ref_of(template)) is None)
     assert karmada.in_member("member1", ref_of(template))
 
 
-def test_a_template_that_goes_is_gone_everywhere(karmada, namespace):
+def test_copies_are_deleted_with_their_template(karmada, namespace):
     """docs: user guide, works follow their template"""
     template = karmada.make(web(namespace))
     karmada.policy("p", namespace, [selector(template)], {"clusterAffinity": {"clusterNames": list(MEMBERS)}})
@@ -387,7 +387,7 @@ def test_a_template_that_goes_is_gone_everywhere(karmada, namespace):
 
 
 @pytest.mark.parametrize("resolution", ["Abort", "Overwrite"])
-def test_what_a_member_has_already(karmada, namespace, resolution):
+def test_an_existing_object_of_a_member_is_kept_by_abort_and_changed_by_overwrite(karmada, namespace, resolution):
     """docs: user guide, propagation policy, conflictResolution"""
     template = web(namespace)
     theirs = web(namespace, replicas=1)
@@ -421,8 +421,8 @@ def test_what_a_member_has_already(karmada, namespace, resolution):
         eventually(lambda: image() == "nginx:1.27")
 
 
-def test_kubeconfigs_are_for_their_owner_alone(fleet):
-    """ours: credentials of a sandbox are nobody else's"""
+def test_kubeconfigs_are_readable_only_by_their_owner(fleet):
+    """ours: only the owner of a sandbox may read its credentials"""
     for file in fleet.kubeconfigs.glob("*.yaml"):
         assert file.stat().st_mode & 0o077 == 0
         assert kubeconfigs.server(kubeconfigs.load(file.read_text())).startswith("https://127.0.0.1:")

@@ -1,4 +1,4 @@
-"""Letting go: workloads leave the stack, and what runs in the members runs on, free of Karmada and of the stack.
+"""Workloads that leave the stack while their copies run on in the members, without Karmada and the stack.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -10,7 +10,7 @@ import yaml
 from flotilla.karmada.versions import Version
 from flotilla.kube.objects import ref_of
 from tests.contract.karmada import eventually
-from tests.contract.main_job import members, staying, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.main_job import members, shared_stack, verbs  # noqa: F401 - fixtures of the contract
 from tests.contract.moves import BOTH, run, stack, workload  # noqa: F401 - fixtures of the contract
 from tests.contract.objects import obj, pods
 
@@ -44,7 +44,7 @@ GIVEN = obj(
 
 
 def copies(fleet):
-    """What the members have of the workloads, and its pods: UIDs by member and object."""
+    """Return the UIDs of the workloads' copies and of their pods, by member and object."""
     found = {}
     for member in BOTH:
         connection = fleet.connection(member)
@@ -57,7 +57,7 @@ def copies(fleet):
 
 
 def marks(live):
-    """Labels and annotations of Karmada and of a stack."""
+    """Return the labels and annotations of an object that Karmada or a stack has set."""
     metadata = live["metadata"]
     keys = [*(metadata.get("labels") or {}), *(metadata.get("annotations") or {})]
     return [key for key in keys if key.split("/")[0].endswith(("karmada.io", "pulumi.com", "flotilla.dev"))]
@@ -68,7 +68,7 @@ def stack_file(fleet):
 
 
 def declare(fleet, stack):
-    """A workload with a namespace and a cluster-wide object, one with policies of its own, one that is suspended."""
+    """Declare a workload with a namespace and a ClusterRole, one with its own policies, and a suspended one."""
     (fleet.project / "kept-policies.yaml").write_text(yaml.safe_dump(GIVEN))
     (fleet.project / "kept-settings.yaml").write_text(yaml.safe_dump(SETTINGS))
     keep = {"onRemoval": "keep"}
@@ -82,8 +82,8 @@ def declare(fleet, stack):
     stack_file(fleet).write_text(yaml.safe_dump(written))
 
 
-def test_what_a_workload_keeps_runs_on_without_a_mark(fleet, run, stack):
-    """The namespace took its copies along; annotations for Pulumi stayed; a copy never sent kept its Work for ever."""
+def test_kept_copies_of_a_removed_workload_run_on_without_labels_and_annotations(fleet, run, stack):
+    """The Namespace is kept, too; annotations for Pulumi are removed; the Work of a copy never sent is deleted."""
     if Version.parse(fleet.version) < Version(1, 12):
         stack(workload("shop", SHOP, namespace=SPACE, onRemoval="keep"))
         assert "onRemoval" in str(run("up", "--yes", expect=2))
@@ -117,8 +117,8 @@ def test_what_a_workload_keeps_runs_on_without_a_mark(fleet, run, stack):
                 fleet.connection(member).delete(ref_of(one), propagation="Background")
 
 
-def test_a_workload_and_a_member_are_given_back_as_they_run(fleet, run, stack):
-    """Nothing in the file said `keep` before: removal deleted the copies, and a member's leave all that it ran."""
+def test_release_of_a_workload_and_a_member_leaves_their_objects_running(fleet, run, stack):
+    """The stack file has no `onRemoval: keep`, without which removals and leaves delete the copies."""
     keeps = Version.parse(fleet.version) >= Version(1, 12)
     other = workload("other", [SETTINGS])
     stack(workload("shop", SHOP, namespace=SPACE), other)
@@ -151,8 +151,8 @@ def test_a_workload_and_a_member_are_given_back_as_they_run(fleet, run, stack):
             if "karmada" in (found := one["metadata"]["name"]) and not one["metadata"].get("deletionTimestamp")
         ]
         assert left == []
-        staying = (*other[:2], ["member1"], {})
-        stack(*([] if keeps else [workload("shop", SHOP, ["member1"], namespace=SPACE)]), staying)
+        remaining = (*other[:2], ["member1"], {})
+        stack(*([] if keeps else [workload("shop", SHOP, ["member1"], namespace=SPACE)]), remaining)
         written = yaml.safe_load(stack_file(fleet).read_text())
         written["config"]["flotilla:members"] = written["config"]["flotilla:members"][:1]
         stack_file(fleet).write_text(yaml.safe_dump(written))

@@ -1,4 +1,4 @@
-"""The fleet in overview: clusters, status, workloads, get, logs, events, graph, report."""
+"""The verbs that show the fleet: clusters, status, workloads, get, logs, events, simulate, graph, report."""
 
 import json
 import time
@@ -9,7 +9,7 @@ import yaml
 from flotilla.cli.main import main
 from flotilla.kube import kubeconfig as kubeconfigs
 from flotilla.kube.objects import ObjectRef
-from tests.contract.fleet import standing
+from tests.contract.fleet import deployed_stack
 from tests.contract.karmada import eventually
 from tests.contract.main_job import NGINX, members
 
@@ -18,9 +18,9 @@ NGINX_REF = ObjectRef("apps/v1", "Deployment", "nginx", "default")
 
 @pytest.fixture(scope="module")
 def nginx(fleet):
-    """Nginx on two clusters, member2 another image."""
+    """Nginx on two clusters; member2 has another image."""
     override = {"clusters": ["member2"], "image": {"tag": "1.28"}}
-    with standing(fleet) as kept:
+    with deployed_stack(fleet) as kept:
         kept.write(
             members("member1", labels={"site": "core"}) + members("member2", labels={"site": "edge"}),
             [{**NGINX, "overrides": [override]}],
@@ -44,7 +44,7 @@ def look(nginx, fleet, capsys):
     return look
 
 
-def test_clusters_and_their_filters(look):
+def test_clusters_lists_the_members_that_match_the_filters(look):
     document = json.loads(look("clusters", "--json"))
     assert document["version"] == 1
     one = document["clusters"][0]
@@ -67,7 +67,7 @@ def test_clusters_and_their_filters(look):
     assert "no member is called 'nobody'" in look.err
 
 
-def test_status_says_the_summary_first(look):
+def test_status_prints_the_summary_first(look):
     text = look("status")
     assert text.splitlines()[0] == "2 of 2 members ready; 1 workload, 2 of 2 copies healthy"
     summary = json.loads(look("status", "--json", "--cluster", "member2"))["summary"]
@@ -103,7 +103,7 @@ def test_workloads_show_overrides_and_why_a_copy_is_not_healthy(look, fleet):
     eventually(lambda: len(json.loads(look("get", "pods", "-n", "default", "--json"))["items"]) == 4)
 
 
-def test_any_object_across_members(look):
+def test_get_lists_objects_of_all_members_without_secret_values(look):
     lines = look("get", "deploy", "nginx").splitlines()
     assert lines[0].split()[:4] == ["CLUSTER", "NAMESPACE", "NAME", "READY"]
     assert [line.split()[:4] for line in lines[1:]] == [
@@ -121,7 +121,7 @@ def test_any_object_across_members(look):
     assert "no cronjobs.batch in 2 clusters" in look.err
 
 
-def test_events_and_logs(look):
+def test_events_and_logs_are_collected_from_all_members(look):
     reasons = {event["reason"] for event in json.loads(look("events", "nginx", "--json"))["events"]}
     assert "ScalingReplicaSet" in reasons
     lines = look("logs", "nginx", "--tail", "1").splitlines()
@@ -132,7 +132,7 @@ def test_events_and_logs(look):
     assert "no pods of nobody in namespace default of 2 clusters" in look.err
 
 
-def test_members_are_seen_while_karmada_is_down(look, fleet):
+def test_get_asks_the_members_while_karmada_is_down(look, fleet):
     file = fleet.kubeconfigs / "karmada.yaml"
     stored = file.read_text()
     document = kubeconfigs.load(stored)
@@ -147,7 +147,7 @@ def test_members_are_seen_while_karmada_is_down(look, fleet):
         file.write_text(stored)
 
 
-def test_a_watch_repaints_until_it_is_ended(look, monkeypatch):
+def test_a_watch_prints_the_status_again_until_it_is_interrupted(look, monkeypatch):
     looks = []
 
     def sleep(seconds):
@@ -161,8 +161,8 @@ def test_a_watch_repaints_until_it_is_ended(look, monkeypatch):
     assert [len(document["members"]) for document in documents] == [2, 2, 2]
 
 
-def test_what_the_loss_of_a_cluster_would_mean(look):
-    """By the bindings that the control plane has: nothing is changed."""
+def test_simulate_reports_what_the_loss_of_a_cluster_would_change(look):
+    """The verb reads the bindings of the control plane and changes nothing."""
     found = json.loads(look("simulate", "--without", "member2", "--failover", "off", "--json"))
     (nginx,) = found["templates"]
     assert (nginx["template"], nginx["verdict"], nginx["lost"]) == ("Deployment default/nginx", "fewer", ["member2"])
@@ -172,7 +172,7 @@ def test_what_the_loss_of_a_cluster_would_mean(look):
     assert ([one["name"] for one in each["each"]], each["singlePointsOfFailure"]) == (["member1", "member2"], [])
 
 
-def test_pictures_and_reports_of_the_running_fleet(look, fleet, tmp_path):
+def test_graph_and_report_show_the_running_fleet(look, fleet, tmp_path):
     assert "member2" in look("graph")
     assert look("graph", "--format", "mermaid").count("-->|") == 2
     assert "digraph" in look("graph", "--format", "dot", "--of", "plan")

@@ -1,6 +1,6 @@
-"""Members that leave without an answer, that are given up, rebuilt, or the same cluster as another one.
+"""Members that don't answer when they leave, are abandoned or rebuilt, and members that are the same cluster.
 
-Requests to member2 go through a proxy, Karmada's or the stack's own alike.
+The requests of Karmada and of the stack to member2 go through a proxy.
 """
 
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from tests.faults import FaultProxy
 
 @pytest.fixture
 def proxied(fleet, tmp_path):
-    """member2 behind a proxy, for the stack and for Karmada."""
+    """A proxy before member2, for the stack and for Karmada."""
     with FaultProxy((fleet.kubeconfigs / "member2.yaml").read_text(), tmp_path, name="member2") as proxy:
         proxy.entry = behind(fleet, proxy)
         yield proxy
@@ -26,28 +26,28 @@ def proxied(fleet, tmp_path):
 def await_ready(fleet, member, *, wanted, seconds=120):
     connection = fleet.connection("karmada")
 
-    def is_so():
+    def has_wanted_readiness():
         cluster = connection.find(ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", member))
         return cluster is None or is_true(cluster, "Ready") is wanted
 
-    eventually(is_so, seconds=seconds, problem=f"{member} is not {'Ready' if wanted else 'not Ready'}")
+    eventually(has_wanted_readiness, seconds=seconds, problem=f"{member} is not {'Ready' if wanted else 'not Ready'}")
 
 
 @contextmanager
-def cleared(proxy):
-    """Let a test's clean-up find a member that answers."""
+def cleared_afterwards(proxy):
+    """Remove the faults at the end, so that the clean-up of the test reaches the member."""
     try:
         yield
     finally:
         proxy.clear()
 
 
-def test_a_member_that_does_not_answer_leaves_as_far_as_it_can_and_is_given_up(fleet, proxied, run):  # noqa: F811
+def test_a_member_that_does_not_answer_leaves_karmada_and_abandon_forgets_the_rest(fleet, proxied, run):  # noqa: F811
     run.write([{"name": "member1"}, proxied.entry], [EVERYWHERE])
     run("up", "--yes")
     refused = run("abandon", "member2", "--yes", expect=1)
     assert "member2 can't be given up: it answers" in str(refused)
-    with cleared(proxied):
+    with cleared_afterwards(proxied):
         proxied.close_port()
         await_ready(fleet, "member2", wanted=False)
         run.write([{"name": "member1"}], [{**EVERYWHERE, "replicas": 2}])
@@ -70,10 +70,10 @@ def test_a_member_that_does_not_answer_leaves_as_far_as_it_can_and_is_given_up(f
     remove_leftovers(fleet, "member2")
 
 
-def test_a_member_is_given_up_before_anything_else_was_tried(fleet, proxied, run):  # noqa: F811
+def test_abandon_works_before_an_up_has_tried_to_remove_the_member(fleet, proxied, run):  # noqa: F811
     run.write([{"name": "member1"}, proxied.entry], [EVERYWHERE])
     run("up", "--yes")
-    with cleared(proxied):
+    with cleared_afterwards(proxied):
         proxied.close_port()
         await_ready(fleet, "member2", wanted=False)
         run.write([{"name": "member1"}], [EVERYWHERE])
@@ -86,7 +86,7 @@ def test_a_member_is_given_up_before_anything_else_was_tried(fleet, proxied, run
 
 
 def remove_leftovers(fleet, member):
-    """Do in a member what its owner has to do when it comes back after it was given up."""
+    """Delete in an abandoned member what its owner has to delete when the member answers again."""
     connection = fleet.connection(member)
     for ref in (
         ObjectRef("apps/v1", "Deployment", "nginx", "default"),
@@ -98,8 +98,8 @@ def remove_leftovers(fleet, member):
     await_gone(connection, ObjectRef("v1", "Namespace", "karmada-cluster"), seconds=60)
 
 
-def test_one_cluster_under_two_names_is_refused_and_nothing_is_changed(fleet, run, tmp_path):  # noqa: F811
-    """By the same address `validate` refuses it; by another address only the cluster itself shows it."""
+def test_one_cluster_with_two_member_names_is_refused_and_nothing_is_changed(fleet, run, tmp_path):  # noqa: F811
+    """The second name has another address, so `validate` can't detect it; `up` reads the cluster's identity."""
     run.write([{"name": "member1"}], [EVERYWHERE])
     run("up", "--yes")
     connection = fleet.connection("karmada")
@@ -112,8 +112,8 @@ def test_one_cluster_under_two_names_is_refused_and_nothing_is_changed(fleet, ru
     assert run("preview", "--expect-no-changes")["failures"] == []
 
 
-def test_a_cluster_that_is_joined_already_is_recognised_before_anything_is_changed(fleet, third, run):  # noqa: F811
-    """Joined by somebody else to this control plane under another name, and to another control plane."""
+def test_a_cluster_that_is_already_joined_is_refused_before_anything_is_changed(fleet, third_member, run):  # noqa: F811
+    """Somebody else joined it to this control plane under another name, then to another control plane."""
     run.write([{"name": "member1"}], [EVERYWHERE])
     run("up", "--yes")
     uid = fleet.connection("member3").get(ObjectRef("v1", "Namespace", "kube-system"))["metadata"]["uid"]
@@ -150,10 +150,10 @@ def test_a_cluster_that_is_joined_already_is_recognised_before_anything_is_chang
     run("up", "--yes")
 
 
-def test_another_cluster_under_the_same_name_leaves_and_joins(fleet, third, run):  # noqa: F811
-    """The old cluster answers still: what the join and Karmada made there goes, and the new one gets everything.
+def test_a_member_that_points_to_another_cluster_leaves_the_old_one_and_joins_the_new_one(fleet, third_member, run):  # noqa: F811
+    """The old cluster still answers: `up` removes there what the join and Karmada created.
 
-    A `formerly` that stayed in the stack file changes nothing about it.
+    An old `formerly` in the stack file has no effect on this.
     """
     former = {"name": "member2", "formerly": "before"}
     run.write([{"name": "member1"}, former], [EVERYWHERE])
@@ -173,13 +173,13 @@ def test_another_cluster_under_the_same_name_leaves_and_joins(fleet, third, run)
     assert run("drift")["clean"] is True
 
 
-def test_a_rebuilt_member_at_the_same_address_joins_again_and_the_old_ones_objects_are_forgotten(
+def test_a_rebuilt_cluster_at_the_same_address_joins_again_and_the_state_forgets_the_old_objects(
     fleet,
-    third,
+    third_member,
     run,  # noqa: F811
     tmp_path,
 ):
-    """The proxy stands for the address: first member2 is behind it, then member3."""
+    """The proxy is the address; it forwards first to member2, then to member3."""
     first = (fleet.kubeconfigs / "member2.yaml").read_text()
     second = (fleet.kubeconfigs / "member3.yaml").read_text()
     with FaultProxy(first, tmp_path / "one", name="member2") as proxy:

@@ -1,4 +1,4 @@
-"""The main job: nginx on both clusters from one stack file, changed, and gone without a trace.
+"""The main job: one stack file deploys nginx to both clusters, changes it, and removes it without leftovers.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -32,9 +32,10 @@ KARMADA_KINDS = (
 
 
 def everything(fleet, kinds=KINDS):
-    """Every object that a join or a workload could leave behind, in every cluster, once nothing is on its way out.
+    """Return every object that a join or a workload could leave behind, in every cluster.
 
-    Karmada deletes a namespace in a member and waits for nobody: what another case left may still be going.
+    Wait until no object is being deleted: Karmada doesn't wait for the deletion of a namespace in a member, so objects
+    of the case before may still exist.
     """
     return eventually(lambda: _at_rest(fleet, kinds), problem="objects that are being deleted stay")
 
@@ -62,7 +63,7 @@ def verbs(fleet, capsys, monkeypatch):
         engine = [] if verb in ("status", "validate") else ["--engine", "embedded"]
         code = main([verb, "-C", str(fleet.project), "--json", *engine, *options])
         captured = capsys.readouterr()
-        assert code == expect, captured.err or said(captured.out)
+        assert code == expect, captured.err or explanation_of(captured.out)
         document = json.loads(captured.out)
         if "error" in document:
             assert document["exitCode"] == code
@@ -74,7 +75,7 @@ def verbs(fleet, capsys, monkeypatch):
 
 
 def leave(fleet):
-    """Destroy the stack, whatever is in it."""
+    """Destroy the stack, whatever it contains."""
     with pytest.MonkeyPatch.context() as patch:
         for key in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
             patch.delenv(key, raising=False)
@@ -83,26 +84,26 @@ def leave(fleet):
 
 @pytest.fixture
 def run(verbs, fleet):
-    """Run verbs; what is there at the end is destroyed, the members leave."""
+    """Run verbs; destroy the stack at the end of the case."""
     yield verbs
     leave(fleet)
 
 
 @pytest.fixture(scope="module")
-def staying(fleet):
-    """Members that a case joins stay joined until the file's last case: joining and leaving takes most of the time."""
+def shared_stack(fleet):
+    """Destroy the stack only after the last case of the file: joining and leaving takes most of the time."""
     yield
     leave(fleet)
 
 
 @pytest.fixture
-def going_on(verbs, staying):
-    """Run verbs on what the case before left."""
+def run_shared(verbs, shared_stack):
+    """Run verbs on the stack that the case before has left."""
     return verbs
 
 
-def said(text):
-    """Return what a document says that may explain an exit code: the steps that change something, the failures."""
+def explanation_of(text):
+    """Return the parts of a document that may explain an exit code: changing steps, failures and the like."""
     try:
         document = json.loads(text)
     except ValueError:
@@ -125,7 +126,7 @@ def deployed(fleet, cluster):
     return fleet.connection(cluster).find(ObjectRef("apps/v1", "Deployment", "nginx", "default"))
 
 
-def test_nginx_on_both_clusters_and_away_again(fleet, run):
+def test_nginx_is_deployed_to_both_clusters_and_destroyed_without_leftovers(fleet, run):
     before = everything(fleet)
     run.write(members("member1", "member2"), [NGINX])
     plan = run("preview")
@@ -149,7 +150,7 @@ def test_nginx_on_both_clusters_and_away_again(fleet, run):
     run("preview", "--expect-no-changes")
     run("refresh", "--preview-only", "--expect-no-changes")
     run("up", "--yes")
-    time.sleep(fleet.rest_seconds)  # statuses are written again meanwhile
+    time.sleep(fleet.rest_seconds)  # meanwhile controllers write statuses again
     run("refresh", "--preview-only", "--expect-no-changes")
     run("preview", "--refresh", "--expect-no-changes")
 
@@ -157,7 +158,7 @@ def test_nginx_on_both_clusters_and_away_again(fleet, run):
     assert everything(fleet) == before
 
 
-def test_a_member_leaves_and_another_comes(fleet, third, run):
+def test_one_member_leaves_and_another_one_joins(fleet, third_member, run):
     before = everything(fleet)
     run.write(members("member1", "member2"), [{**NGINX, "placement": {"labels": {}}}])
     run("up", "--yes")
@@ -175,18 +176,18 @@ def test_a_member_leaves_and_another_comes(fleet, third, run):
     assert left == set()
 
 
-def test_one_policy_two_clusters(fleet, going_on):
-    """The lesson's exercise."""
-    going_on.write(members("member1", "member2"), [NGINX])
-    going_on("up", "--yes")
+def test_one_policy_sends_nginx_to_two_clusters(fleet, run_shared):
+    """This is the exercise of the lesson on which the main job is based."""
+    run_shared.write(members("member1", "member2"), [NGINX])
+    run_shared("up", "--yes")
     policies = fleet.connection("karmada").list("policy.karmada.io/v1alpha1", "PropagationPolicy")
     assert [p["metadata"]["name"] for p in policies] == ["nginx"]
     assert all(deployed(fleet, cluster) for cluster in ("member1", "member2"))
 
 
-def test_replicas_weights_and_an_image_for_one_cluster(fleet, going_on):
-    going_on.write(members("member1", "member2"), [NGINX])
-    going_on("up", "--yes")
+def test_divided_replicas_and_an_image_override_reach_their_clusters(fleet, run_shared):
+    run_shared.write(members("member1", "member2"), [NGINX])
+    run_shared("up", "--yes")
     changed = {
         **NGINX,
         "replicas": 7,
@@ -197,12 +198,12 @@ def test_replicas_weights_and_an_image_for_one_cluster(fleet, going_on):
         },
         "overrides": [{"clusters": ["member2"], "image": {"tag": "1.28"}, "labels": {"site": "edge"}}],
     }
-    going_on.write(members("member1", "member2"), [changed])
-    plan = going_on("preview")
+    run_shared.write(members("member1", "member2"), [changed])
+    plan = run_shared("preview")
     details = {c["name"]: c["details"] for c in plan["workloads"][0]["clusters"]}
     assert details["member1"] == ["replicas 2 → 5"]
     assert details["member2"] == ["labels.site = edge", "image nginx:1.27 → nginx:1.28"]
-    going_on("up", "--yes")
+    run_shared("up", "--yes")
     got = {cluster: deployed(fleet, cluster)["spec"] for cluster in ("member1", "member2")}
     assert {c: s["replicas"] for c, s in got.items()} == {"member1": 5, "member2": 2}
     images = {c: s["template"]["spec"]["containers"][0]["image"] for c, s in got.items()}
@@ -210,32 +211,32 @@ def test_replicas_weights_and_an_image_for_one_cluster(fleet, going_on):
     assert deployed(fleet, "member2")["metadata"]["labels"]["site"] == "edge"
 
 
-def test_drift_made_with_kubectl_is_shown_and_fixed(fleet, going_on):
-    going_on.write(members("member1", "member2"), [NGINX])
-    going_on("up", "--yes")
+def test_drift_made_with_kubectl_is_shown_and_fixed(fleet, run_shared):
+    run_shared.write(members("member1", "member2"), [NGINX])
+    run_shared("up", "--yes")
     karmada = fleet.connection("karmada")
     karmada.patch(ObjectRef("apps/v1", "Deployment", "nginx", "default"), {"spec": {"replicas": 1}})
-    plan = going_on("preview", "--refresh", "--expect-no-changes", expect=3)
+    plan = run_shared("preview", "--refresh", "--expect-no-changes", expect=3)
     assert plan["changed"]["karmada"] == ["Deployment default/nginx: replicas 1 → 2"]
-    going_on("up", "--refresh", "--yes")
+    run_shared("up", "--refresh", "--yes")
     assert deployed(fleet, "member1")["status"]["readyReplicas"] == 2
-    going_on("preview", "--refresh", "--expect-no-changes")
+    run_shared("preview", "--refresh", "--expect-no-changes")
 
 
-def test_an_image_that_is_never_ready_says_where_and_why(fleet, going_on):
+def test_up_names_the_member_whose_copy_never_becomes_ready(fleet, run_shared):
     stuck = {**NGINX, "timeout": 8, "overrides": [{"clusters": ["member2"], "patches": [
         {"op": "add", "path": "/spec/template/spec/nodeSelector", "value": {"nowhere": "true"}}]}]}  # fmt: skip
-    going_on.write(members("member1", "member2"), [stuck])
-    assert "member2: " in going_on("up", "--yes", expect=1)["failures"][0]
-    going_on.write(members("member1", "member2"), [{**NGINX, "timeout": 60}])
-    plan = going_on("preview")
+    run_shared.write(members("member1", "member2"), [stuck])
+    assert "member2: " in run_shared("up", "--yes", expect=1)["failures"][0]
+    run_shared.write(members("member1", "member2"), [{**NGINX, "timeout": 60}])
+    plan = run_shared("preview")
     assert plan["summary"] == {"same": 35, "update": 2}, "the override goes, the rollout is left to do"
-    going_on("up", "--yes")
+    run_shared("up", "--yes")
     assert deployed(fleet, "member2")["status"]["readyReplicas"] == 2
 
 
-def test_a_namespace_that_a_member_has_already_is_used_and_left(fleet, run):
-    run("destroy", "--yes")  # the cases before this one go on from one another
+def test_an_existing_namespace_of_a_member_is_used_only_with_create_namespace_false_and_kept(fleet, run):
+    run("destroy", "--yes")  # the cases before this one share a stack
     member = fleet.connection("member1")
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CLUSTER_NAMESPACE}}
     member.create(namespace, field_manager="somebody")
@@ -249,4 +250,4 @@ def test_a_namespace_that_a_member_has_already_is_used_and_left(fleet, run):
     finally:
         ref = ObjectRef("v1", "Namespace", CLUSTER_NAMESPACE)
         member.delete(ref)
-        await_gone(member, ref, seconds=40)  # else the next join would end in it
+        await_gone(member, ref, seconds=40)  # otherwise the next join would fail in the terminating namespace

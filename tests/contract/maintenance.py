@@ -1,4 +1,4 @@
-"""Maintenance of a member: drained while the workload runs on, and brought back.
+"""Maintenance of a member: drain and uncordon while the workload stays available.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -31,7 +31,7 @@ WORKLOADS = [
 
 
 class Watch:
-    """Looks at nginx in both members all the time, and keeps how many of its replicas are ready in all."""
+    """Reads nginx of both members repeatedly and records the sum of its ready replicas."""
 
     def __init__(self, fleet):
         self.ready, self._end = [], threading.Event()
@@ -63,23 +63,23 @@ def replicas(connection, ref, *, ready=False):
 
 @pytest.fixture
 def stack(fleet, run):  # noqa: F811
-    """The stack, up; what it holds goes at the end."""
+    """Deploy the stack, and return its file; the fixture `run` destroys it at the end."""
     run.write(members(*BOTH), WORKLOADS)
     run("up", "--yes")
     return fleet.project / "stacks" / "Pulumi.sandbox.yaml"
 
 
-def where(fleet, ref):
+def replicas_by_member(fleet, ref):
     return {name: count for name in BOTH if (count := replicas(fleet.connection(name), ref))}
 
 
-def drifts(run):  # noqa: F811
+def drift_rules(run):  # noqa: F811
     return [one["rule"] for one in run("drift", expect=3)["findings"]]
 
 
-def test_a_member_is_drained_while_the_workload_runs_on_and_is_brought_back(fleet, run, stack):  # noqa: F811
+def test_drain_and_uncordon_of_a_member_keep_the_workload_available(fleet, run, stack):  # noqa: F811
     karmada, before = fleet.connection("karmada"), stack.read_text()
-    assert where(fleet, NGINX) == {"member1": 1, "member2": 1}
+    assert replicas_by_member(fleet, NGINX) == {"member1": 1, "member2": 1}
 
     plan = run("drain", "member2", "--reason", "new kernel", "--preview-only")
     (said,) = plan["maintenance"]
@@ -92,9 +92,9 @@ def test_a_member_is_drained_while_the_workload_runs_on_and_is_brought_back(flee
 
     with Watch(fleet) as watch:
         run("drain", "member2", "--reason", "new kernel", "--yes")
-        eventually(lambda: where(fleet, NGINX) == {"member1": 2})
+        eventually(lambda: replicas_by_member(fleet, NGINX) == {"member1": 2})
     assert min(watch.ready) >= 1, watch.ready
-    assert set(where(fleet, AGENT)) == set(BOTH), "a duplicated copy has nowhere to move"
+    assert set(replicas_by_member(fleet, AGENT)) == set(BOTH), "a duplicated copy has nowhere to move"
     live = karmada.get(CLUSTER)
     assert [(taint["key"], taint["effect"]) for taint in live["spec"]["taints"]] == [(CORDON.key, CORDON.effect)]
     assert live["metadata"]["annotations"][MAINTENANCE] == "drain: new kernel"
@@ -105,15 +105,15 @@ def test_a_member_is_drained_while_the_workload_runs_on_and_is_brought_back(flee
     run("drift")
     assert "already" in run("drain", "member2", "--yes")["note"]
 
-    # Somebody ends the cordon: drift, and `up` declares it again.
+    # Somebody removes the cordon's taint: drift reports it, and `up` sets it again.
     karmada.patch(CLUSTER, {"spec": {"taints": None}})
-    assert drifts(run) == ["object-changed"]
+    assert drift_rules(run) == ["object-changed"]
     run("up", "--refresh", "--yes")
     assert is_cordoned(karmada.get(CLUSTER))
 
     with Watch(fleet) as watch:
         plan = run("uncordon", "member2", "--yes")
-        eventually(lambda: where(fleet, NGINX) == {"member1": 1, "member2": 1})
+        eventually(lambda: replicas_by_member(fleet, NGINX) == {"member1": 1, "member2": 1})
         time.sleep(1)
     assert min(watch.ready) >= 1, watch.ready
     assert stack.read_text() == before
@@ -123,9 +123,9 @@ def test_a_member_is_drained_while_the_workload_runs_on_and_is_brought_back(flee
     run("preview", "--refresh", "--expect-no-changes")
     run("drift")
 
-    # Somebody else's cordon is drift, and is not ours to end.
+    # Somebody else cordons the member: drift reports it, and `uncordon` doesn't remove that taint.
     karmada.patch(CLUSTER, {"spec": {"taints": [{"key": CORDON.key, "effect": CORDON.effect}]}})
-    assert drifts(run) == ["member-cordoned"]
+    assert drift_rules(run) == ["member-cordoned"]
     assert "karmadactl uncordon member2" in run("uncordon", "member2")["note"]
     run("cordon", "member2", "--yes")
     run("drift")

@@ -1,4 +1,4 @@
-"""What moves stays: renamed workloads, objects that move, versions that change, namespaces and definitions first.
+"""Renamed workloads and members, objects that move, changed API versions, namespaces and definitions.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -10,7 +10,7 @@ from flotilla.karmada.joining import renaming
 from flotilla.kube.connection import KindNotServed
 from flotilla.kube.objects import ObjectRef
 from tests.contract.karmada import eventually
-from tests.contract.main_job import members, staying, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.main_job import members, shared_stack, verbs  # noqa: F401 - fixtures of the contract
 from tests.contract.objects import pods
 
 DEPLOYMENT = ObjectRef("apps/v1", "Deployment", "shop", "default")
@@ -31,8 +31,8 @@ def scaler(version, **spec):
 
 
 @pytest.fixture
-def run(verbs, staying):  # noqa: F811
-    """Run verbs; at the end no workload is left, and the members stay."""
+def run(verbs, shared_stack):  # noqa: F811
+    """Run verbs; remove all workloads at the end, and keep the members joined."""
     yield verbs
     verbs.write(members(*BOTH), [])
     verbs("up", "--yes")
@@ -40,7 +40,7 @@ def run(verbs, staying):  # noqa: F811
 
 @pytest.fixture
 def stack(fleet, run):
-    """Write files of manifests and the stack that lists them."""
+    """Write files of manifests, and the stack file that lists them."""
 
     def write(*workloads):
         listed = []
@@ -59,7 +59,7 @@ def workload(name, objects, clusters=BOTH, **more):
 
 
 def uids(fleet, *refs):
-    """UIDs of templates and copies, and of the copies' pods: all that a move may not change."""
+    """Return the UIDs of templates, copies and pods, which a move must not change."""
     found = {}
     for cluster in ("karmada", *BOTH):
         connection = fleet.connection(cluster)
@@ -77,7 +77,7 @@ def policies(fleet):
     return sorted(policy["metadata"]["name"] for policy in listed)
 
 
-def settled(run):
+def assert_no_changes(run):
     run("preview", "--expect-no-changes")
     run("preview", "--refresh", "--expect-no-changes")
 
@@ -93,11 +93,11 @@ def test_a_renamed_workload_keeps_its_templates_copies_and_pods(fleet, run, stac
     run("up", "--yes")
     assert uids(fleet, DEPLOYMENT, CONFIG) == before
     assert policies(fleet) == ["store"]
-    settled(run)
+    assert_no_changes(run)
 
 
 def test_a_renamed_workload_takes_another_placement(fleet, run, stack):
-    """Until the old policy is gone, at the end, it would claim the templates, and the rollout would wait for ever."""
+    """As long as the old policy exists it claims the templates, and the rollout would never complete."""
     stack(workload("shop", [SHOP, SETTINGS], ["member1"]))
     run("up", "--yes")
     before = uids(fleet, DEPLOYMENT)
@@ -110,11 +110,11 @@ def test_a_renamed_workload_takes_another_placement(fleet, run, stack):
         assert after[kept] == before[kept]
     assert after["member2", str(DEPLOYMENT)]
     assert policies(fleet) == ["store"]
-    settled(run)
+    assert_no_changes(run)
 
 
-def test_a_former_name_that_is_given_changes_nothing_in_karmada(fleet, run, stack):
-    """Words that an override adds would be added twice, by the policies of both names."""
+def test_a_workload_with_formerly_is_renamed_without_a_change_in_karmada(fleet, run, stack):
+    """Otherwise the policies of both names would add the arguments of the override, so twice."""
     more = {"overrides": [{"clusters": ["member2"], "args": ["-q"], "container": "shop"}]}
     stack(workload("shop", [SHOP], **more))
     run("up", "--yes")
@@ -128,10 +128,10 @@ def test_a_former_name_that_is_given_changes_nothing_in_karmada(fleet, run, stac
     run("up", "--yes")
     assert uids(fleet, DEPLOYMENT) == before
     assert policies(fleet) == ["shop"]
-    settled(run)
+    assert_no_changes(run)
 
 
-def test_the_short_form_keeps_its_deployment_under_its_former_name(fleet, run):
+def test_a_renamed_workload_declared_by_its_image_keeps_its_deployment(fleet, run):
     shop = {"name": "shop", "image": "nginx:1.27", "replicas": 2, "placement": {"clusters": list(BOTH)}}
     run.write(members(*BOTH), [shop])
     run("up", "--yes")
@@ -144,7 +144,7 @@ def test_the_short_form_keeps_its_deployment_under_its_former_name(fleet, run):
     assert store["verb"] == "stays"
     run("up", "--yes")
     assert uids(fleet, DEPLOYMENT) == before
-    settled(run)
+    assert_no_changes(run)
 
 
 def test_an_object_moves_to_another_workload_and_its_placement(fleet, run, stack):
@@ -157,7 +157,7 @@ def test_an_object_moves_to_another_workload_and_its_placement(fleet, run, stack
     assert {w["verb"] for w in plan.values()} == {"stays"}
     run("up", "--yes")
     assert uids(fleet, DEPLOYMENT, CONFIG) == before
-    settled(run)
+    assert_no_changes(run)
     stack(workload("shop", [SHOP]), workload("settings", [SETTINGS], ["member1"]))
     run("up", "--yes")
     after = uids(fleet, DEPLOYMENT, CONFIG)
@@ -170,8 +170,8 @@ def test_an_object_moves_to_another_workload_and_its_placement(fleet, run, stack
     assert again["member2", str(CONFIG)]
 
 
-def test_another_version_of_a_group_is_an_update_in_place(fleet, run, stack):
-    """A custom kind: Karmada sends Kubernetes' own kinds in one version only."""
+def test_another_api_version_of_an_object_is_an_update_in_place(fleet, run, stack):
+    """The kind is custom, because Karmada sends the built-in kinds in one version only."""
     definition = crd("Gauge", "gauges", ["v1beta1"])
     gauge = {"apiVersion": "moves.example.org/v1beta1", "kind": "Gauge", "metadata": {"name": "one"}, "spec": {"a": 1}}
     ref = ObjectRef("moves.example.org/v1", "Gauge", "one", "default")
@@ -187,7 +187,7 @@ def test_another_version_of_a_group_is_an_update_in_place(fleet, run, stack):
     assert "delete" not in plan["summary"]
     run("up", "--yes")
     assert {name: fleet.connection(name).get(ref)["metadata"]["uid"] for name in ("karmada", *BOTH)} == before
-    settled(run)
+    assert_no_changes(run)
 
 
 def crd(kind, plural, versions, *, group="moves.example.org", scope="Namespaced"):
@@ -208,29 +208,29 @@ def crd(kind, plural, versions, *, group="moves.example.org", scope="Namespaced"
     }
 
 
-def test_a_namespace_and_what_lives_in_it_are_one_workload(fleet, run, stack):
-    """Policies live in the namespace too: it is made first, and is done once every chosen member has it."""
+def test_one_workload_can_declare_a_namespace_and_the_objects_in_it(fleet, run, stack):
+    """The policies are in the namespace, too: `up` creates it first, and waits until every chosen member has it."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "moves-billing"}}
     stack(workload("billing", [SETTINGS, namespace], namespace="moves-billing"))
     run("up", "--yes")
     for member in BOTH:
         assert fleet.connection(member).find(CONFIG._replace(namespace="moves-billing"))
-    settled(run)
+    assert_no_changes(run)
     run("destroy", "--yes")
     assert fleet.connection("karmada").find(ObjectRef("v1", "Namespace", "moves-billing")) is None
 
 
-def test_a_namespace_of_one_workload_is_made_before_the_workload_that_lives_in_it(fleet, run, stack):
+def test_a_namespace_is_created_before_another_workload_that_uses_it(fleet, run, stack):
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "moves-tenant"}}
     stack(workload("a", [SETTINGS], namespace="moves-tenant"), workload("z", [namespace]))
     run("up", "--yes")
     for member in BOTH:
         assert fleet.connection(member).find(CONFIG._replace(namespace="moves-tenant"))
-    settled(run)
+    assert_no_changes(run)
 
 
-def test_a_definition_and_its_objects_are_one_workload(fleet, run, stack):
-    """The kind is custom and cluster-scoped, and two of Kubernetes' own stand beside it."""
+def test_one_workload_can_declare_a_custom_resource_definition_and_its_objects(fleet, run, stack):
+    """The workload has a custom cluster-scoped object and two built-in cluster-scoped objects."""
     rule = {"apiVersion": "rules.example.org/v1", "kind": "HouseRule", "metadata": {"name": "tags"}, "spec": {"a": 1}}
     driver = {"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": {"name": "none.example.org"}}
     driver["spec"] = {"attachRequired": False}
@@ -243,13 +243,13 @@ def test_a_definition_and_its_objects_are_one_workload(fleet, run, stack):
         connection = fleet.connection(member)
         assert connection.find(ObjectRef("rules.example.org/v1", "HouseRule", "tags"))
         assert connection.find(ObjectRef("storage.k8s.io/v1", "CSIDriver", "none.example.org"))
-    settled(run)
+    assert_no_changes(run)
     run("destroy", "--yes")
     assert fleet.connection("member1").find(ObjectRef("storage.k8s.io/v1", "CSIDriver", "none.example.org")) is None
 
 
-def test_a_kind_that_only_the_control_plane_knows_has_its_scope(fleet, run, stack):
-    """No definition among the manifests: discovery says that the kind has no namespace."""
+def test_the_scope_of_a_kind_without_a_declared_definition_is_discovered(fleet, run, stack):
+    """The manifests have no definition, so discovery has to report that the kind is cluster-scoped."""
     definition = crd("Badge", "badges", ["v1"], group="badges.example.org", scope="Cluster")
     for name in ("karmada", *BOTH):
         fleet.connection(name).apply(definition, field_manager="somebody")
@@ -259,7 +259,7 @@ def test_a_kind_that_only_the_control_plane_knows_has_its_scope(fleet, run, stac
         wait_for_kind(fleet, "badges.example.org/v1", "Badge")
         run("up", "--yes")
         assert fleet.connection("member1").find(ObjectRef("badges.example.org/v1", "Badge", "gold"))
-        settled(run)
+        assert_no_changes(run)
         run("destroy", "--yes")
     finally:
         for name in ("karmada", *BOTH):
@@ -274,13 +274,13 @@ def names_of_clusters(fleet):
 
 
 def named(fleet, name, former=None):
-    """member2's cluster under a name."""
+    """Return the members, with the cluster of member2 under another name."""
     kubeconfig = str(fleet.kubeconfigs / "member2.yaml")
     return [{"name": "member1"}, {"name": name, "kubeconfig": kubeconfig, **({"formerly": former} if former else {})}]
 
 
 def test_a_renamed_member_keeps_its_copies_and_pods(fleet, run):
-    """It left and joined: its copies were deleted and made again."""
+    """Earlier, a renamed member left and joined, so Karmada deleted its copies and created them again."""
     deployment, divided = fleet.project / "shop.yaml", fleet.project / "store.yaml"
     deployment.write_text(yaml.safe_dump_all([SHOP, SETTINGS]))
     divided.write_text(yaml.safe_dump({**SHOP, "metadata": {"name": "store"}}))
@@ -318,20 +318,20 @@ def test_a_renamed_member_keeps_its_copies_and_pods(fleet, run):
     run("up", "--yes")
     assert uids(fleet, *refs) == before
     assert names_of_clusters(fleet) == ["edge", "member1"]
-    settled(run)
+    assert_no_changes(run)
     assert run("drift")["findings"] == []
     run.write(named(fleet, "edge"), on("edge"))
-    settled(run)  # `formerly` may go
+    assert_no_changes(run)  # `formerly` can be removed
 
-    # Its access is the new name's: what changes arrives, and the way back is the same.
+    # Karmada reaches the member under its new name; renaming it back works in the same way.
     run.write(named(fleet, "member2", "edge"), on("member2"))
     run("up", "--yes")
     assert uids(fleet, *refs) == before
-    settled(run)
+    assert_no_changes(run)
 
 
 def wait_for_kind(fleet, api_version, kind):
-    """Wait until the control plane serves a kind: a definition is taken up a moment after it is made."""
+    """Wait until the control plane serves a kind: the API server serves it a moment after its definition exists."""
     connection = fleet.connection("karmada")
 
     def served():
@@ -343,8 +343,8 @@ def wait_for_kind(fleet, api_version, kind):
     eventually(served)
 
 
-def test_a_state_with_templates_named_after_their_workload_is_taken_over(fleet, run, stack):
-    """States of before name a template `<workload>-<kind>-<name>`: neither a change nor a new object follows."""
+def test_a_state_with_old_template_names_is_migrated_without_changes(fleet, run, stack):
+    """Older states name a template `<workload>-<kind>-<name>`; this causes neither a change nor a new object."""
     stack(workload("shop", [SHOP, SETTINGS]))
     run("up", "--yes")
     before = uids(fleet, DEPLOYMENT, CONFIG)
@@ -358,4 +358,4 @@ def test_a_state_with_templates_named_after_their_workload_is_taken_over(fleet, 
     run("up", "--yes")
     assert "::deployment-default/shop" in state.read_text()
     assert uids(fleet, DEPLOYMENT, CONFIG) == before
-    settled(run)
+    assert_no_changes(run)

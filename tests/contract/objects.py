@@ -1,4 +1,4 @@
-"""Objects that the contract's cases declare, built from what differs between them."""
+"""Builders of the objects that the contract's cases declare."""
 
 
 def obj(api_version, kind, name, namespace=None, **more):
@@ -7,7 +7,7 @@ def obj(api_version, kind, name, namespace=None, **more):
 
 
 def pods(name, namespace=None, *, replicas=1, **spec):
-    """A Deployment of one nginx container, named and labelled as the Deployment; `spec` is more of the pods' spec."""
+    """Return a Deployment with one nginx container of the same name; `spec` adds fields to the pods' spec."""
     labels = {"app": name}
     pod = {"containers": [{"name": name, "image": "nginx:1.27"}], **spec}
     template = {"metadata": {"labels": labels}, "spec": pod}

@@ -1,4 +1,4 @@
-"""Rightful owners: what admission adds is the member's, a changed field of ours is drift, two that write in turn fight.
+"""Owners of fields: additions by admission are no drift, changed declared fields are, two writers are a conflict.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -15,7 +15,7 @@ from flotilla.kube.objects import ObjectRef
 from tests.background import repeating
 from tests.contract.drift import look
 from tests.contract.karmada import eventually
-from tests.contract.main_job import NGINX, members, staying, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.main_job import NGINX, members, shared_stack, verbs  # noqa: F401 - fixtures of the contract
 
 ADMISSION = "admissionregistration.k8s.io/v1"
 COPY = ObjectRef("apps/v1", "Deployment", "nginx", "default")
@@ -28,8 +28,8 @@ KARMADAS = ("karmada-controller-manager", "karmada-stand-in")
 
 
 @pytest.fixture
-def run(verbs, staying, fleet):  # noqa: F811
-    """Run verbs; at the end no workload is left, and the members stay."""
+def run(verbs, shared_stack, fleet):  # noqa: F811
+    """Run verbs; remove all workloads at the end, and keep the members joined."""
     yield verbs
     fleet.write(members(*BOTH), [])
     verbs("up", "--yes")
@@ -92,16 +92,18 @@ def admission(connection, name, condition, *changed):
     for obj in made:
         connection.create(obj, field_manager="mesh-operator")
     try:
-        eventually(lambda: _in_force(connection, changed[0]), problem="the admission policy isn't in force")
+        eventually(lambda: _admission_changes(connection, changed[0]), problem="the admission policy isn't in force")
         yield
     finally:
         for obj in reversed(made):
             connection.delete(ObjectRef(ADMISSION, obj["kind"], name), propagation="Background")
-        eventually(lambda: not _in_force(connection, changed[0]), problem="the admission policy stays in force")
+        eventually(
+            lambda: not _admission_changes(connection, changed[0]), problem="the admission policy stays in force"
+        )
 
 
-def _in_force(connection, changed):
-    """Return whether a Deployment would be changed now; nothing is created."""
+def _admission_changes(connection, changed):
+    """Return whether admission changes a Deployment now, by a dry run."""
     labels = {"app": "probe"}
     pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "nginx", "image": "nginx:1.27"}]}}
     spec = {"selector": {"matchLabels": labels}, "template": pod}
@@ -117,8 +119,8 @@ def drift(run, *, expect=0):
     return report
 
 
-def test_a_container_that_admission_adds_in_a_member_is_its_own_and_a_changed_field_of_ours_is_drift(run, fleet):
-    """The injected container was drift for ever, and Karmada, which was to fix it, never takes it away."""
+def test_a_container_that_admission_adds_in_a_member_is_no_drift_but_a_changed_declared_field_is(run, fleet):
+    """Earlier, drift always reported the added container and expected Karmada to remove it, which it never does."""
     member1 = fleet.connection("member1")
     with admission(member1, "mesh", WITH_MESH, MESH):
         fleet.write(members(*BOTH), [NGINX])
@@ -133,15 +135,15 @@ def test_a_container_that_admission_adds_in_a_member_is_its_own_and_a_changed_fi
             assert (finding["rule"], finding["cluster"], finding["path"]) == ("copy-changed", "member1", IMAGE)
             assert (finding["wanted"], finding["found"]) == ("nginx:1.27", "nginx:by-admission")
             assert finding["pointer"] == POINTER
-            _ignored(run, fleet, finding)
+            _check_ignoring(run, fleet, finding)
 
 
-def _ignored(run, fleet, finding):
-    """The same finding, ignored by the stack file, then no longer."""
+def _check_ignoring(run, fleet, finding):
+    """Check that the stack file can ignore the finding, and that it is reported again after the date."""
     today = dt.datetime.now(dt.UTC).date()
     entry = {"kind": "Deployment", "name": "nginx", "member": "member1", "field": POINTER, "reason": "the mesh's tag"}
     unused = {**entry, "field": "spec.paused", "until": str(today)}
-    _with_drift(fleet, {**entry, "until": str(today)}, unused)
+    _write_ignored(fleet, {**entry, "until": str(today)}, unused)
     report = drift(run)
     assert report["clean"]
     assert report["findings"] == []
@@ -150,24 +152,24 @@ def _ignored(run, fleet, finding):
     ]
     (notice,) = report["notices"]
     assert "drift.ignore[1] (Deployment nginx spec.paused) matches nothing" in notice
-    _with_drift(fleet, {**entry, "until": str(today - dt.timedelta(days=1))})
+    _write_ignored(fleet, {**entry, "until": str(today - dt.timedelta(days=1))})
     (counted,) = drift(run, expect=3)["findings"]
     assert counted["path"] == finding["path"]
     assert "was ignored until" in counted["note"]
-    _with_drift(fleet, {**entry, "until": "soon"})
+    _write_ignored(fleet, {**entry, "until": "soon"})
     assert "drift.ignore[0].until" in run("drift", expect=2)["error"]
-    _with_drift(fleet)
+    _write_ignored(fleet)
 
 
-def _with_drift(fleet, *ignore):
+def _write_ignored(fleet, *ignore):
     file = fleet.project / "stacks" / "Pulumi.sandbox.yaml"
     document = yaml.safe_load(file.read_text())
     document["config"]["flotilla:drift"] = {"ignore": list(ignore)}
     file.write_text(yaml.safe_dump(document))
 
 
-def test_a_container_that_the_control_planes_admission_adds_holds_up_nothing(run, fleet):
-    """`up` waited until its timeout: the template was not as declared."""
+def test_up_and_drift_accept_a_container_that_admission_adds_in_the_control_plane(run, fleet):
+    """Earlier, `up` waited until its timeout because the template had more than was declared."""
     with admission(fleet.connection("karmada"), "mesh", WITH_MESH, MESH):
         fleet.write(members(*BOTH), [{**NGINX, "timeout": 60}])
         run("up", "--yes")
@@ -182,23 +184,23 @@ def test_a_container_that_the_control_planes_admission_adds_holds_up_nothing(run
 
 
 def writing(connection, body, *, every=0.4):
-    """Play a controller that writes a field again as often as Karmada takes it back."""
+    """Write a field again and again, like a controller that reverts what Karmada writes."""
 
     def write():
-        with suppress(ApiError):  # somebody else wrote at the same moment: the next one counts
+        with suppress(ApiError):  # a conflict with another write: the next attempt may succeed
             connection.patch(COPY, body, kind="strategic", query={"fieldManager": "mesh-operator"})
 
     return repeating(write, every=every)
 
 
-def test_two_that_write_a_field_in_turn_are_reported_as_a_fight_with_both_names(nginx, fleet):
-    """Karmada takes each write back within the second: every look found the object as sent."""
+def test_a_field_that_two_managers_write_in_turn_is_reported_with_both_managers(nginx, fleet):
+    """Earlier, drift missed this: Karmada reverts each write within a second, so drift read the object as sent."""
     member1 = fleet.connection("member1")
     change = {"spec": {"template": {"spec": {"containers": [{"name": "nginx", "image": "nginx:by-operator"}]}}}}
     with writing(member1, change):
         eventually(lambda: member1.get(COPY)["metadata"]["generation"] > 5)
         found = drift(nginx, expect=3)["findings"]
-    # Its copy isn't healthy meanwhile, which may be found as well; that Karmada will put the field right is not said.
+    # Drift may report the unhealthy copy, too, but it must not say that Karmada will fix the field.
     (finding,) = [one for one in found if one["rule"] in ("two-owners", "copy-changed")]
     assert (finding["rule"], finding["cluster"], finding["object"]) == (
         "two-owners",
@@ -212,14 +214,14 @@ def test_two_that_write_a_field_in_turn_are_reported_as_a_fight_with_both_names(
     eventually(lambda: look(fleet).clean, problem="the fight is over, and still reported")
 
 
-def test_an_up_in_between_and_status_updates_are_no_fight(nginx, fleet):
+def test_repeated_updates_of_the_stack_are_not_reported_as_two_owners(nginx, fleet):
     for image in ("nginx:1.28", "nginx:1.29", "nginx:1.28", "nginx:1.29"):
         fleet.write(members(*BOTH), [{**NGINX, "image": image}])
         nginx("up", "--yes")
     assert drift(nginx)["clean"]
 
 
-def test_an_autoscaler_in_a_member_is_a_second_owner_until_the_workload_is_autoscaled(nginx, fleet):
+def test_an_autoscaler_in_a_member_is_reported_until_the_workload_is_declared_as_autoscaled(nginx, fleet):
     member1 = fleet.connection("member1")
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "nginx"}
     scaler = {
@@ -243,7 +245,7 @@ def test_an_autoscaler_in_a_member_is_a_second_owner_until_the_workload_is_autos
 
 
 def test_a_stack_that_sends_definitions_and_a_service_in_default_has_no_drift(run, fleet):
-    """Karmada's own definitions, and the API server's own Service with its addresses, were unclaimed templates."""
+    """Earlier, drift reported Karmada's definitions and the API server's own Service as unclaimed templates."""
     definition = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -277,7 +279,7 @@ def test_a_stack_that_sends_definitions_and_a_service_in_default_has_no_drift(ru
     assert drift(run)["clean"]
 
 
-# Kinds that nobody sends, fields within templates of other objects that only a status has, and recursive schemas.
+# Kinds that no stack sends, status fields inside of embedded templates, and recursive schemas.
 _NOT_IN_THE_TABLE = (
     "ComponentStatus conditions",
     "Node spec.podPreemptionPolicy.disableResizePreemption",
@@ -287,8 +289,8 @@ _NOT_IN_THE_TABLE = (
 )
 
 
-def test_the_keys_of_lists_are_those_that_the_api_server_publishes(fleet):
-    """The table against `/openapi/v3`: every list with keys, of every stable kind."""
+def test_the_table_of_merge_keys_matches_the_openapi_of_the_api_server(fleet):
+    """The test compares every list with keys of every stable kind in `/openapi/v3`."""
     connection = fleet.connection("member1")
     index = connection.request("GET", "/openapi/v3", doing="reading the OpenAPI index")["paths"]
     groups = {path: path.removeprefix("apis/").removesuffix("/v1") for path in index if path.endswith("/v1")}
@@ -317,7 +319,7 @@ def test_the_keys_of_lists_are_those_that_the_api_server_publishes(fleet):
 
 
 def _lists(schema, schemas, above, place=()):
-    """Return the lists of a kind that have keys or are sets, by their places, without those of its status."""
+    """Return the lists of a kind that have keys or are sets, by path, without those in its status."""
     reference = schema.get("$ref") or next((one.get("$ref") for one in schema.get("allOf") or []), None)
     if reference:
         name = reference.rpartition("/")[2]

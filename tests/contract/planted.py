@@ -1,7 +1,8 @@
-"""Marked values are planted wherever a secret can be, everything is run, also where it fails, and nothing holds them.
+"""Markers are used wherever a secret can be, all verbs run, also with failures, and no output contains a marker.
 
-Searched: all that is printed, the state with its history and backups, the audit log, reports, the folder for temporary
-files, and the environment of a child process. Runs for the embedded engine, and for Pulumi's CLI where it is installed.
+The test searches everything that is printed, the state with its history and backups, the audit log, reports, the folder
+for temporary files, and the environment of child processes. It runs for the embedded engine, and for Pulumi's CLI if
+that is installed.
 """
 
 import base64
@@ -43,7 +44,7 @@ def encoded(text):
 
 
 class Planted:
-    """A project in which everything secret is a marker, and what came of running it."""
+    """A project in which every secret is a marker, and the output of its runs."""
 
     def __init__(self, fleet, engine, folder, capfd):
         self.fleet, self.engine, self.folder, self._capfd = fleet, engine, folder, capfd
@@ -66,19 +67,19 @@ class Planted:
         return made
 
     def write(self, *, data=None, path="/data/token", timeout=120):
-        """Write the stack: Secrets of three sources, an override on them, an inline kubeconfig, an exec plugin."""
+        """Write a stack with Secrets of three sources, an override of them, an inline kubeconfig and an exec plugin."""
         inline = kubeconfigs.select(kubeconfigs.load((self.fleet.kubeconfigs / "member1.yaml").read_text()))
-        inline["users"][0]["user"]["token"] = self.token  # beside the certificate, which is what lets it in
+        inline["users"][0]["user"]["token"] = self.token  # in addition to the certificate, with which it authenticates
         self.markers |= {inline["users"][0]["user"]["client-key-data"]}
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login", "namespace": "default"}}
         secret |= {"data": data or {"token": encoded(self.data)}, "stringData": {"note": self.text}}
-        # An override's patch is for all objects of the workload: this one gets the secret, too.
+        # An override's patch applies to all objects of the workload: the ConfigMap gets the secret, too.
         settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "default"}}
         (self.project / "login.yaml").write_text(yaml.safe_dump_all([secret, {**settings, "data": {"token": "none"}}]))
         opened = {**secret, "metadata": {"name": "sealed", "namespace": "default"}, "stringData": {}}
         opened |= {"data": {"token": encoded(self.sealed)}}
         (self.project / "sealed.yaml").write_text(yaml.safe_dump(sealed(opened, "data")))
-        # Encrypted, for Pulumi's CLI keeps the configuration with its state and history as it stands in the stack file.
+        # Encrypted, because Pulumi's CLI copies the configuration of the stack file into its state and history.
         value = {"secure": self._crypter.encrypt(encoded(self.override))}
         login = {
             "name": "login",
@@ -100,7 +101,7 @@ class Planted:
         file.write_text(yaml.safe_dump(document))
 
     def _with_plugin(self):
-        """A kubeconfig whose exec plugin gives the certificate and writes down the environment that it got."""
+        """Write a kubeconfig whose exec plugin returns the certificate and records its environment in a file."""
         document = kubeconfigs.select(kubeconfigs.load((self.fleet.kubeconfigs / "member2.yaml").read_text()))
         user = document["users"][0]["user"]
         certificate, key = (base64.b64decode(user[f"client-{part}-data"]).decode() for part in ("certificate", "key"))
@@ -118,7 +119,7 @@ class Planted:
         return file
 
     def run(self, *arguments, expect=None, engine=True):
-        """Run a verb and keep all that it and its children write."""
+        """Run a verb, and store everything that it and its children print."""
         chosen = ["--engine", self.engine] if engine else []
         code = main([*arguments, "-C", str(self.project), *chosen])
         captured = self._capfd.readouterr()
@@ -127,7 +128,7 @@ class Planted:
         return captured.out + captured.err
 
     def forms(self):
-        """Each marker as it is, in base64, and what is within a longer base64 text at each of its three places."""
+        """Return each marker as it is, in base64, and as a part of longer base64 at each of the three offsets."""
         return {form for text in self.markers for form in (text, encoded(text), encoded("x" + text)[4:-4])} | {
             encoded("xx" + text)[4:-4] for text in self.markers
         }
@@ -138,7 +139,7 @@ class Planted:
 
 @contextmanager
 def stopped_controllers(project):
-    """Karmada's controllers, or the stand-in, don't run on for a while: everything waits for them."""
+    """Stop the process of Karmada's controllers, or the stand-in's, during the block, so that waits time out."""
     pids = []
     for name in ("karmada-controller-manager", "karmada-stand-in"):
         for file in (project / ".flotilla").rglob(f"{name}.json"):
@@ -185,8 +186,8 @@ def planted(request, fleet, tmp_path, capfd, monkeypatch):
         (fleet.project / ".venv").unlink(missing_ok=True)
 
 
-def look_everywhere(found):
-    """What shows something of the plan or the fleet, in each of its forms."""
+def run_all_views(found):
+    """Run every verb that shows the plan or the fleet, in each format."""
     for options in ((), ("--rendered",), ("--detail",), ("--json", "--rendered"), ("--detail", "--refresh")):
         found.run("preview", *options)
     for name in FORMATS:
@@ -200,7 +201,7 @@ def look_everywhere(found):
     found.run("graph", "--of", "plan", "-o", str(found.project / "plan.svg"))
 
 
-def look_at_objects(found):
+def run_views_of_objects(found):
     for verb in ("status", "clusters", "workloads", "events"):
         found.run(verb)
         found.run(verb, "--json")
@@ -231,53 +232,53 @@ def ask_as_agent(found):
             found.printed.append(f"{error}")
 
 
-def test_planted_values_are_nowhere(planted):
+def test_planted_secrets_are_in_no_output_and_in_no_file(planted):
     planted.write()
     planted.run("up", "--yes", "--json", expect=0)
-    look_at_objects(planted)
+    run_views_of_objects(planted)
 
-    # A change says that there is one, and not from what to what.
+    # The text of a change has neither the old nor the new value.
     planted.data, planted.override = planted.mark("new-data"), planted.mark("new-override")
     planted.write()
     reported = planted.run("preview", "--detail", expect=0)
     if planted.engine == "embedded":  # the CLI's own events show a secret only as a whole
         assert "data.token: [secret] → [secret]" in reported
         assert "overriders.plaintext[0].value: [secret] → [secret]" in reported
-    look_everywhere(planted)
+    run_all_views(planted)
 
-    # Nothing is done with it in time.
+    # The controllers don't run, so the wait times out.
     planted.write(timeout=5)
     with stopped_controllers(planted.project):
         reported = planted.run("up", "--yes", expect=1)
         assert "data.token" in reported, "the text of a wait names the field"
-        look_everywhere(planted)
+        run_all_views(planted)
         ask_as_agent(planted)
     planted.write()
     planted.run("up", "--yes", expect=0)
 
-    # The API server refuses what isn't base64, or no text at all, and may quote it.
+    # The API server refuses a value that isn't base64 or no string, and may quote it in its answer.
     for value in (f"*{planted.mark('no-base64')}*", {"a": planted.mark("a-map")}, [planted.mark("a-list")]):
         planted.write(data={"token": value})
         planted.run("preview", "--debug")
         planted.run("up", "--yes", "--debug", expect=None)
-        look_everywhere(planted)
+        run_all_views(planted)
 
-    # A patch that doesn't fit.
+    # A patch whose path doesn't exist.
     for path in ("/data/nothere/deeper", "/data2/x"):
         planted.write(path=path)
         reported = planted.run("preview", "--debug")
         assert path in reported
-        look_everywhere(planted)
+        run_all_views(planted)
         ask_as_agent(planted)
 
-    # Policies refuse the Secret in the repository, and have seen all of it.
+    # The policies, which read whole objects, refuse a Secret in the repository.
     planted.write()
     with policies_in(planted.project):
         planted.run("preview", expect=4)
         planted.run("policy", "--all", "--json")
         ask_as_agent(planted)
 
-    # Karmada isn't there.
+    # Karmada doesn't answer.
     kubeconfig = planted.fleet.kubeconfigs / "karmada.yaml"
     kept = kubeconfig.read_text()
     document = yaml.safe_load(kept)
@@ -292,10 +293,10 @@ def test_planted_values_are_nowhere(planted):
     finally:
         kubeconfig.write_text(kept)
 
-    assert_nowhere(planted)
+    assert_no_leaks(planted)
 
 
-def assert_nowhere(planted):
+def assert_no_leaks(planted):
     printed = "\n".join(planted.printed)
     assert planted.leaks(printed) == [], [line for line in printed.splitlines() if planted.leaks(line)][:5]
 

@@ -1,4 +1,4 @@
-"""What kubectl put into one member becomes a workload of the stack, as it runs, and goes to a second member.
+"""`flotilla adopt --from-member`: objects of one member become workloads of the stack and go to a second member.
 
 The same case runs on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -73,7 +73,7 @@ OWN = (
 
 
 def applied(manifest):
-    """Return what `kubectl apply` sends."""
+    """Return a manifest with the annotation that `kubectl apply` adds."""
     if manifest["kind"] == "Secret":
         return manifest
     meta = {**manifest["metadata"], "annotations": {LAST_APPLIED: json.dumps(manifest)}}
@@ -81,7 +81,7 @@ def applied(manifest):
 
 
 def identities(member):
-    """Who the objects are and what they want, and all that makes pods."""
+    """Return UIDs and contents of the objects, and the Pods and ReplicaSets, which adoption must not change."""
     found = {}
     for one in (NAMESPACE, *SHARED, *OWN):
         live = member.get(ref_of(one))
@@ -99,13 +99,13 @@ def ready(member):
 
 
 def adopted(fleet, capsys):
-    """Run the verb on the fleet's stack; return its document."""
+    """Run `flotilla adopt` on the fleet's stack; return the document that it prints."""
     capsys.readouterr()
     assert main(["adopt", "-C", str(fleet.project), "--json", "--from-member", "member1", "-n", SPACE]) == 0
     return json.loads(capsys.readouterr().out)
 
 
-def test_a_namespace_of_one_member_becomes_a_workload_and_goes_to_another_member(fleet, run, capsys):
+def test_a_namespace_of_one_member_is_adopted_as_workloads_and_sent_to_another_member(fleet, run, capsys):
     before = everything(fleet, LEFT)
     member, other = fleet.connection("member1"), fleet.connection("member2")
     run.write(members("member1", "member2"), [])

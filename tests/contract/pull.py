@@ -1,4 +1,4 @@
-"""Pull mode: a member with an agent joins, runs a workload, changes its mode and back, and leaves without a trace.
+"""Pull mode: a member with an agent joins, runs a workload, changes its mode twice, and leaves no object behind.
 
 The same cases run on real Karmada with its real agent (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -57,8 +57,8 @@ def test_a_pull_member_joins_changes_its_mode_and_leaves(fleet, run):
 
 
 @pytest.mark.timeout(600)
-def test_a_pull_member_under_another_name_keeps_its_copies(fleet, run):
-    """Its agent of before would delete them; without it nobody finishes the Works that it had."""
+def test_a_renamed_pull_member_keeps_its_copies(fleet, run):
+    """The agent under the old name would delete the copies; without it no process handles its remaining Works."""
     edge = {**NODE, "name": "edge", "kubeconfig": str(fleet.kubeconfigs / "member2.yaml"), "formerly": "member2"}
     run.write([{"name": "member1"}, NODE], [NGINX])
     run("up", "--yes")
@@ -72,7 +72,7 @@ def test_a_pull_member_under_another_name_keeps_its_copies(fleet, run):
     assert run("drift")["findings"] == []
 
 
-def test_a_pull_member_needs_karmadas_version(fleet, run):
+def test_a_pull_member_is_refused_without_a_karmada_version(fleet, run):
     run.write([NODE], [])
     file = fleet.project / "stacks" / "Pulumi.sandbox.yaml"
     file.write_text(file.read_text().replace(f"version: {fleet.version}", "version: null"))

@@ -1,7 +1,7 @@
-"""What Karmada refuses at the door, and what it takes: policies, overrides, clusters, protected objects.
+"""Objects that Karmada's admission refuses or accepts: policies, overrides, clusters, protected objects.
 
-Runs unchanged on real Karmada and on the stand-in. The reference of Karmada's API describes the fields; what is refused
-was seen on the real one (1.18).
+The cases run unchanged on real Karmada and on the stand-in. The reference of Karmada's API describes the fields; the
+refusals were observed with Karmada 1.18.
 """
 
 import uuid
@@ -11,12 +11,12 @@ import pytest
 from flotilla.karmada.objects import CLUSTER_API, POLICY_API
 from flotilla.kube.connection import ApiError
 from flotilla.kube.objects import ObjectRef, ref_of
-from tests.contract.karmada import MANAGER, MEMBERS, eventually, of_the_newest, selector, web
+from tests.contract.karmada import MANAGER, MEMBERS, eventually, require_newest, selector, web
 
 
 @pytest.fixture(scope="module")
 def namespace_of_refusals(karmada):
-    """One namespace of the control plane alone, for what never comes to a member."""
+    """A namespace in the control plane only, for objects that no member gets."""
     name = f"refusals-{uuid.uuid4().hex[:6]}"
     label = {"namespace.karmada.io/skip-auto-propagation": "true"}
     karmada.make({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": label}})
@@ -78,7 +78,7 @@ REFUSED_PROPAGATION = {
 
 
 def refused(make):
-    """The API server's answer, which must be a refusal of what was sent."""
+    """Return the API server's error, which must refuse the sent object."""
     with pytest.raises(ApiError) as reported:
         make()
     assert reported.value.status in (400, 403, 422), reported.value
@@ -86,17 +86,17 @@ def refused(make):
 
 
 @pytest.mark.parametrize("spec", REFUSED_PROPAGATION.values(), ids=REFUSED_PROPAGATION)
-def test_a_propagation_policy_that_karmada_refuses(karmada, namespace_of_refusals, spec):
-    """docs: reference, propagation policy; the webhook says what the reference only describes"""
-    of_the_newest(karmada)
+def test_karmada_refuses_an_invalid_propagation_policy(karmada, namespace_of_refusals, spec):
+    """docs: reference, propagation policy; the webhook enforces what the reference describes"""
+    require_newest(karmada)
     namespace = namespace_of_refusals
     complete = {"placement": {}, "resourceSelectors": [selector(web(namespace))], **spec}
     refused(lambda: karmada.policy("p", namespace, complete.pop("resourceSelectors"), **complete))
 
 
-def test_a_propagation_policy_that_karmada_takes(karmada, namespace_of_refusals):
+def test_karmada_accepts_a_valid_propagation_policy(karmada, namespace_of_refusals):
     """docs: reference, propagation policy"""
-    of_the_newest(karmada)
+    require_newest(karmada)
     namespace = namespace_of_refusals
     failover = {"application": {**FAILOVER, "purgeMode": "Gracefully", "gracePeriodSeconds": 5}}
     more = {"failover": failover, "propagateDeps": True, "suspension": {"dispatching": True}}
@@ -105,7 +105,7 @@ def test_a_propagation_policy_that_karmada_takes(karmada, namespace_of_refusals)
     karmada.policy("terms", namespace, [selector(web(namespace))], {"clusterAffinities": terms})
 
 
-def test_what_a_policy_may_not_change(karmada, namespace_of_refusals):
+def test_karmada_refuses_to_change_the_scheduler_and_the_permanent_id_of_a_policy(karmada, namespace_of_refusals):
     """docs: reference, propagation policy, schedulerName"""
     namespace = namespace_of_refusals
     made = karmada.policy("kept", namespace, [selector(web(namespace))], {})
@@ -150,15 +150,15 @@ def override(namespace, spec):
 
 
 @pytest.mark.parametrize("spec", REFUSED_OVERRIDES.values(), ids=REFUSED_OVERRIDES)
-def test_an_override_policy_that_karmada_refuses(karmada, namespace_of_refusals, spec):
+def test_karmada_refuses_an_invalid_override_policy(karmada, namespace_of_refusals, spec):
     """docs: reference, override policy"""
-    of_the_newest(karmada)
+    require_newest(karmada)
     refused(lambda: karmada.make(override(namespace_of_refusals, spec)))
 
 
-def test_an_override_policy_that_karmada_takes(karmada, namespace_of_refusals):
+def test_karmada_accepts_a_valid_override_policy(karmada, namespace_of_refusals):
     """docs: reference, override policy"""
-    of_the_newest(karmada)
+    require_newest(karmada)
     removal = {"subPath": "/b", "operator": "remove"}
     overriders = {
         **field(yaml=[REPLACE, removal]),
@@ -188,14 +188,14 @@ REFUSED_CLUSTERS = {
 
 
 @pytest.mark.parametrize(("name", "spec"), REFUSED_CLUSTERS.values(), ids=REFUSED_CLUSTERS)
-def test_a_cluster_that_karmada_refuses(karmada, name, spec):
+def test_karmada_refuses_an_invalid_cluster(karmada, name, spec):
     """docs: reference, cluster"""
     whole = {key: value for key, value in {"syncMode": "Push", **spec}.items() if value is not None}
     body = {"apiVersion": CLUSTER_API, "kind": "Cluster", "metadata": {"name": name}, "spec": whole}
     refused(lambda: karmada.api.create(body, field_manager=MANAGER, dry_run=True))
 
 
-def test_a_protected_template_stays(karmada, namespace_of_refusals):
+def test_karmada_refuses_to_delete_a_protected_template(karmada, namespace_of_refusals):
     """docs: user guide, resource deletion protection"""
     label = "resourcetemplate.karmada.io/deletion-protected"
     body = {"apiVersion": "v1", "kind": "ConfigMap"}

@@ -1,15 +1,15 @@
-"""What Works hold, on real Karmada and on the stand-in: overrides that fail, their order, divided Jobs."""
+"""The contents of Works, on real Karmada and the stand-in: failing overrides, their order, divided Jobs."""
 
 from flotilla.karmada.names import execution_namespace
 from flotilla.karmada.objects import POLICY_API
 from flotilla.kube.objects import ref_of
-from tests.contract.karmada import MEMBERS, eventually, of_the_newest, selector, web
+from tests.contract.karmada import MEMBERS, eventually, require_newest, selector, web
 
 EVERYWHERE = {"clusterAffinity": {"clusterNames": list(MEMBERS)}}
 
 
 def override(karmada, called, rules, /, *, namespace="", **meant):
-    """Make an override policy; a cluster-wide one without a namespace."""
+    """Create an override policy; without a namespace a cluster-wide one."""
     kind = "OverridePolicy" if namespace else "ClusterOverridePolicy"
     metadata = {"name": called, **({"namespace": namespace} if namespace else {})}
     spec = {"resourceSelectors": [meant], "overrideRules": rules}
@@ -35,9 +35,9 @@ def works(karmada, member, template):
     return [w for w in found if any(ref_of(m) == ref_of(template) for m in w["spec"]["workload"]["manifests"])]
 
 
-def test_an_override_that_fails_sends_nothing(karmada, namespace):
-    """docs: decisions/rendering, a path that isn't there; once it is corrected the cluster gets it"""
-    of_the_newest(karmada)  # before, it kept the template from every cluster
+def test_an_override_that_fails_stops_the_copy_of_its_cluster(karmada, namespace):
+    """docs: decisions/rendering, a path that doesn't exist; after its correction the cluster gets the copy"""
+    require_newest(karmada)  # before, a failing override kept the template from every cluster
     template = web(namespace)
     fixed = {**failing("member2"), "overriders": annotate("fixed")}
     override(karmada, "o", [failing("member2")], namespace=namespace, **selector(template))
@@ -49,7 +49,7 @@ def test_an_override_that_fails_sends_nothing(karmada, namespace):
     eventually(lambda: by(karmada, "member2", template) == "fixed", seconds=90)
 
 
-def test_an_override_that_begins_to_fail_leaves_what_is_there(karmada, namespace):
+def test_an_override_that_begins_to_fail_leaves_the_copy_unchanged(karmada, namespace):
     """docs: decisions/rendering, the cluster keeps what it has"""
     template = web(namespace)
     override(karmada, "o", [{"overriders": annotate("first")}], namespace=namespace, **selector(template))
@@ -63,7 +63,7 @@ def test_an_override_that_begins_to_fail_leaves_what_is_there(karmada, namespace
     assert by(karmada, "member2", template) == "first"
 
 
-def test_the_override_that_means_a_template_most_exactly_wins(karmada, namespace):
+def test_the_override_with_the_most_specific_selector_wins(karmada, namespace):
     """docs: decisions/rendering, the order of policies"""
     template = web(namespace)
     whole = {key: value for key, value in selector(template).items() if key != "name"}
@@ -78,7 +78,7 @@ def test_the_override_that_means_a_template_most_exactly_wins(karmada, namespace
         karmada.api.delete(ref_of(wide))
 
 
-def test_a_divided_jobs_completions_are_divided_and_its_ttl_stays_behind(karmada, namespace):
+def test_completions_of_a_divided_job_are_divided_and_its_ttl_is_not_sent(karmada, namespace):
     """docs: decisions/rendering, completions by parallelism"""
     pod = {"restartPolicy": "Never", "containers": [{"name": "job", "image": "busybox:1.36"}]}
     job = {

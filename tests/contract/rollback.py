@@ -1,4 +1,4 @@
-"""Back to an earlier update: the fleet runs again what that one declared, and an interrupted way back is gone on with.
+"""Rollback: the fleet runs again what an earlier update declared.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -6,8 +6,8 @@ The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sa
 # ruff: noqa: F811 - fixtures of other contracts are arguments here
 
 from flotilla.kube.objects import ObjectRef
-from tests.contract.main_job import everything, members, staying, verbs  # noqa: F401 - fixtures of the contract
-from tests.contract.moves import BOTH, run, settled, stack, workload  # noqa: F401 - fixtures of the contract
+from tests.contract.main_job import everything, members, shared_stack, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.moves import BOTH, assert_no_changes, run, stack, workload  # noqa: F401 - fixtures of the contract
 from tests.contract.objects import obj, pods
 
 SPACE = "rollback-space"
@@ -26,7 +26,7 @@ def shop(image, mode):
 
 
 def running(fleet):
-    """What the copies are, by cluster: the image, the settings, the secret, the label of an override."""
+    """Return by cluster the image, the settings, the secret, and the label that an override sets."""
     found = {}
     for cluster in BOTH:
         connection = fleet.connection(cluster)
@@ -42,8 +42,8 @@ def running(fleet):
     return found
 
 
-def test_the_fleet_runs_again_what_an_earlier_update_declared(fleet, run, stack):
-    """The files say something else by then, and are gone; objects come, go and change back, and drift finds nothing."""
+def test_rollback_restores_what_an_earlier_update_declared(fleet, run, stack):
+    """Meanwhile, the files changed and one was deleted, so the rollback can't read the old objects from them."""
     differs = [{"clusters": ["member2"], "labels": {"site": "two"}}]
     good = [workload("shop", shop("web:1", "good"), overrides=differs), workload("more", [pods("more", "default")])]
     stack(*good)
@@ -66,6 +66,6 @@ def test_the_fleet_runs_again_what_an_earlier_update_declared(fleet, run, stack)
         "same"
     }
 
-    # The stack file with what was good agrees with it: the next `up` has nothing to do.
+    # With the earlier stack file, the next `up` has nothing to do.
     stack(*good)
-    settled(run)
+    assert_no_changes(run)

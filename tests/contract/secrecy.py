@@ -1,4 +1,4 @@
-"""Nothing secret in anything that a whole main job prints or leaves on disk, also where it fails."""
+"""No verb of the main job prints a secret or stores it unencrypted on disk, also if the verb fails."""
 
 import base64
 
@@ -7,7 +7,7 @@ import yaml
 
 from flotilla.cli.main import main
 from flotilla.state.compression import unpacked
-from tests.contract.fleet import standing
+from tests.contract.fleet import deployed_stack
 from tests.contract.main_job import NGINX, members
 
 PASSWORD = "open-sesame-42"
@@ -27,7 +27,7 @@ def secret_manifest(password):
 
 @pytest.fixture
 def recorded(fleet, capsys):
-    """Everything that the command has printed; `run` runs a verb."""
+    """Run verbs and record everything that they print."""
     printed = []
 
     class Recorded:
@@ -43,7 +43,7 @@ def recorded(fleet, capsys):
 
 
 def secrets_of(fleet):
-    """Tokens, keys and passwords of the fleet, in clear and as they are encoded."""
+    """Return tokens, keys and passwords of the fleet, as plain text and encoded."""
     found = {PASSWORD, base64.b64encode(PASSWORD.encode()).decode()}
     for cluster in ("karmada", "member1"):
         for obj in fleet.connection(cluster).list("v1", "Secret", namespace="karmada-cluster"):
@@ -57,7 +57,7 @@ def secrets_of(fleet):
 
 
 def left_on_disk(fleet):
-    """What the stack leaves beside the sandbox: states, their backups, history, the audit log, reports."""
+    """Return the files that the stack leaves: state, backups, history, audit log, reports; with their texts."""
     folder = fleet.project / ".flotilla" / "state"
     files = [file for file in folder.rglob("*") if file.is_file() and file.name != "passphrase"]
     assert any(file.suffix == ".json" for file in files)
@@ -65,11 +65,11 @@ def left_on_disk(fleet):
     return {file: unpacked(file.read_bytes()).decode() for file in found}
 
 
-def test_a_main_job_prints_no_secret_and_leaves_none_in_clear(fleet, recorded):
+def test_no_verb_prints_a_secret_or_stores_it_unencrypted(fleet, recorded):
     manifest = fleet.project / "door.yaml"
     manifest.write_text(secret_manifest("something else"))
     door = {"name": "door", "manifests": ["door.yaml"], "placement": {"clusters": ["member1"]}}
-    with standing(fleet):
+    with deployed_stack(fleet):
         fleet.write(members("member1"), [NGINX | {"placement": {"clusters": ["member1"]}}, door])
         recorded.run("up", "--yes", "--json")
         manifest.write_text(secret_manifest(PASSWORD))
@@ -96,7 +96,7 @@ def test_a_main_job_prints_no_secret_and_leaves_none_in_clear(fleet, recorded):
 
 
 def break_karmada(fleet, recorded):
-    """Errors print no secret either, with their tracebacks: another token, another server."""
+    """Cause errors with tracebacks, by a wrong server and a wrong token."""
     file = fleet.kubeconfigs / "karmada.yaml"
     stored = file.read_text()
     try:
@@ -108,6 +108,6 @@ def break_karmada(fleet, recorded):
         document["users"][0]["user"] = {"token": PASSWORD}
         file.write_text(yaml.safe_dump(document))
         recorded.run("status", "--debug", expect=(1,))
-        recorded.run("preview", "--debug", "--refresh", expect=(0, 1))  # as its state holds the old token
+        recorded.run("preview", "--debug", "--refresh", expect=(0, 1))  # 0 because its state has the old token
     finally:
         file.write_text(stored)

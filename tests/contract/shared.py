@@ -1,4 +1,4 @@
-"""Objects that several workloads share: by Karmada's dependency distribution they follow those who use them.
+"""Objects that several workloads share: Karmada's dependency distribution sends them with the workloads.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -52,12 +52,12 @@ def workload(name, obj, *clusters, **more):
     return name, obj, clusters, more
 
 
-def holding(fleet, ref=COMMON):
-    """The members that have a copy."""
+def members_with(fleet, ref=COMMON):
+    """Return the members that have a copy."""
     return {name for name in MEMBERS if fleet.connection(name).find(ref) is not None}
 
 
-def test_a_shared_config_map_follows_those_who_use_it_and_leaves_with_them(fleet, third, run, stack):  # noqa: F811
+def test_a_shared_config_map_follows_the_workloads_that_use_it_and_leaves_with_them(fleet, third_member, run, stack):  # noqa: F811
     before = everything(fleet)
     karmada = fleet.connection("karmada")
     override = {"overrides": [{"target": {}, "patches": [{"op": "add", "path": "/data/by", "value": "us"}]}]}
@@ -81,8 +81,10 @@ def test_a_shared_config_map_follows_those_who_use_it_and_leaves_with_them(fleet
             f"ConfigMap default/{n}" for n in ("common", "nobodys")
         ]
         run("up", "--yes")
-        eventually(lambda: holding(fleet) == set(MEMBERS), problem="the ConfigMap doesn't follow")
-        eventually(lambda: holding(fleet, LEFT) == {"member2", "member3"}, problem="nor does the one without a policy")
+        eventually(lambda: members_with(fleet) == set(MEMBERS), problem="the ConfigMap doesn't follow")
+        eventually(
+            lambda: members_with(fleet, LEFT) == {"member2", "member3"}, problem="nor does the one without a policy"
+        )
         by = eventually(lambda: fleet.connection("member2").get(COMMON)["data"])
         assert by == {"a": "b", "by": "us"}, "its own workload's overrides hold where it follows, too"
         required = karmada.get(BINDING)["spec"]["requiredBy"]
@@ -100,8 +102,8 @@ def test_a_shared_config_map_follows_those_who_use_it_and_leaves_with_them(fleet
         gone = {one["object"]: one["clusters"] for one in plan["back"]["follows"]}
         assert gone["ConfigMap default/common"] == [{"name": "member3", "verb": "gone"}]
         run("up", "--yes")
-        eventually(lambda: holding(fleet) == {"member1", "member2"}, problem="it stays where nobody uses it")
-        eventually(lambda: holding(fleet, LEFT) == set())
+        eventually(lambda: members_with(fleet) == {"member1", "member2"}, problem="it stays where nobody uses it")
+        eventually(lambda: members_with(fleet, LEFT) == set())
         found = run("drift", expect=3)["findings"]
         assert [(one["rule"], one["object"]) for one in found] == [("template-unclaimed", "ConfigMap default/nobodys")]
     finally:
@@ -110,8 +112,8 @@ def test_a_shared_config_map_follows_those_who_use_it_and_leaves_with_them(fleet
 
     stack(base, workload("front", using("front", "common"), "member1", "member2"))
     run("up", "--yes")
-    eventually(lambda: holding(fleet) == {"member1"}, problem="it follows although `dependencies` is off")
+    eventually(lambda: members_with(fleet) == {"member1"}, problem="it follows although `dependencies` is off")
     assert run("drift")["findings"] == []
     run("destroy", "--yes")
-    assert holding(fleet) == set()
+    assert members_with(fleet) == set()
     assert everything(fleet) == before

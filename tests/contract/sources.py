@@ -1,4 +1,4 @@
-"""A chart and a kustomization as workloads: planned object by object, run, changed by one value, clean, gone.
+"""A chart and a kustomization as workloads: planned by object, deployed, changed by one value, removed.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`), with the real `helm` and
 `kustomize` (or `kubectl`) where they are installed.
@@ -10,7 +10,7 @@ import pytest
 
 from flotilla.kube.objects import ObjectRef
 from tests.contract.karmada import eventually
-from tests.contract.main_job import members, staying, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.main_job import members, shared_stack, verbs  # noqa: F401 - fixtures of the contract
 from tests.renderers import DEPLOYMENT, write_chart
 
 BOTH = ("member1", "member2")
@@ -55,8 +55,8 @@ PASSWORD = "open-sesame-43"
 
 
 @pytest.fixture
-def run(verbs, staying):  # noqa: F811
-    """Run verbs; at the end no workload is left, and the members stay."""
+def run(verbs, shared_stack):  # noqa: F811
+    """Run verbs; remove all workloads at the end, and keep the members joined."""
     yield verbs
     verbs.write(members(*BOTH), [])
     verbs("up", "--yes")
@@ -67,7 +67,7 @@ def workload(**source):
 
 
 def changed_templates(plan):
-    """Return the templates that a plan changes, by name: no policies, nothing of the rollout and of a join."""
+    """Return the templates that a plan changes, by name, without policies, rollouts and objects of joins."""
     changing = [step for step in plan["steps"] if step["op"] != "same" and step["type"].startswith("kubernetes:")]
     return {
         step["name"]: step["op"]
@@ -76,7 +76,7 @@ def changed_templates(plan):
     }
 
 
-def settled(run):
+def assert_no_changes(run):
     run("preview", "--expect-no-changes")
     run("preview", "--refresh", "--expect-no-changes")
 
@@ -85,7 +85,7 @@ def copies(fleet, ref):
     return [fleet.connection(name).find(ref) for name in BOTH]
 
 
-def test_a_chart_is_declared_changed_by_one_value_and_gone(fleet, run):
+def test_a_chart_is_deployed_changed_by_one_value_and_removed(fleet, run):
     if shutil.which("helm") is None:
         pytest.skip("not on the PATH: helm")
     templates = {"web.yaml": DEPLOYMENT, "settings.yaml": SETTINGS, "gauge.yaml": GAUGE, "check.yaml": CHECK}
@@ -112,12 +112,12 @@ def test_a_chart_is_declared_changed_by_one_value_and_gone(fleet, run):
     assert [copy["data"] for copy in copies(fleet, settings)] == [{"colour": "red"}] * 2
     assert [copy["spec"] for copy in copies(fleet, gauge)] == [{"unit": "red"}] * 2
     assert copies(fleet, ObjectRef("v1", "Pod", "check", "default")) == [None, None]
-    settled(run)
+    assert_no_changes(run)
     run.write(members(*BOTH), [workload(chart={**chart, "values": {**chart["values"], "replicas": 3}})])
     assert changed_templates(run("preview")) == {"deployment-default/shop-web": "update"}
     run("up", "--yes")
     assert [copy["spec"]["replicas"] for copy in copies(fleet, deployment)] == [3, 3]
-    settled(run)
+    assert_no_changes(run)
     run.write(members(*BOTH), [])
     run("up", "--yes")
     assert copies(fleet, deployment) == copies(fleet, settings) == [None, None]
@@ -125,7 +125,7 @@ def test_a_chart_is_declared_changed_by_one_value_and_gone(fleet, run):
     eventually(lambda: copies(fleet, definition) == [None, None], problem="the definition stays in a member")
 
 
-def test_a_kustomization_is_declared_changed_by_one_line_and_gone(fleet, run):
+def test_a_kustomization_is_deployed_changed_by_one_line_and_removed(fleet, run):
     if shutil.which("kustomize") is None and shutil.which("kubectl") is None:
         pytest.skip("not on the PATH: kustomize, kubectl")
     base, overlay = fleet.project / "app" / "base", fleet.project / "app" / "overlay"
@@ -148,12 +148,12 @@ def test_a_kustomization_is_declared_changed_by_one_line_and_gone(fleet, run):
     run("up", "--yes")
     deployment = ObjectRef("apps/v1", "Deployment", "prod-web", "default")
     assert [copy["spec"]["replicas"] for copy in copies(fleet, deployment)] == [2, 2]
-    settled(run)
+    assert_no_changes(run)
     (overlay / "kustomization.yaml").write_text(kustomization.replace("count: 2", "count: 3"))
     assert changed_templates(run("preview")) == {"deployment-default/prod-web": "update"}
     run("up", "--yes")
     assert [copy["spec"]["replicas"] for copy in copies(fleet, deployment)] == [3, 3]
-    settled(run)
+    assert_no_changes(run)
     assert run("drift")["clean"]
     run.write(members(*BOTH), [])
     run("up", "--yes")

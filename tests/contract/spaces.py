@@ -1,4 +1,4 @@
-"""Objects of several namespaces, and of none, in one workload; workloads that come after others.
+"""Workloads with objects of several namespaces and of none; workloads with `after`.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -9,8 +9,8 @@ import datetime as dt
 
 from flotilla.kube.objects import ObjectRef, condition, ref_of
 from tests.contract.karmada import eventually
-from tests.contract.main_job import KINDS, everything, members, staying, verbs  # noqa: F401 - fixtures of the contract
-from tests.contract.moves import BOTH, run, settled, stack, workload  # noqa: F401 - fixtures of the contract
+from tests.contract.main_job import KINDS, everything, members, shared_stack, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.moves import BOTH, assert_no_changes, run, stack, workload  # noqa: F401 - fixtures of the contract
 from tests.contract.objects import obj, pods
 
 FRONT, BACK = "spaces-front", "spaces-back"
@@ -42,28 +42,28 @@ DATABASE = workload("database", [pods("database", "default")])
 
 
 def policies(fleet):
-    """Policies of both scopes, by namespace and name."""
+    """Return kind, namespace and name of all policies, namespaced and cluster-wide."""
     connection = fleet.connection("karmada")
     kinds = ("PropagationPolicy", "OverridePolicy", "ClusterPropagationPolicy", "ClusterOverridePolicy")
     found = [(kind, one["metadata"]) for kind in kinds for one in connection.list(POLICY, kind)]
     return sorted((kind, meta.get("namespace", ""), meta["name"]) for kind, meta in found)
 
 
-def clean(run):
-    settled(run)
+def assert_clean(run):
+    assert_no_changes(run)
     assert run("drift")["findings"] == []
 
 
 def copies_of(fleet, name):
-    """UIDs of what the members have of a Deployment, and of its template."""
+    """Return the UIDs of the copies of a Deployment and of its template."""
     refs = [ObjectRef("apps/v1", "Deployment", name, namespace) for namespace in (FRONT, BACK)]
     clusters = {cluster: fleet.connection(cluster) for cluster in ("karmada", *BOTH)}
     found = {(name, ref): connection.find(ref) for name, connection in clusters.items() for ref in refs}
     return {key: live["metadata"]["uid"] for key, live in found.items() if live}
 
 
-def test_one_workload_brings_two_namespaces_what_lives_in_them_and_a_cluster_role(fleet, run, stack):
-    """Objects of a second namespace were refused; each namespace has policies of its own now."""
+def test_one_workload_can_declare_two_namespaces_their_objects_and_a_cluster_role(fleet, run, stack):
+    """Each namespace gets its own policies. Earlier, Flotilla refused objects of a second namespace."""
     run.write(members(*BOTH), [])
     run("up", "--yes")
     before = everything(fleet, LEFT)
@@ -88,9 +88,9 @@ def test_one_workload_brings_two_namespaces_what_lives_in_them_and_a_cluster_rol
             assert found["metadata"]["labels"].get("site") == ("two" if cluster == "member2" else None)
         role = connection.get(ObjectRef("rbac.authorization.k8s.io/v1", "ClusterRole", "spaces-reader"))
         assert role["metadata"]["labels"].get("site") == ("two" if cluster == "member2" else None)
-    clean(run)
+    assert_clean(run)
 
-    # Another namespace for the workload swaps which policies bear its name alone: nothing is made again.
+    # Another namespace of the workload only exchanges the names of the policies: no object is created again.
     uids = copies_of(fleet, "web")
     assert len(uids) == 6
     named = [{**one, "metadata": {"namespace": FRONT, **one["metadata"]}} for one in SHOP[:4]]
@@ -103,7 +103,7 @@ def test_one_workload_brings_two_namespaces_what_lives_in_them_and_a_cluster_rol
         ("PropagationPolicy", BACK, "shop"),
         ("PropagationPolicy", FRONT, f"shop.{FRONT}"),
     ]
-    clean(run)
+    assert_clean(run)
 
     # An object that moves to another namespace is another object.
     moved = [{**one, "metadata": {**one["metadata"], "namespace": BACK}} for one in (pods("web", BACK), settings(BACK))]
@@ -112,7 +112,7 @@ def test_one_workload_brings_two_namespaces_what_lives_in_them_and_a_cluster_rol
     assert f"ConfigMap {FRONT}/settings is removed" in plan["clusters"][0]["details"]
     run("up", "--yes")
     eventually(lambda: [ref.namespace for _, ref in copies_of(fleet, "web")] == [BACK] * 3)
-    clean(run)
+    assert_clean(run)
 
     run.write(members(*BOTH), [])
     run("up", "--yes")
@@ -120,11 +120,11 @@ def test_one_workload_brings_two_namespaces_what_lives_in_them_and_a_cluster_rol
     assert everything(fleet, LEFT) == before
 
 
-def moment(text):
+def timestamp(text):
     return dt.datetime.fromisoformat(text)
 
 
-def test_what_comes_after_is_declared_when_the_rollout_before_is_done(fleet, run, stack):
+def test_a_workload_with_after_is_created_when_the_other_rollout_is_complete(fleet, run, stack):
     stack(workload("web", [pods("web", "default")], after=["database"]), DATABASE)
     plan = {one["name"]: one for one in run("preview")["workloads"]}
     assert (plan["web"]["after"], "after" in plan["database"]) == (["database"], False)
@@ -135,17 +135,17 @@ def test_what_comes_after_is_declared_when_the_rollout_before_is_done(fleet, run
         karmada.get(ObjectRef(POLICY, "PropagationPolicy", "web", "default")),
         karmada.get(ObjectRef("apps/v1", "Deployment", "web", "default")),
     ]
-    assert min(moment(one["metadata"]["creationTimestamp"]) for one in first) >= ready
-    clean(run)
+    assert min(timestamp(one["metadata"]["creationTimestamp"]) for one in first) >= ready
+    assert_clean(run)
 
 
 def available(fleet, cluster, name):
     live = fleet.connection(cluster).get(ObjectRef("apps/v1", "Deployment", name, "default"))
-    return moment(condition(live, "Available")["lastTransitionTime"])
+    return timestamp(condition(live, "Available")["lastTransitionTime"])
 
 
-def test_what_comes_after_a_failure_is_untouched_and_the_next_run_goes_on(fleet, run, stack):
-    """Unhealthy: no node has what its pods ask for. The workload beside it doesn't wait."""
+def test_a_workload_after_a_failed_one_stays_unchanged_and_the_next_run_continues(fleet, run, stack):
+    """The first workload fails because no node matches its selector. A workload without `after` doesn't wait."""
     nowhere = pods("database", "default", nodeSelector={"example.org/none": "none"})
     nowhere["spec"]["strategy"] = {"type": "Recreate"}
     ill = workload("database", [nowhere], timeout=8)
@@ -164,9 +164,9 @@ def test_what_comes_after_a_failure_is_untouched_and_the_next_run_goes_on(fleet,
     run("up", "--yes")
     for cluster in BOTH:
         assert fleet.connection(cluster).find(ObjectRef("apps/v1", "Deployment", "web", "default"))
-    clean(run)
+    assert_clean(run)
 
-    # A change of what is before that fails leaves what is after as it is, too.
+    # If a later change of the first workload fails, the workload after it stays unchanged, too.
     stack(workload("web", [*around, pods("web", "default", priority=0)], after=["database"]), ill, beside)
     uid = karmada.get(ObjectRef("apps/v1", "Deployment", "web", "default"))["metadata"]
     run("up", "--yes", expect=1)
@@ -175,7 +175,7 @@ def test_what_comes_after_a_failure_is_untouched_and_the_next_run_goes_on(fleet,
 
 
 def work_of(fleet, name, member):
-    """The Work that carries a Deployment to a member."""
+    """Return the Work that sends a Deployment to a member."""
     for work in fleet.connection("karmada").list("work.karmada.io/v1alpha1", "Work", namespace=f"karmada-es-{member}"):
         for manifest in work["spec"]["workload"]["manifests"]:
             if (manifest["kind"], manifest["metadata"]["name"]) == ("Deployment", name):
@@ -183,10 +183,10 @@ def work_of(fleet, name, member):
     raise AssertionError(f"no Work carries Deployment {name} to {member}")
 
 
-def test_what_comes_after_is_gone_before_the_other_is_deleted(fleet, run, stack):
-    """A finalizer keeps one Work of what comes after: the database keeps everything until that is gone.
+def test_a_workload_with_after_is_deleted_before_the_other_workload(fleet, run, stack):
+    """A finalizer keeps a Work of the workload with `after`: until it is deleted, the database stays unchanged.
 
-    Karmada lets the binding go before that, so that only the Works themselves show it.
+    Karmada deletes the binding earlier, so only the Works show that the copy still exists.
     """
     stack(workload("web", [pods("web", "default")], after=["database"], timeout=10), DATABASE)
     run("up", "--yes")
@@ -208,7 +208,7 @@ def test_what_comes_after_is_gone_before_the_other_is_deleted(fleet, run, stack)
     eventually(lambda: not any(fleet.connection(one).find(database) for one in ("karmada", *BOTH)))
 
 
-def test_names_and_cycles_are_refused_before_anything_is_asked(run, stack):
+def test_unknown_names_and_cycles_in_after_are_refused(run, stack):
     plain = [settings("default")]
     stack(workload("web", plain, after=["database"]), workload("database", [settings("other")], after=["web"]))
     refused = run("preview", expect=2)["error"]

@@ -1,4 +1,4 @@
-"""One fleet in three stacks: the platform, its members, their workloads, each with a state of its own.
+"""One fleet in three stacks with separate states: the platform, the members, the workloads.
 
 The same case runs on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -46,7 +46,7 @@ def write(fleet, name, sections):
     (fleet.project / "stacks" / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": config}))
 
 
-def test_platform_members_and_workloads_are_stacks_of_their_own(fleet, run, stacks, tmp_path):
+def test_platform_members_and_workloads_can_be_three_stacks(fleet, run, stacks, tmp_path):
     before = everything(fleet)
     refused = run("preview", "-s", "members", expect=1)
     assert "stack organization/flotilla/platform has nothing deployed" in refused["error"]
@@ -85,7 +85,7 @@ def test_platform_members_and_workloads_are_stacks_of_their_own(fleet, run, stac
     assert everything(fleet) == before
 
 
-def test_a_placement_knows_the_members_of_the_other_stack(fleet, run, stacks):
+def test_a_placement_is_checked_against_the_members_of_the_other_stack(fleet, run, stacks):
     wrong = {**NGINX, "placement": {"clusters": ["member9"]}}
     write(fleet, "workloads", {**stacks["workloads"], "workloads": [wrong]})
     error = run("preview", "-s", "workloads", expect=2)["error"]

@@ -1,4 +1,4 @@
-"""Values per cluster: one override, and each member has its own; a changed fact changes one member.
+"""Values per cluster: one override gives each member its own values; a changed fact changes one member.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -28,7 +28,7 @@ CONFIG = {
 
 
 def stack(fleet, run, *, size):
-    """Write a stack of two members that differ, and of two workloads with an override each."""
+    """Write a stack with two members that have different facts, and two workloads with an override each."""
     listed = []
     for name, one, override in zip(("web", "settings"), OBJECTS, (DEPLOYMENT, CONFIG), strict=True):
         file = fleet.project / f"{name}.yaml"
@@ -55,7 +55,7 @@ def in_member(fleet, name):
     )
 
 
-def test_each_member_has_the_values_of_its_own(fleet, run):
+def test_each_member_gets_the_values_of_its_own_facts(fleet, run):
     stack(fleet, run, size=3)
     plan = run("preview")
     (web,) = [workload for workload in plan["workloads"] if workload["name"] == "web"]
@@ -85,7 +85,7 @@ def test_each_member_has_the_values_of_its_own(fleet, run):
     assert run("drift")["findings"] == []
 
 
-def test_a_member_without_the_fact_is_named_and_nothing_changes(fleet, run):
+def test_a_member_without_a_needed_fact_is_named_and_nothing_changes(fleet, run):
     stack(fleet, run, size=3)
     file = fleet.project / "stacks" / "Pulumi.sandbox.yaml"
     file.write_text(file.read_text().replace("registry: mirror.us.example", "other: value"))

@@ -1,4 +1,4 @@
-"""What depends on Karmada's version, by whichever version runs: an `up` ends, and copies are as the plan has them.
+"""Behaviour that depends on Karmada's version: with the running version, `up` completes as planned.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -7,8 +7,8 @@ from flotilla.karmada.versions import Version
 from tests.contract.main_job import NGINX, deployed, members
 
 
-def test_an_up_ends_where_an_override_means_zones(fleet, run):
-    """Before 1.18 every zone of a cluster has to be listed: an `up` waited to its timeout for what isn't applied."""
+def test_up_completes_with_an_override_for_zones_in_every_supported_version(fleet, run):
+    """Before 1.18 an override applies only if it lists every zone of a cluster; earlier, `up` always timed out."""
     override = {"target": {"zones": ["us-a"]}, "image": {"tag": "1.28"}}
     joined = members("member1", zones=["us-a", "us-b"]) + members("member2", zones=["us-a"])
     run.write(joined, [{**NGINX, "overrides": [override], "timeout": 120}])

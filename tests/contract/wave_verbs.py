@@ -1,4 +1,4 @@
-"""What a person asks of a change in waves, and what drift and lists say while `up` has ended at an approval."""
+"""`flotilla rollout` for changes in waves, and the output of drift and status while a wave waits for approval."""
 
 # ruff: noqa: F811 - fixtures of other contracts are arguments here
 
@@ -7,8 +7,8 @@ import json
 import pytest
 
 from flotilla.cli.main import main
-from tests.contract.main_job import staying, verbs  # noqa: F401 - fixtures of the contract
-from tests.contract.waves import BOTH, ONE_BY_ONE, images, left, members, run, web  # noqa: F401
+from tests.contract.main_job import shared_stack, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.waves import BOTH, ONE_BY_ONE, images, members, rollout_leftovers, run, web  # noqa: F401
 
 ASKING = {"waves": [{"clusters": ["member1"]}, {"clusters": ["member2"], "approve": "before"}]}
 
@@ -26,12 +26,12 @@ def rollout(fleet, capsys):
     return do
 
 
-def test_a_person_approves_and_aborts_and_drift_knows_what_is_held_back(fleet, run, rollout):
+def test_people_approve_and_abort_waves_and_drift_lists_what_is_held_back(fleet, run, rollout):
     run.write(members(*BOTH), [web("nginx:1.27", rollout=ONE_BY_ONE)])
     run("up", "--yes")
     assert rollout("status")["rollouts"] == []
 
-    # A change that waits.
+    # The change waits for approval before wave 2.
     run.write(members(*BOTH), [web("nginx:1.28", rollout=ASKING, timeout=12)])
     assert "waits for approval" in run("up", "--yes", expect=1)["error"]
     (found,) = rollout("status")["rollouts"]
@@ -49,14 +49,14 @@ def test_a_person_approves_and_aborts_and_drift_knows_what_is_held_back(fleet, r
     reasons = {copy["cluster"]: copy["reason"] for copy in run("status")["workloads"]}
     assert reasons == {"member1": "", "member2": "held back by the rollout (wave 2)"}
 
-    # Somebody approves, and the next run goes on.
+    # Somebody approves wave 2, and the next run continues.
     assert "wave 2 is approved" in rollout("approve", "web", "--change", found["change"])["outcome"]
     run("up", "--yes")
     assert images(fleet) == dict.fromkeys(BOTH, "nginx:1.28")
-    assert left(fleet) == []
+    assert rollout_leftovers(fleet) == []
     assert rollout("status")["rollouts"] == []
 
-    # Another one, which somebody aborts: it is taken back, and that is drift.
+    # Somebody aborts another change: it is reverted, which drift reports.
     run.write(members(*BOTH), [web("nginx:1.29", rollout=ASKING, timeout=12)])
     run("up", "--yes", expect=1)
     assert images(fleet) == {"member1": "nginx:1.29", "member2": "nginx:1.28"}
@@ -69,4 +69,4 @@ def test_a_person_approves_and_aborts_and_drift_knows_what_is_held_back(fleet, r
     run.write(members(*BOTH), [web("nginx:1.28", rollout=ONE_BY_ONE)])
     run("up", "--yes")
     assert run("drift")["findings"] == []
-    assert left(fleet) == []
+    assert rollout_leftovers(fleet) == []

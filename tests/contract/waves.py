@@ -1,4 +1,4 @@
-"""Changes in waves: one cluster after the other, a gate between them, a way back, and nothing left at the end.
+"""Changes in waves: one cluster after the other, failures, reverts, and no leftovers at the end.
 
 The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`).
 """
@@ -13,13 +13,13 @@ from flotilla.karmada.versions import Version
 from flotilla.karmada.waves.record import LABEL, NAMESPACE
 from flotilla.kube.objects import ObjectRef
 from tests.contract.karmada import eventually
-from tests.contract.main_job import members, staying, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.main_job import members, shared_stack, verbs  # noqa: F401 - fixtures of the contract
 
 BOTH = ("member1", "member2")
 DEPLOYMENT = ObjectRef("apps/v1", "Deployment", "web", "default")
 PULLING = 'web: ImagePullBackOff: Back-off pulling image "nginx:broken"'
 NEVER = {"requests": {"cpu": "500"}}
-"""More than any node has: its pods never start, and the old ones run on."""
+"""More than any node has, so the new pods never start and the old ones run on."""
 ONE_BY_ONE = {"waves": [{"clusters": ["member1"]}, {"clusters": ["member2"]}]}
 
 
@@ -36,8 +36,8 @@ def web(image, *, replicas=2, timeout=60, rollout=ONE_BY_ONE, **more):
 
 
 @pytest.fixture
-def run(verbs, staying, fleet):
-    """Run verbs; at the end no workload is left, and the members stay."""
+def run(verbs, shared_stack, fleet):
+    """Run verbs; remove all workloads at the end, and keep the members joined."""
     if Version.parse(fleet.version) < Version(1, 11):
         pytest.skip(f"Karmada {fleet.version} suspends nothing")
     yield verbs
@@ -46,7 +46,7 @@ def run(verbs, staying, fleet):
 
 
 def images(fleet):
-    """The image that each member's copy has; None where there is none."""
+    """Return the image of each member's copy; None where there is no copy."""
     found = {}
     for member in BOTH:
         live = fleet.connection(member).find(DEPLOYMENT)
@@ -59,8 +59,8 @@ def pods_of(fleet, member):
     return sorted(pod["metadata"]["uid"] for pod in listed)
 
 
-def left(fleet):
-    """Suspensions and records that are in the control plane."""
+def rollout_leftovers(fleet):
+    """Return the suspensions and the records of rollouts that are in the control plane."""
     karmada = fleet.connection("karmada")
     found = [secret["metadata"]["name"] for secret in karmada.list("v1", "Secret", namespace=NAMESPACE, labels=LABEL)]
     for kind in ("PropagationPolicy", "ClusterPropagationPolicy"):
@@ -72,13 +72,13 @@ def left(fleet):
 
 
 def planned(run):
-    """What a plan says of the change that is under way, and of each member's copy."""
+    """Return what a plan says about the unfinished change, and the verb for each member's copy."""
     (found,) = [one for one in run("preview")["workloads"] if one["name"] == "web"]
     return found["rollout"]["underWay"]["course"], [copy["verb"] for copy in found["clusters"]]
 
 
 class Sampler:
-    """Looks at the images of the members again and again, until it is stopped."""
+    """Reads the members' images repeatedly, and records each change, until the block ends."""
 
     def __init__(self, fleet, look=None):
         self._look = look or (lambda: images(fleet))
@@ -110,7 +110,7 @@ def test_a_change_reaches_one_cluster_after_the_other(fleet, run):
         {"member1": "nginx:1.27", "member2": None},
         {"member1": "nginx:1.27", "member2": "nginx:1.27"},
     ]
-    assert left(fleet) == []
+    assert rollout_leftovers(fleet) == []
     run("preview", "--expect-no-changes")
     run("preview", "--refresh", "--expect-no-changes")
     with Sampler(fleet) as second:
@@ -121,12 +121,12 @@ def test_a_change_reaches_one_cluster_after_the_other(fleet, run):
         {"member1": "nginx:1.28", "member2": "nginx:1.27"},
         {"member1": "nginx:1.28", "member2": "nginx:1.28"},
     ]
-    assert left(fleet) == []
+    assert rollout_leftovers(fleet) == []
     run("preview", "--refresh", "--expect-no-changes")
     assert run("drift")["findings"] == []
 
 
-def test_a_bad_change_stops_at_its_first_wave_and_the_way_back_touches_no_other(fleet, run):
+def test_a_bad_change_stops_at_its_first_wave_and_its_revert_leaves_other_members_unchanged(fleet, run):
     run.write(members(*BOTH), [web("nginx:1.27")])
     run("up", "--yes")
     before = pods_of(fleet, "member2")
@@ -137,7 +137,7 @@ def test_a_bad_change_stops_at_its_first_wave_and_the_way_back_touches_no_other(
     assert PULLING in said["error"]
     assert "member2 keeps what it ran" in said["error"]
     assert images(fleet) == {"member1": "nginx:broken", "member2": "nginx:1.27"}
-    assert left(fleet)
+    assert rollout_leftovers(fleet)
     assert planned(run) == ("goes-on", ["stays", "stays"])
     run("up", "--yes", expect=1)
     assert images(fleet)["member2"] == "nginx:1.27"
@@ -148,12 +148,12 @@ def test_a_bad_change_stops_at_its_first_wave_and_the_way_back_touches_no_other(
     run("up", "--yes")
     assert images(fleet) == {"member1": "nginx:1.27", "member2": "nginx:1.27"}
     assert pods_of(fleet, "member2") == before, "its pods run on"
-    assert left(fleet) == []
+    assert rollout_leftovers(fleet) == []
     run("preview", "--refresh", "--expect-no-changes")
 
 
-def test_a_failed_wave_is_taken_back_where_the_stack_says_so(fleet, run):
-    """With one replica, for which Karmada calls a Deployment healthy while the old one runs in place of the new one."""
+def test_a_failed_wave_is_reverted_with_on_failure_revert(fleet, run):
+    """With one replica, Karmada calls the Deployment healthy while still the old pod runs instead of the new one."""
     revert = {**ONE_BY_ONE, "onFailure": "revert"}
     run.write(members(*BOTH), [web("nginx:1.27", replicas=1, rollout=revert)])
     run("up", "--yes")
@@ -163,18 +163,20 @@ def test_a_failed_wave_is_taken_back_where_the_stack_says_so(fleet, run):
     assert "taken back in member1" in said["error"], said
     assert PULLING in said["error"], "asked before the pods went"
     assert images(fleet) == {"member1": "nginx:1.27", "member2": "nginx:1.27"}
-    assert not [one for one in left(fleet) if not one.startswith("flotilla-rollout.")], "nothing is suspended"
-    run("up", "--yes", expect=1)  # once more the same: it goes through the waves again, and back
+    assert not [one for one in rollout_leftovers(fleet) if not one.startswith("flotilla-rollout.")], (
+        "nothing is suspended"
+    )
+    run("up", "--yes", expect=1)  # the same change again goes through the waves and is reverted again
     assert images(fleet) == {"member1": "nginx:1.27", "member2": "nginx:1.27"}
     run.write(members(*BOTH), [web("nginx:1.28", replicas=1, rollout=revert)])
     run("up", "--yes")
     assert images(fleet) == {"member1": "nginx:1.28", "member2": "nginx:1.28"}
-    assert left(fleet) == []
+    assert rollout_leftovers(fleet) == []
     run("preview", "--refresh", "--expect-no-changes")
 
 
-def test_the_copies_of_a_workload_whose_waves_are_dropped_follow(fleet, run):
-    """The stack file loses `rollout` in the middle of a change: nothing stays suspended."""
+def test_every_copy_gets_the_change_after_the_stack_drops_its_waves(fleet, run):
+    """The key `rollout` is removed during a change: no Work stays suspended."""
     run.write(members(*BOTH), [web("nginx:1.27")])
     run("up", "--yes")
     run.write(members(*BOTH), [web("nginx:bad", resources=NEVER, timeout=10)])
@@ -184,4 +186,4 @@ def test_the_copies_of_a_workload_whose_waves_are_dropped_follow(fleet, run):
     run.write(members(*BOTH), [plain])
     run("up", "--yes")
     eventually(lambda: images(fleet) == dict.fromkeys(BOTH, "nginx:1.28"), problem="one is still held back")
-    assert left(fleet) == []
+    assert rollout_leftovers(fleet) == []

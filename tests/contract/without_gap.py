@@ -1,7 +1,7 @@
-"""A workload moves and never has fewer copies ready than before and after, however often its run is killed.
+"""Moves without a gap: the workload always has enough available replicas, also if runs are killed.
 
-The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`). Pods count once they have been
-ready for some seconds: a move that doesn't wait for them has a gap that every sampler sees.
+The same cases run on real Karmada (`tests/live`) and on the stand-in (`tests/sandbox`). Pods count as
+available only after some seconds: a move that doesn't wait for this has a gap that the samples show.
 """
 
 import os
@@ -19,7 +19,7 @@ from flotilla.karmada.moving.marks import MOVING
 from flotilla.karmada.objects import POLICY_API
 from flotilla.kube.objects import ObjectRef
 from tests.contract.karmada import eventually
-from tests.contract.main_job import members, staying, verbs  # noqa: F401 - fixtures of the contract
+from tests.contract.main_job import members, shared_stack, verbs  # noqa: F401 - fixtures of the contract
 from tests.contract.objects import pods
 
 NAME = "gapless"
@@ -30,8 +30,8 @@ SECONDS_READY = 3
 
 
 @pytest.fixture
-def run(fleet, third, verbs, staying):  # noqa: F811
-    """Run verbs on a workload of one Deployment, which `run.on` places; at the end it is gone, and the members stay."""
+def run(fleet, third_member, verbs, shared_stack):  # noqa: F811
+    """Run verbs on one Deployment, which `run.on` places; remove it at the end, and keep the members joined."""
 
     def write(placement, replicas=2, **more):
         shop = pods(NAME, replicas=replicas)
@@ -48,7 +48,7 @@ def run(fleet, third, verbs, staying):  # noqa: F811
 
 
 def available(fleet, connections):
-    """How many replicas of the Deployment are available, by member."""
+    """Return how many replicas of the Deployment are available, by member."""
     found = {}
     for name, connection in connections.items():
         live = connection.find(DEPLOYMENT)
@@ -59,7 +59,7 @@ def available(fleet, connections):
 
 @contextmanager
 def sampled(fleet):
-    """Look at the members again and again until the block ends; gives the looks so far."""
+    """Read the available replicas repeatedly until the block ends; yield the list of samples."""
     connections = {name: fleet.connection(name) for name in ALL}
     looks, stop = [], threading.Event()
 
@@ -76,12 +76,12 @@ def sampled(fleet):
         thread.join()
 
 
-def fewest(looks):
+def fewest_available(looks):
     assert len(looks) > 20, "too few looks to say anything"
     return min(sum(one.values()) for one in looks)
 
 
-def settled(run):
+def assert_no_changes(run):
     run("preview", "--expect-no-changes")
     run("preview", "--refresh", "--expect-no-changes")
     assert run("drift")["findings"] == []
@@ -93,9 +93,9 @@ def marked(fleet):
 
 
 def kill_within_a_move(fleet):
-    """Begin an `up` in a process of its own, and kill it once copies are in both places and none of the new is ready.
+    """Start `up` as a process, and kill it when the policy has the old and the new clusters.
 
-    Gives nothing back: what is left is what the kill left.
+    The new copies are not ready then.
     """
     code = "import sys; from flotilla.cli.main import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "up", "-C", str(fleet.project), "--engine", "embedded", "--yes"]
@@ -106,34 +106,34 @@ def kill_within_a_move(fleet):
     try:
         karmada = fleet.connection("karmada")
 
-        def under_way():
+        def in_both_places():
             assert process.poll() is None, "the run ended before it could be killed"
             placement = karmada.get(POLICY)["spec"]["placement"]
             return marked(fleet) and len(placement["clusterAffinity"]["clusterNames"]) > before
 
         before = len(karmada.get(POLICY)["spec"]["placement"]["clusterAffinity"]["clusterNames"])
-        eventually(under_way, seconds=60, problem="no move began")
+        eventually(in_both_places, seconds=60, problem="no move began")
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert marked(fleet)
 
 
-def test_a_moving_workload_is_healthy_at_every_look(fleet, run):
+def test_a_moving_workload_never_has_too_few_available_replicas(fleet, run):
     run.on({"clusters": ["member1"]})
     run("up", "--yes")
     run.on({"clusters": ["member2"]})
     with sampled(fleet) as looks:
         run("up", "--yes")
         eventually(lambda: fleet.connection("member1").find(DEPLOYMENT) is None, problem="the old copy stays")
-    assert fewest(looks) >= 2
+    assert fewest_available(looks) >= 2
     assert available(fleet, {"member2": fleet.connection("member2")}) == {"member2": 2}
     assert not marked(fleet)
-    settled(run)
+    assert_no_changes(run)
 
 
-def test_divided_replicas_move_with_none_too_few_and_go_on_after_kills(fleet, run):
-    """Two and two move from member1 and member2 to member2 and member3: killed, back, killed again, and on."""
+def test_divided_replicas_move_without_a_gap_and_the_move_continues_after_kills(fleet, run):
+    """Replicas move from member1 to member3: a kill, the move back, the move again, another kill, the next run."""
 
     def spread(*names):
         return {"clusters": list(names), "replicas": "divided", "weights": dict.fromkeys(names, 1)}
@@ -153,18 +153,18 @@ def test_divided_replicas_move_with_none_too_few_and_go_on_after_kills(fleet, ru
         back = {"member1": 2, "member2": 2}
         eventually(lambda: available(fleet, {n: fleet.connection(n) for n in ALL}) == back, problem="not back")
         assert not marked(fleet)
-        settled(run)
+        assert_no_changes(run)
         run.on(after, replicas=4)
         kill_within_a_move(fleet)
         run("up", "--yes")
         there = {"member2": 2, "member3": 2}
         eventually(lambda: available(fleet, {n: fleet.connection(n) for n in ALL}) == there, problem="not there")
-    assert fewest(looks) >= 4
+    assert fewest_available(looks) >= 4
     assert fleet.connection("karmada").get(DEPLOYMENT)["spec"]["replicas"] == 4
-    settled(run)
+    assert_no_changes(run)
 
 
-def test_a_move_to_a_cluster_where_it_never_gets_healthy_leaves_the_old_copy_and_goes_back(fleet, run):
+def test_a_move_whose_new_copy_never_gets_healthy_keeps_the_old_copy_and_can_be_reversed(fleet, run):
     run.on({"clusters": ["member1"]})
     run("up", "--yes")
     nowhere = [{"op": "add", "path": "/spec/template/spec/nodeSelector", "value": {"nowhere": "true"}}]
@@ -176,6 +176,6 @@ def test_a_move_to_a_cluster_where_it_never_gets_healthy_leaves_the_old_copy_and
         time.sleep(1)
         run.on({"clusters": ["member1"]})
         run("up", "--yes")
-    assert fewest(looks) >= 2
+    assert fewest_available(looks) >= 2
     eventually(lambda: fleet.connection("member2").find(DEPLOYMENT) is None, problem="the new copy stays")
-    settled(run)
+    assert_no_changes(run)

@@ -6,7 +6,7 @@
         ...
         proxy.clear()
 
-What it did is in `proxy.log`; `proxy.report()` is its text for a failure message.
+`proxy.log` has the requests and what the proxy did; `proxy.report()` is its text for a failure message.
 """
 
 from tests.faults.fake import FakeApi

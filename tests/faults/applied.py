@@ -1,4 +1,4 @@
-"""Server-side apply as far as tests of owners need it: maps are merged, lists are atomic, every field has owners."""
+"""A simple server-side apply for tests of field owners: maps are merged, lists are atomic."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _IDENTITY = (("metadata", "name"), ("metadata", "namespace"), ("metadata", "uid"
 
 
 def applied(old: Object | None, body: Object, manager: str) -> Object:
-    """Return an object after a forced apply: with the body's values, without what its manager alone owned before."""
+    """Return an object after a forced apply, without dropped fields that only this manager owned."""
     wanted = frozenset(
         path for path in _leaves(body) if path not in _IDENTITY and path[0] not in ("apiVersion", "kind")
     )
@@ -28,7 +28,7 @@ def applied(old: Object | None, body: Object, manager: str) -> Object:
         if path not in _IDENTITY[2:]:
             _put(result, path, copy.deepcopy(_at(body, path)))
     kept = []
-    for entry in others:  # whose value was changed is an owner no more
+    for entry in others:  # a manager loses the fields whose value changes
         changed = {p for p in _paths(entry["fieldsV1"]) & wanted if _at(old or {}, p) != _at(body, p)}
         fields = _paths(entry["fieldsV1"]) - changed
         kept += [{**entry, "fieldsV1": _tree(fields)}] if fields else []

@@ -1,4 +1,4 @@
-"""The proxy's own certificate authority, and kubeconfigs that lead through the proxy."""
+"""The proxy's own certificate authority, and kubeconfigs that connect through the proxy."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Upstream:
-    """Where a kubeconfig leads, and how its client is known there."""
+    """The server of a kubeconfig, and TLS contexts for connections to it."""
 
     server: str
     trusting: ssl.SSLContext | None
-    """For requests that bring their own credentials; None for plain HTTP."""
+    """For requests that have their own credentials; None for plain HTTP."""
     presenting: ssl.SSLContext | None
     """The same, with the kubeconfig's client certificate where it has one."""
 
 
 def upstream_of(document: Document, folder: Path) -> Upstream:
-    """Read where a kubeconfig of one context leads; its key is written to the folder, mode 0600."""
+    """Return the server of a kubeconfig with one context; write its client key to the folder, mode 0600."""
     cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
     if cluster["server"].startswith("http://"):
         return Upstream(cluster["server"], None, None)
@@ -47,11 +47,11 @@ def upstream_of(document: Document, folder: Path) -> Upstream:
     return Upstream(cluster["server"], _context(cluster), presenting)
 
 
-def led_through(document: Document, port: int, folder: Path) -> tuple[Document, ssl.SSLContext]:
-    """Return a kubeconfig that leads to a proxy on loopback, and what that proxy serves with.
+def kubeconfig_for_proxy(document: Document, port: int, folder: Path) -> tuple[Document, ssl.SSLContext]:
+    """Return a kubeconfig for a proxy on loopback, and the TLS context of the proxy's server.
 
-    A client certificate can't pass the proxy: it is replaced by one of the proxy's authority, by which the proxy knows
-    the requests for which it presents the original one. Tokens stay.
+    A client certificate can't pass through the proxy. The kubeconfig gets a certificate of the proxy's authority
+    instead; for clients that present it, the proxy presents the original one to the server. Tokens stay.
     """
     authority = Authority()
     certificate, key = authority.issue("127.0.0.1", server=True)
@@ -83,7 +83,7 @@ def text_of(document: Document) -> str:
 
 
 class Authority:
-    """A certificate authority of its own."""
+    """A certificate authority for one proxy."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())

@@ -1,6 +1,6 @@
 """A small fake API server in this process: objects in memory, discovery, lists, apply, patch, delete and watches.
 
-It knows no schema, admission or controllers; it is there for tests of what a client makes of answers.
+It has no schemas, admission or controllers; it serves for tests of how clients handle answers.
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ _PATH = re.compile(
 
 
 class FakeApi:
-    """The server; `kubeconfig` leads to it. Use it with `with`."""
+    """The server, a context manager; `kubeconfig` connects to it."""
 
     def __init__(self, *objects: Object, kinds: tuple[tuple[str, str, str, bool], ...] = KINDS) -> None:
-        """Hold some objects, and the Namespace kube-system that every cluster has."""
+        """Store some objects, and the Namespace kube-system, which every cluster has."""
         self.kinds = kinds
         self.requests: list[str] = []
-        """Method and path of each request, in the order in which they came."""
+        """Method and path of each request, in order."""
         self.refusals: dict[tuple[str, str], str] = {}
-        """By kind and name: why an apply of an object is refused as invalid."""
+        """By kind and name of an object: the message with which the server refuses to apply it."""
         self.forbidden: set[str] = set()
         """Kinds that may not be listed."""
         self._version = 0
@@ -113,7 +113,7 @@ class FakeApi:
     # -- objects ------------------------------------------------------------------------------------
 
     def put(self, obj: Object) -> Object:
-        """Create or replace an object, as something in the cluster would."""
+        """Create or replace an object, as another client would."""
         with self._changed:
             key = self._key(obj)
             old = self._objects.get(key)
@@ -128,7 +128,7 @@ class FakeApi:
             return copy.deepcopy(new)
 
     def take(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object | None:
-        """Delete an object; None where there is none."""
+        """Delete an object and return it; None where there is none."""
         with self._changed:
             key = (api_version, kind, namespace, name)
             gone = self._objects.pop(key, None)
@@ -150,7 +150,7 @@ class FakeApi:
         self._events.append((self._version, key[:2], {"type": type_, "object": copy.deepcopy(obj)}))
         self._changed.notify_all()
 
-    # -- what the handler asks ------------------------------------------------------------------------
+    # -- calls of the handler -----------------------------------------------------------------------
 
     def listed(self, api_version: str, kind: str, namespace: str, query: dict[str, str]) -> Object:
         """Return a list of objects."""
@@ -164,7 +164,7 @@ class FakeApi:
             return {"kind": f"{kind}List", "apiVersion": api_version, "metadata": meta, "items": items}
 
     def merged(self, ref: tuple[str, str, str, str], body: Any, *, create: bool) -> Object | None:
-        """Apply a merge patch; None where there is nothing to patch and `create` doesn't allow to make it."""
+        """Apply a merge patch; return None if the object doesn't exist and `create` is false."""
         with self._changed:
             old = self._objects.get(ref)
             if old is None and not create:
@@ -181,7 +181,7 @@ class FakeApi:
             return self.put(new)
 
     def watched(self, since: int, api_version: str, kind: str, seconds: float) -> Any:
-        """Yield the events after a version, for a while."""
+        """Yield the events after a version, for some seconds."""
         end = time.monotonic() + seconds
         position = 0
         while True:
@@ -202,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class calls it so
-        """Say nothing."""
+        """Don't log requests."""
 
     def handle(self) -> None:
         with contextlib.suppress(OSError):
@@ -278,7 +278,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _patch(self, ref: tuple[str, str, str, str], query: dict[str, str], body: Any) -> None:
         api_version, kind, namespace, name = ref
         old = self.api.find(api_version, kind, name, namespace)
-        if isinstance(body, list):  # the only JSON patch that there is: of owners
+        if isinstance(body, list):  # the only supported JSON patch: of managedFields
             version = (old or {"metadata": {}})["metadata"].get("resourceVersion")
             values = {one["path"]: one["value"] for one in body}
             if old is None or version != values["/metadata/resourceVersion"]:

@@ -1,4 +1,4 @@
-"""Faults as values: what goes wrong, and with which requests."""
+"""Faults as values: an action, and the requests that it affects."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any
 
 
 class Action(StrEnum):
-    """What happens to a request."""
+    """What the proxy does with a request."""
 
     PASS = "pass"
     DELAY = "delay"
-    """It is passed on after `seconds`."""
+    """The proxy forwards it after `seconds`."""
     HANG = "hang"
-    """It is never answered; the connection is closed when faults are cleared or the proxy stops."""
+    """The proxy never answers; it closes the connection when faults are cleared or the proxy stops."""
     DROP = "drop"
     """The connection is closed without an answer."""
     CUT = "cut"
     """The connection is closed in the middle of the answer. The request took effect."""
     HALF = "half"
-    """Half of the answer's body arrives as if it were the whole. The request took effect."""
+    """The client gets half of the answer's body as if it were complete. The request took effect."""
     GARBLE = "garble"
     """The answer's body is replaced by random bytes of its length. The request took effect."""
     ANSWER = "answer"
@@ -33,7 +33,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with the requests that match all of the conditions; see the functions that make one."""
+    """A fault for the requests that match all conditions; functions such as `drop` create one."""
 
     action: Action
     method: str = ""
@@ -45,11 +45,11 @@ class Fault:
     nth: int = 0
     """Only the nth of the requests that match the conditions above, counted from 1; each of them if 0."""
     times: int | None = None
-    """At most so often; without a bound if None."""
+    """The maximum number of requests that are affected; None for no maximum."""
     probability: float = 1.0
-    """How likely it is; drawn from the proxy's seed, the method, the path and how often they came."""
+    """The probability; the draw depends on the proxy's seed, the method, the path and the number of such requests."""
     after: bool = False
-    """For HANG, DROP and ANSWER: the request is passed on first, and the server's answer is thrown away."""
+    """For HANG, DROP and ANSWER: the proxy forwards the request first and discards the server's answer."""
     seconds: float = 0.0
     """For DELAY."""
     status: int = 0
@@ -58,7 +58,7 @@ class Fault:
     headers: tuple[tuple[str, str], ...] = ()
 
     def concerns(self, method: str, path: str, agent: str) -> bool:
-        """Return whether a request matches, apart from how often it came."""
+        """Return whether a request matches method, path and agent."""
         return (
             (not self.method or re.fullmatch(self.method, method) is not None)
             and (not self.path or re.search(self.path, path) is not None)
@@ -67,7 +67,7 @@ class Fault:
 
 
 def delay(seconds: float, **conditions: Any) -> Fault:
-    """Pass requests on after a while."""
+    """Forward requests after some seconds."""
     return Fault(Action.DELAY, seconds=seconds, **conditions)
 
 
@@ -77,7 +77,7 @@ def hang(**conditions: Any) -> Fault:
 
 
 def drop(**conditions: Any) -> Fault:
-    """Close the connection without an answer, before the request reaches the server or, with `after`, after it did."""
+    """Close the connection without an answer, before the server gets the request or, with `after`, afterwards."""
     return Fault(Action.DROP, **conditions)
 
 
@@ -87,7 +87,7 @@ def cut(**conditions: Any) -> Fault:
 
 
 def half(**conditions: Any) -> Fault:
-    """Pass on half of the answer's body, with a length that fits it."""
+    """Forward half of the answer's body, with the Content-Length of that half."""
     return Fault(Action.HALF, **conditions)
 
 
@@ -97,7 +97,7 @@ def garble(**conditions: Any) -> Fault:
 
 
 def answer(status: int, body: bytes | str = b"", headers: dict[str, str] | None = None, **conditions: Any) -> Fault:
-    """Answer in the server's place, or, with `after`, instead of what it answered."""
+    """Answer without the server or, with `after`, replace the server's answer."""
     content = body.encode() if isinstance(body, str) else body
     return Fault(Action.ANSWER, status=status, body=content, headers=tuple((headers or {}).items()), **conditions)
 
@@ -106,7 +106,7 @@ _LOGIN = "<!DOCTYPE html><html><head><title>Sign in</title></head><body><form>Pa
 
 
 def login_page(status: int = 200, **conditions: Any) -> Fault:
-    """Answer as a proxy that wants a login: a page with 200, or a redirect to one with 302."""
+    """Answer like a proxy that requires a login: a page with 200, or a redirect to one with 302."""
     headers = {"Content-Type": "text/html; charset=utf-8"}
     if status in (301, 302, 303, 307, 308):
         headers["Location"] = "https://login.example/oauth2/authorize?client_id=kube&state=" + "x" * 300
@@ -115,7 +115,7 @@ def login_page(status: int = 200, **conditions: Any) -> Fault:
 
 @dataclass(frozen=True)
 class Entry:
-    """One request, and what was done with it. Neither headers nor bodies are kept: they may be secret."""
+    """One request, and what the proxy did with it. Headers and bodies are not stored: they may be secret."""
 
     number: int
     method: str
@@ -124,7 +124,7 @@ class Entry:
     action: Action
     after: bool = False
     status: int = 0
-    """What the client was answered; 0 for no answer."""
+    """The status that the client got; 0 for no answer."""
 
     def __str__(self) -> str:
         late = " after it took effect" if self.after else ""
@@ -140,7 +140,7 @@ class _Armed:
 
 @dataclass
 class Schedule:
-    """The faults that are set, and what has come so far. Safe to use from many threads."""
+    """The active faults, and the counts of their requests so far. It is thread-safe."""
 
     seed: int = 0
     _armed: list[_Armed] = field(default_factory=list)
@@ -148,17 +148,17 @@ class Schedule:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, fault: Fault) -> None:
-        """Set a fault beside those that are set; the first that matches a request counts."""
+        """Add a fault; if several match a request, the first one applies."""
         with self._lock:
             self._armed.append(_Armed(fault))
 
     def clear(self) -> None:
-        """Take all faults away."""
+        """Remove all faults."""
         with self._lock:
             self._armed.clear()
 
     def choose(self, method: str, path: str, agent: str) -> Fault | None:
-        """Return the fault for a request that came, if it gets one."""
+        """Return the fault that applies to a request; None if no fault does."""
         with self._lock:
             for index, armed in enumerate(self._armed):
                 fault = armed.fault
@@ -176,7 +176,7 @@ class Schedule:
         return None
 
     def _draw(self, index: int, method: str, path: str) -> float:
-        """Return a number in [0, 1) that doesn't depend on how requests of other paths are interleaved."""
+        """Return a number in [0, 1) that doesn't depend on the order of requests for other paths."""
         plain = path.partition("?")[0]
         self._seen[index, method, plain] += 1
         text = f"{self.seed} {index} {method} {plain} {self._seen[index, method, plain]}"

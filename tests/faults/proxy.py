@@ -1,4 +1,4 @@
-"""The proxy: TLS on loopback, one thread to a connection, each request passed on unless a fault concerns it."""
+"""The proxy: TLS on loopback, one thread for each connection; it forwards requests unless a fault applies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from tests.faults.authority import Upstream, led_through, text_of, upstream_of
+from tests.faults.authority import Upstream, kubeconfig_for_proxy, text_of, upstream_of
 from tests.faults.model import Action, Entry, Fault, Schedule
 
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "upgrade"})
@@ -27,17 +27,17 @@ _BROKEN = (OSError, http.client.HTTPException, ValueError)
 
 
 class FaultProxy:
-    """A proxy before the API server that a kubeconfig leads to. Use it with `with`, or `start` and `stop` it."""
+    """A proxy before the API server of a kubeconfig. It is a context manager, or call `start` and `stop`."""
 
     def __init__(self, kubeconfig: str, folder: Path, *, seed: int = 0, name: str = "proxy") -> None:
-        """Prepare it.
+        """Store the settings; `start` opens the port.
 
         Args:
-            kubeconfig: text with one context, certificates inline or by absolute path. The client's tokens pass the
-                proxy; where the kubeconfig has a client certificate, the proxy presents it for its own clients.
-            folder: where the proxy's certificates are kept; made where it isn't there.
-            seed: what faults with a probability are drawn from.
-            name: what `report` calls it.
+            kubeconfig: text with one context, certificates inline or by absolute path. The proxy forwards the tokens of
+                clients; if the kubeconfig has a client certificate, the proxy presents it for its own clients.
+            folder: the folder for the proxy's certificates; created if it doesn't exist.
+            seed: the seed of faults with a probability.
+            name: the name of the proxy in `report`.
         """
         self.name, self.seed = name, seed
         self.log: list[Entry] = []
@@ -51,22 +51,22 @@ class FaultProxy:
         self._serving = threading.Event()
         self._silent = False
 
-    # -- life -------------------------------------------------------------------------------------
+    # -- start and stop ---------------------------------------------------------------------------
 
     def start(self) -> Self:
-        """Listen."""
+        """Open the port and accept connections."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._upstream: Upstream = upstream_of(self._document, self._folder)
-        with socket.socket() as probe:  # a port that was bound by number stays bound while the socket doesn't listen
+        with socket.socket() as probe:  # bound by number, the port stays reserved while the socket doesn't listen
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind(("127.0.0.1", self.port))
-        changed, self._context = led_through(self._document, self.port, self._folder)
+        changed, self._context = kubeconfig_for_proxy(self._document, self.port, self._folder)
         self.kubeconfig = text_of(changed)
-        """The kubeconfig, as text, that leads through the proxy."""
+        """The kubeconfig, as text, that connects through the proxy."""
         self.server = f"https://127.0.0.1:{self.port}"
         self.open_port()
         threading.Thread(target=self._accept, name=f"{self.name}-accept", daemon=True).start()
@@ -93,25 +93,25 @@ class FaultProxy:
     # -- faults -----------------------------------------------------------------------------------
 
     def fail(self, *faults: Fault) -> None:
-        """Set faults beside those that are set; the first that matches a request counts."""
+        """Add faults; if several match a request, the first one applies."""
         for fault in faults:
             self._schedule.add(fault)
 
     def clear(self) -> None:
-        """Take all faults away, open the port, and close the connections of requests that hang."""
+        """Remove all faults, open the port, and close the connections of requests that hang."""
         self._schedule.clear()
         self._release()
         self.open_port()
 
     def close_port(self) -> None:
-        """Refuse connections from now on, and close those that are open."""
+        """Refuse new connections, and close open ones."""
         self._serving.clear()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self.close_connections()
 
     def silence_port(self) -> None:
-        """Accept connections and say nothing, not even TLS, as a stopped process does; open ones are closed."""
+        """Accept connections without any answer, not even TLS, like a stopped process; close open ones."""
         self._silent = True
         self.close_connections()
 
@@ -125,7 +125,7 @@ class FaultProxy:
             self._serving.set()
 
     def lead_to(self, kubeconfig: str) -> None:
-        """Lead to another API server from now on, as an address does behind which a cluster was rebuilt."""
+        """Forward to another API server from now on, like an address whose cluster was rebuilt."""
         folder = self._folder / "next"
         folder.mkdir(exist_ok=True)
         self._upstream = upstream_of(yaml.safe_load(kubeconfig), folder)
@@ -140,7 +140,7 @@ class FaultProxy:
                 connection.shutdown(socket.SHUT_RDWR)
 
     def report(self, last: int = 40) -> str:
-        """Return what happened with the last requests, a line each, for a failure message."""
+        """Return a line for each of the last requests, for a failure message."""
         with self._lock:
             entries = self.log[-last:]
             left = len(self.log) - len(entries)
@@ -161,7 +161,7 @@ class FaultProxy:
             self._serving.wait()
             try:
                 connection, address = self._listener.accept()
-            except OSError:  # not listening just now
+            except OSError:  # the port is closed
                 self._stopped.wait(0.01)
                 continue
             arguments = (connection, address)
@@ -228,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
             super().finish()
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class calls it so
-        """Say nothing: the proxy keeps a log."""
+        """Print nothing, because the proxy has its own log."""
 
     def do_GET(self) -> None:
         proxy = self._proxy

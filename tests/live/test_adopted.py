@@ -1,4 +1,4 @@
-"""A fleet that exists, written as a stack, on real Karmada."""
+"""`flotilla adopt` on an existing fleet, on real Karmada."""
 
 import pytest
 

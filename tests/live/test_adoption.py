@@ -1,4 +1,4 @@
-"""What exists becomes a stack's, on real Karmada: joined by karmadactl itself."""
+"""Adoption of existing objects, on real Karmada: joined by karmadactl itself."""
 
 import pytest
 

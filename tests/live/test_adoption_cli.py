@@ -8,7 +8,7 @@ import yaml
 from flotilla.cli.main import main
 from tests.contract.adoption import KUBECTL, POLICY, accounts, identities, ready
 from tests.contract.karmada import eventually
-from tests.contract.main_job import everything, members, said
+from tests.contract.main_job import everything, explanation_of, members
 from tests.contract.objects import obj, pods
 from tests.live.test_adoption import karmadactl  # noqa: F401 - a fixture
 from tests.live.test_cli_main_job import pulumi  # noqa: F401 - a fixture
@@ -26,7 +26,7 @@ def ours(fleet, capsys):
         capsys.readouterr()
         code = main([verb, *options, "-C", str(fleet.project), "-s", "sandbox", "--engine", engine, "--json"])
         captured = capsys.readouterr()
-        assert code == 0, captured.err or said(captured.out)
+        assert code == 0, captured.err or explanation_of(captured.out)
         return json.loads(captured.out)
 
     return ours

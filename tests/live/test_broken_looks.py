@@ -1,4 +1,4 @@
-"""Looks at broken members, on real Karmada."""
+"""Drift and status with broken members, on real Karmada."""
 
 import pytest
 

@@ -5,7 +5,7 @@ import pytest
 from flotilla.karmada.cordons import CORDON, is_cordoned
 from tests.contract.karmada import eventually
 from tests.contract.main_job import members
-from tests.contract.maintenance import BOTH, CLUSTER, NGINX, WORKLOADS, where
+from tests.contract.maintenance import BOTH, CLUSTER, NGINX, WORKLOADS, replicas_by_member
 from tests.live.test_cli_main_job import pulumi  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
@@ -22,7 +22,7 @@ def test_a_declared_drain_and_its_end_are_done_by_plain_pulumi(fleet, pulumi):  
     fleet.write(drained, nginx)
     assert "replace" not in pulumi("preview", "--stack", "sandbox")
     pulumi("up", "--stack", "sandbox", "--yes")
-    eventually(lambda: where(fleet, NGINX) == {"member1": 2})
+    eventually(lambda: replicas_by_member(fleet, NGINX) == {"member1": 2})
     assert is_cordoned(karmada.get(CLUSTER))
     # As Karmada's controllers do when a member stops answering and answers again: the whole list is theirs then.
     karmada.patch(CLUSTER, {"spec": {"taints": [TAINT, {"key": "somebody", "effect": "NoSchedule"}]}})
@@ -31,6 +31,6 @@ def test_a_declared_drain_and_its_end_are_done_by_plain_pulumi(fleet, pulumi):  
     fleet.write(members(*BOTH), nginx)
     pulumi("up", "--stack", "sandbox", "--yes")
     assert not is_cordoned(karmada.get(CLUSTER))
-    eventually(lambda: where(fleet, NGINX) == {"member1": 1, "member2": 1})
+    eventually(lambda: replicas_by_member(fleet, NGINX) == {"member1": 1, "member2": 1})
     pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
     pulumi("destroy", "--stack", "sandbox", "--yes")

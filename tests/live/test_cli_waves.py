@@ -6,7 +6,7 @@ import pytest
 
 from flotilla.cli.main import main
 from tests.contract.main_job import members
-from tests.contract.waves import BOTH, ONE_BY_ONE, Sampler, images, left, pods_of, web
+from tests.contract.waves import BOTH, ONE_BY_ONE, Sampler, images, pods_of, rollout_leftovers, web
 from tests.live.test_cli_main_job import pulumi  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
@@ -27,7 +27,7 @@ def test_pulumi_up_goes_through_the_same_waves_and_either_engine_goes_on(fleet, 
     ]
     pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
     pulumi("refresh", "--stack", "sandbox", "--preview-only", "--expect-no-changes")
-    assert left(fleet) == []
+    assert rollout_leftovers(fleet) == []
     before = pods_of(fleet, "member2")
 
     fleet.write(members(*BOTH), [web("nginx:broken", timeout=15)])
@@ -38,7 +38,7 @@ def test_pulumi_up_goes_through_the_same_waves_and_either_engine_goes_on(fleet, 
     fleet.write(members(*BOTH), [web("nginx:1.28")])  # back, by the CLI, whose state forgets what has failed
     pulumi("up", "--stack", "sandbox", "--yes")
     assert images(fleet) == dict.fromkeys(BOTH, "nginx:1.28")
-    assert left(fleet) == []
+    assert rollout_leftovers(fleet) == []
 
     revert = {**ONE_BY_ONE, "onFailure": "revert"}
     fleet.write(members(*BOTH), [web("busybox:broken", timeout=15, rollout=revert)])
@@ -47,8 +47,8 @@ def test_pulumi_up_goes_through_the_same_waves_and_either_engine_goes_on(fleet, 
     fleet.write(members(*BOTH), [web("nginx:1.29", rollout=revert)])  # the embedded engine goes on
     assert main(["up", *ours]) == 0
     assert images(fleet) == dict.fromkeys(BOTH, "nginx:1.29")
-    assert left(fleet) == []
+    assert rollout_leftovers(fleet) == []
     assert pods_of(fleet, "member2") != before
     pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
     pulumi("destroy", "--stack", "sandbox", "--yes")
-    assert left(fleet) == []
+    assert rollout_leftovers(fleet) == []

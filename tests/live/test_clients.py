@@ -6,7 +6,7 @@ from flotilla.karmada.client import Karmada
 from flotilla.kube.objects import ObjectRef
 from flotilla.kube.wire import ApiError
 from tests.contract.clients import *  # noqa: F403 - the cases are the contract's
-from tests.contract.clients import Waiting, run_example
+from tests.contract.clients import BlockingCalls, run_example
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
@@ -16,7 +16,7 @@ def test_a_member_through_karmadas_proxy(file, fleet):
     direct = fleet.connection("member1")
     ref = ObjectRef("v1", "Namespace", "kube-system")
     assert member.get(ref)["metadata"]["uid"] == direct.get(ref)["metadata"]["uid"]
-    waited = Waiting(file).call(lambda client: client.member("member1").get(ref))
+    waited = BlockingCalls(file).call(lambda client: client.member("member1").get(ref))
     assert waited["metadata"]["uid"] == direct.get(ref)["metadata"]["uid"]
     assert "member1: https://" in refusal(lambda: member.get(ObjectRef("v1", "Namespace", "nobody")))
     assert "clusters/nobody/proxy" in refusal(lambda: Karmada.from_kubeconfig(file).member("nobody").get(ref))

@@ -1,4 +1,4 @@
-"""Workloads that run in members already, on real Karmada."""
+"""Existing workloads of members, on real Karmada."""
 
 import pytest
 

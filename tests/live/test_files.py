@@ -1,4 +1,4 @@
-"""Manifests as people have them, on real Karmada."""
+"""Exported manifests, on real Karmada."""
 
 import pytest
 

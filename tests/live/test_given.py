@@ -1,4 +1,4 @@
-"""Policies as they are written, on real Karmada."""
+"""Existing policies of users, on real Karmada."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Letting go on real Karmada."""
+"""Kept and released copies on real Karmada."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The fleet in overview on real Karmada."""
+"""The verbs that show the fleet, on real Karmada."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Members that are lost, given up or rebuilt, on real Karmada."""
+"""Members that are lost, abandoned or rebuilt, on real Karmada."""
 
 import pytest
 

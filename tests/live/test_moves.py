@@ -1,4 +1,4 @@
-"""Moves on real Karmada."""
+"""Renames and moves on real Karmada."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rightful owners on real Karmada."""
+"""Owners of fields on real Karmada."""
 
 import pytest
 

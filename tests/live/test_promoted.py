@@ -1,4 +1,4 @@
-"""What runs in one member becomes a workload of the stack, on real Karmada."""
+"""Adoption of objects of one member, on real Karmada."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What nobody serves, and how far objects have to get, on real Karmada."""
+"""Objects that no controller serves, and the key `ready`, on real Karmada."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Back to an earlier update on real Karmada."""
+"""Rollback to an earlier update on real Karmada."""
 
 import pytest
 

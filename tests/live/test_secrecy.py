@@ -1,4 +1,4 @@
-"""No secret in anything that is printed or left, on real Karmada."""
+"""Secrets in output and files, on real Karmada."""
 
 import pytest
 

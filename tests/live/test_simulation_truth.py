@@ -13,7 +13,7 @@ import pytest
 
 from tests.contract.fleet import real_karmada
 from tests.truth.control_plane import own_karmada
-from tests.truth.losing import Loser, summary, verdicts, with_failover
+from tests.truth.losing import LossGatherer, summary, verdicts, with_failover
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 
@@ -36,7 +36,7 @@ def test_a_simulation_says_what_the_real_karmada_does(karmada, capsys):
         if out:
             Path(out).write_text(json.dumps(record))
 
-    record = Loser(api, chosen, version).gather(int(fleets), int(count or 25), keep)
+    record = LossGatherer(api, chosen, version).gather(int(fleets), int(count or 25), keep)
     judged = {
         "all known": list(verdicts(record)),
         "UIDs unknown": list(verdicts(record, uid="")),

@@ -1,4 +1,4 @@
-"""Namespaces and order on real Karmada."""
+"""Several namespaces, and workloads with `after`, on real Karmada."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What depends on Karmada's version, on real Karmada."""
+"""Behaviour that depends on Karmada's version, on real Karmada."""
 
 import pytest
 

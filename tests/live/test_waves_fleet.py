@@ -21,7 +21,7 @@ from flotilla.kube.objects import ObjectRef
 from tests.contract import waves
 from tests.contract.fleet import fleet_in, real_karmada
 from tests.contract.main_job import members, verbs  # noqa: F401 - a fixture of the contract
-from tests.contract.waves import DEPLOYMENT, PULLING, left, web
+from tests.contract.waves import DEPLOYMENT, PULLING, rollout_leftovers, web
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 
@@ -69,7 +69,7 @@ def test_a_good_change_goes_through_three_waves(fleet, verbs):
     assert sampler.seen[-1] == [new] * 4
     reached = [[image == new for image in seen] for seen in sampler.seen]
     assert all(not seen[2] or (seen[0] and seen[1]) for seen in reached), sampler.seen
-    assert left(fleet) == []
+    assert rollout_leftovers(fleet) == []
     assert verbs("drift")["findings"] == []
 
 
@@ -93,7 +93,7 @@ def test_a_bad_image_stops_at_the_first_wave_and_goes_back(fleet, verbs):
     declare(fleet, "nginx:1.28")
     verbs("up", "--yes")
     assert {member: waves.pods_of(fleet, member) for member in ALL[1:]} == {m: before[m] for m in ALL[1:]}
-    assert left(fleet) == []
+    assert rollout_leftovers(fleet) == []
 
 
 def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(fleet, verbs, capsys):
@@ -129,5 +129,5 @@ def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(fleet, verbs, ca
         with capsys.disabled():
             sys.stdout.write(f"{where}; then {image} in {time.monotonic() - began:.1f} s\n")
         assert images(fleet) == [image] * 4, where
-        assert left(fleet) == [], where
+        assert rollout_leftovers(fleet) == [], where
     verbs("preview", "--refresh", "--expect-no-changes")

@@ -1,4 +1,4 @@
-"""What is released: the same bytes each time, only packages of our own name, and a wheel that works by itself."""
+"""The released distributions: reproducible, with packages of our own names only, and a wheel that works alone."""
 
 import hashlib
 import tarfile
@@ -21,8 +21,8 @@ def test_two_builds_of_one_commit_are_the_same_bytes(twice):
     assert first == second
 
 
-def test_the_wheel_takes_no_name_but_flotilla_s_own_in_everyone_s_packages(twice):
-    """It installed a package `components`, which a project of a user's own has as well."""
+def test_the_wheel_installs_only_packages_with_flotilla_in_their_names(twice):
+    """Earlier, the wheel installed a package `components`, a name that a user's project has, too."""
     wheel = next(file for file in twice[0] if file.suffix == ".whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -41,7 +41,7 @@ def test_the_wheel_takes_no_name_but_flotilla_s_own_in_everyone_s_packages(twice
     } <= set(names)
 
 
-def test_the_sdist_has_all_that_a_build_and_a_test_need(twice):
+def test_the_sdist_has_the_files_that_builds_and_tests_need(twice):
     source = next(file for file in twice[0] if file.name.endswith(".tar.gz"))
     with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -53,8 +53,8 @@ def test_the_sdist_has_all_that_a_build_and_a_test_need(twice):
     } <= names
 
 
-def test_the_wheel_alone_makes_a_project_whose_own_test_passes(tmp_path):
-    """Each module of the wheel's second package can be the first that a program imports, too."""
+def test_a_project_created_by_the_wheel_alone_passes_its_own_test(tmp_path):
+    """The test also checks that a program can import any module of the wheel's second package first."""
     environment = Environment(tmp_path / "installed")
     environment.run("flotilla", "init", "my-fleet", cwd=tmp_path)
     project = tmp_path / "my-fleet"

@@ -1,4 +1,4 @@
-"""The documentation's site: it builds without a warning, and a page with a link that leads nowhere fails it."""
+"""The documentation's site: it builds without a warning, and a page with a broken link fails the build."""
 
 import os
 import re
@@ -16,7 +16,7 @@ REPOSITORY_URL = "https://git.example/flotilla"
 
 @pytest.fixture(scope="module")
 def sphinx():
-    """The command that runs sphinx-build with the locked tools."""
+    """Return the command that runs sphinx-build with the locked tools."""
     uv = shutil.which("uv", path=str(REPOSITORY / ".venv" / "bin")) or shutil.which("uv")
     if uv is None:
         pytest.skip("uv is missing, which runs the documentation's tools")
@@ -29,7 +29,7 @@ def sphinx():
 
 
 def build(sphinx, root, target, **variables):
-    """Build a site as `make docs` does; the program's end and what it printed."""
+    """Build a site as `make docs` does; return the completed process."""
     options = ["--conf-dir", root / "docs" / "site", "--builder", "html", "--doctree-dir", target.parent / "trees"]
     options += ["--fail-on-warning", "--keep-going", "--quiet", "--jobs", "2"]
     return subprocess.run(
@@ -54,7 +54,7 @@ def test_the_site_has_every_page_in_its_navigation(site):
         assert re.search(rf'href="(?:{page}|{page.name})\.html"', beside.read_text()), page
 
 
-def test_the_site_begins_with_the_readme_and_says_its_version(site):
+def test_the_site_starts_with_the_readme_and_shows_its_version(site):
     assert 'url=README.html"' in (site / "index.html").read_text()
     version = re.search(r'^version = "(.+)"$', (REPOSITORY / "pyproject.toml").read_text(), re.MULTILINE)[1]
     assert f"Flotilla {version}" in (site / "README.html").read_text()
@@ -68,8 +68,8 @@ def test_the_site_has_edit_links_search_and_both_themes(site):
 
 
 @pytest.fixture
-def small(tmp_path):
-    """A repository with the site's configuration, one list of pages, and one page, which a test writes."""
+def small_repository(tmp_path):
+    """A repository with the site's configuration, a list of pages, and one page, which the test overwrites."""
     root = tmp_path / "repository"
     shutil.copytree(REPOSITORY / "docs" / "site", root / "docs" / "site", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(REPOSITORY / "pyproject.toml", root)
@@ -85,33 +85,35 @@ def small(tmp_path):
 
 
 @pytest.mark.parametrize("link", ["nothing.md", "../README.md#nowhere", "#nowhere", "../../stacks/nothing.yaml"])
-def test_a_link_that_leads_nowhere_fails_the_build(sphinx, small, link):
-    (small / "docs" / "guides" / "page.md").write_text(f"# Page\n\nSee [this]({link}).\n")
-    built = build(sphinx, small, small / "site")
+def test_a_broken_link_fails_the_build(sphinx, small_repository, link):
+    (small_repository / "docs" / "guides" / "page.md").write_text(f"# Page\n\nSee [this]({link}).\n")
+    built = build(sphinx, small_repository, small_repository / "site")
     assert built.returncode == 1
     assert "page.md:3: WARNING" in built.stderr
 
 
-def test_a_page_that_loads_from_another_server_fails_the_build(sphinx, small):
-    (small / "docs" / "guides" / "page.md").write_text("# Page\n\n![picture](https://cdn.example/picture.svg)\n")
-    built = build(sphinx, small, small / "site")
+def test_a_page_that_loads_from_another_server_fails_the_build(sphinx, small_repository):
+    (small_repository / "docs" / "guides" / "page.md").write_text(
+        "# Page\n\n![picture](https://cdn.example/picture.svg)\n"
+    )
+    built = build(sphinx, small_repository, small_repository / "site")
     assert built.returncode != 0
     assert "page.html loads from another server" in built.stderr
 
 
-def test_links_to_files_and_folders_lead_to_the_repository(sphinx, small):
+def test_links_to_files_and_folders_lead_to_the_repository(sphinx, small_repository):
     text = "# Page\n\n[file](../../stacks/Pulumi.dev.yaml), [folder](../../stacks/), [a page](../README.md#guides).\n"
-    (small / "docs" / "guides" / "page.md").write_text(text)
-    built = build(sphinx, small, small / "site", REPOSITORY_URL=REPOSITORY_URL)
+    (small_repository / "docs" / "guides" / "page.md").write_text(text)
+    built = build(sphinx, small_repository, small_repository / "site", REPOSITORY_URL=REPOSITORY_URL)
     assert (built.returncode, built.stderr) == (0, "")
-    links = re.findall(r'href="([^"]+)"', (small / "site" / "docs" / "guides" / "page.html").read_text())
+    links = re.findall(r'href="([^"]+)"', (small_repository / "site" / "docs" / "guides" / "page.html").read_text())
     assert {f"{REPOSITORY_URL}/blob/main/stacks/Pulumi.dev.yaml", f"{REPOSITORY_URL}/tree/main/stacks"} <= set(links)
     assert "../README.html#guides" in links
 
 
-def test_without_the_repository_s_address_a_file_is_copied_into_the_site(sphinx, small):
-    page = small / "docs" / "guides" / "page.md"
+def test_a_linked_file_is_copied_into_the_site_without_a_repository_address(sphinx, small_repository):
+    page = small_repository / "docs" / "guides" / "page.md"
     page.write_text("# Page\n\nSee [a file](../../stacks/Pulumi.dev.yaml) and [a folder](../../stacks/).\n")
-    built = build(sphinx, small, small / "site", REPOSITORY_URL="")
+    built = build(sphinx, small_repository, small_repository / "site", REPOSITORY_URL="")
     assert (built.returncode, built.stderr) == (0, "")
-    assert [path.name for path in (small / "site" / "_downloads").rglob("*.yaml")] == ["Pulumi.dev.yaml"]
+    assert [path.name for path in (small_repository / "site" / "_downloads").rglob("*.yaml")] == ["Pulumi.dev.yaml"]

@@ -1,1 +1,1 @@
-"""What real Karmada wrote into Works for random templates and overrides, and what the model says of the same."""
+"""Compare the Works that real Karmada writes for random templates and overrides with the model's Works."""

@@ -1,4 +1,4 @@
-"""Random templates of every kind, with policies: pure, and the same for a seed."""
+"""Random templates of every kind, with policies: pure functions, with the same result for the same seed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CUSTOM = {
     "Widget": ("toys.example.org/v1", "widgets", True),
     "Landscape": ("toys.example.org/v1", "landscapes", False),
 }
-"""Custom kinds by a name of the tests' own: apiVersion, plural, whether they have a namespace."""
+"""Custom kinds by a unique name: apiVersion, plural, whether they are namespaced."""
 SERVED = {"AdvancedStatefulSet": "StatefulSet", "VolcanoJob": "Job"}
 OTHERS = ("ConfigMap", "ConfigMap", "Secret", "Service", "ServiceAccount", "PersistentVolumeClaim", "ClusterRole")
 KINDS = (*NATIVE_PODS, *NATIVE_PODS, *CUSTOM, *OTHERS, "ConfigMap", "ConfigMap", "ConfigMap", "Job", "Job")
@@ -30,7 +30,7 @@ API = {
 
 
 def definitions() -> list[Object]:
-    """Return the CustomResourceDefinitions of the custom kinds: anything may be in them."""
+    """Return the CustomResourceDefinitions of the custom kinds, whose schemas allow any fields."""
     found = []
     for name, (api, plural, namespaced) in CUSTOM.items():
         group, version = api.split("/")
@@ -52,7 +52,7 @@ def definitions() -> list[Object]:
 
 
 def served() -> list[Object]:
-    """Return every kind that the cases use, as a Cluster's status lists what it serves."""
+    """Return all kinds of the cases, in the form of a Cluster's `apiEnablements`."""
     kinds = [(API.get(kind, "v1"), kind) for kind in (*NATIVE_PODS, *OTHERS)]
     kinds += [(api, SERVED.get(name, name)) for name, (api, _, _) in CUSTOM.items()]
     return [
@@ -65,7 +65,7 @@ def served() -> list[Object]:
 
 
 def clusters(rnd: random.Random, names: list[str]) -> list[Object]:
-    """Return Clusters in pull mode, with labels and fields that overrides may ask for."""
+    """Return Clusters in pull mode, with labels and fields that overrides may select."""
     found = []
     for name in names:
         region = rnd.choice(("eu", "us"))
@@ -80,7 +80,7 @@ def clusters(rnd: random.Random, names: list[str]) -> list[Object]:
 
 
 def case(rnd: random.Random, number: int, names: list[str]) -> Object:
-    """Return one case: a template, its propagation policy, and the override policies that may reach it."""
+    """Return one case: a template, its propagation policy, and override policies that may select it."""
     name, namespace = f"w{number}", f"n{number}"
     obj = template(rnd, name, namespace)
     scoped = not obj["metadata"].get("namespace")
@@ -96,7 +96,7 @@ def case(rnd: random.Random, number: int, names: list[str]) -> Object:
 
 
 def propagation(rnd: random.Random, obj: Object, names: list[str], *, cluster_wide: bool) -> Object:
-    """Return the policy that sends a template somewhere."""
+    """Return the policy that sends a template to clusters."""
     meta = obj["metadata"]
     selector = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "name": meta["name"]}
     if meta.get("namespace"):

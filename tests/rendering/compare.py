@@ -1,4 +1,4 @@
-"""Compares what Karmada wrote into Works with what the model says."""
+"""Compare the Works that Karmada wrote with those of the model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MISSING = "nothing"
 
 
 def disagreements(truth: Object) -> list[str]:
-    """Return what the model gets wrong, one line to a cluster of a case; nothing where it is right."""
+    """Return the errors of the model, as lines for each cluster of a case."""
     return [line for case in judged(truth) for line in disagreements_of(case, truth)]
 
 
@@ -25,7 +25,7 @@ def judged(truth: Object) -> list[Object]:
 
 
 def model(case: Object, truth: Object) -> dict[str, Sent | NotSent]:
-    """Return what the model says of a case."""
+    """Return the model's Works for a case."""
     spec = case["binding"]["spec"]
     return works_of(
         case["template"],
@@ -38,7 +38,7 @@ def model(case: Object, truth: Object) -> dict[str, Sent | NotSent]:
 
 
 def disagreements_of(case: Object, truth: Object) -> list[str]:
-    """Return what the model gets wrong of one case."""
+    """Return the errors of the model in one case."""
     found = []
     version = Version.parse(truth["version"])
     for name, said in model(case, truth).items():
@@ -69,13 +69,13 @@ def disagreements_of(case: Object, truth: Object) -> list[str]:
         found += [
             f"{which}: the Work's annotation {key} is {meta['annotations'].get(key)}, not {noted.get(key)}"
             for key in sorted(keys)
-            if not _same_note(noted.get(key), meta["annotations"].get(key))
+            if not _same_annotation(noted.get(key), meta["annotations"].get(key))
         ]
     return found
 
 
-def _same_note(one: str | None, other: str | None) -> bool:
-    """Compare two annotations; of a list of overrides the policies in their order."""
+def _same_annotation(one: str | None, other: str | None) -> bool:
+    """Return whether two annotations agree; of lists of overrides, compare only the policies and their order."""
     if one is None or other is None or not one.startswith("["):
         return one == other
     mine, theirs = ([shadow["policyName"] for shadow in json.loads(text)] for text in (one, other))
@@ -83,7 +83,7 @@ def _same_note(one: str | None, other: str | None) -> bool:
 
 
 def differing(one: Any, other: Any, path: str = "") -> list[str]:
-    """Return where two values differ, exactly: a missing field is no empty one, and True is not 1."""
+    """Return the exact differences of two values: a missing field is not an empty one, and True is not 1."""
     if isinstance(one, dict) and isinstance(other, dict):
         keys = sorted({*one, *other})
         return [

@@ -1,6 +1,6 @@
-"""Asks a real Karmada what it writes into Works, and keeps its answers.
+"""Collect the Works that a real Karmada writes for random templates.
 
-Clusters are in pull mode and have no agent (tests/pull_members.py): what is read are the Works in their namespaces.
+The Clusters are in pull mode and have no agent (tests/pull_members.py); the Works are read in their namespaces.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _STATUS: Object = {
 
 @contextmanager
 def karmada_in(folder: Path, programs: Path, binaries: Any) -> Iterator[tuple[Connection, str]]:
-    """Run one API server with Karmada's programs and no members; yields a connection and Karmada's version."""
+    """Run an API server with Karmada's programs and no members; yield a connection and Karmada's version."""
     cluster = SandboxCluster("karmada", folder, binaries)
     karmada = KarmadaProcesses(cluster, programs)
     try:
@@ -53,10 +53,10 @@ def karmada_in(folder: Path, programs: Path, binaries: Any) -> Iterator[tuple[Co
 
 
 def gather(connection: Connection, seed: int, count: int) -> Object:
-    """Return `count` cases with what Karmada made of them.
+    """Return `count` cases with the bindings and Works that Karmada made.
 
     Returns:
-        `clusters` and `everywhere` (the policies that mean every template), as the API has them, and `cases`: each with
+        `clusters` and `everywhere` (policies that select every template), as the API has them, and `cases`: each with
         `template`, `overrides` and `binding` as the API has them, and `works`, the Work by cluster.
     """
     rnd = random.Random(seed)  # noqa: S311 - it chooses cases, no secrets
@@ -78,7 +78,7 @@ def gather(connection: Connection, seed: int, count: int) -> Object:
 
 
 def _everywhere(names: list[str]) -> Object:
-    """Return a policy without selectors: it means every template."""
+    """Return a policy without selectors, so it selects every template."""
     rule = {
         "targetCluster": {"clusterNames": names[:1]},
         "overriders": {"annotationsOverrider": [{"operator": "add", "value": {"example.org/everywhere": "yes"}}]},
@@ -103,7 +103,7 @@ def _apply_definitions(connection: Connection) -> None:
 
 
 def _batch(connection: Connection, batch: list[Object]) -> list[Object]:
-    """Make the cases' objects, wait until nothing changes any more, and read them."""
+    """Create the objects of the cases, wait until nothing changes any more, and read the results."""
     with ThreadPoolExecutor(max_workers=8) as pool:
         list(pool.map(lambda case: _prepare(connection, case), batch))
         time.sleep(2)
@@ -130,7 +130,7 @@ def _prepare(connection: Connection, case: Object) -> None:
         _create(
             connection, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
         )
-        with contextlib.suppress(ApiError):  # a control plane may make it by itself
+        with contextlib.suppress(ApiError):  # the control plane may create it itself
             _create(
                 connection,
                 {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}},
@@ -215,7 +215,7 @@ def _events(connection: Connection, case: Object) -> list[str]:
 
 
 def _remove(connection: Connection, case: Object) -> None:
-    """Remove what the next batches could stumble over: all that isn't in the case's namespace, and its policy."""
+    """Delete the template and the policies of a case, which could affect the next batches."""
     gone = [case["policy"], *case["overrides"], *([case["made"]] if "made" in case else [])]
     for obj in gone:
         with contextlib.suppress(ApiError):

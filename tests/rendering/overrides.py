@@ -1,4 +1,4 @@
-"""Random override policies of every kind: pure, and the same for a seed."""
+"""Random override policies of every kind: pure functions, with the same result for the same seed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.rendering.values import JSON_TEXT, NATIVE_PODS, VALUES, YAML_TEXT, Ob
 
 
 def override_policy(rnd: random.Random, obj: Object, names: list[str], name: str) -> Object:
-    """Return an override policy that means the template, or nearly."""
+    """Return an override policy that selects the template, or sometimes nearly does."""
     meta = obj["metadata"]
     namespaced = bool(meta.get("namespace"))
     wide = not namespaced or rnd.random() < 0.4
@@ -31,7 +31,7 @@ def override_policy(rnd: random.Random, obj: Object, names: list[str], name: str
     ]
     spec: Object = {"resourceSelectors": selectors} if selectors else {}
     if rnd.random() < 0.1:
-        spec |= rules[0]  # the form of before 1.1, which the API still has
+        spec |= rules[0]  # the form before 1.1, which the API still has
     else:
         spec["overrideRules"] = rules
     kind = "ClusterOverridePolicy" if wide else "OverridePolicy"
@@ -40,7 +40,7 @@ def override_policy(rnd: random.Random, obj: Object, names: list[str], name: str
 
 
 def target(rnd: random.Random, names: list[str]) -> Object | None:
-    """Return which clusters a rule is for."""
+    """Return the target clusters of a rule; None for all."""
     how = rnd.random()
     if how < 0.3:
         return None
@@ -115,7 +115,7 @@ def marks(rnd: random.Random, _: Object) -> Object:
 
 
 def plaintext(rnd: random.Random, obj: Object) -> Object:
-    """Return one step of a JSON patch, most of them fitting."""
+    """Return one step of a JSON patch; most of them can be applied."""
     kind = obj["kind"]
     steps: list[tuple[str, str, Any]] = [
         ("add", "/metadata/annotations/patched", "yes"),
@@ -205,11 +205,11 @@ FITTING: dict[str, list[tuple[str, str, Any]]] = {
         ("replace", "/long", "word " * 30),
     ],
 }
-"""Steps that fit the texts above."""
+"""Steps that can be applied to texts of `JSON_TEXT` and `YAML_TEXT`."""
 
 
 def embedded(rnd: random.Random, obj: Object) -> Object:
-    """Return a fieldOverrider for JSON or YAML inside a string, most of them fitting."""
+    """Return a fieldOverrider for JSON or YAML inside of a string; most of them can be applied."""
     key, name = rnd.choice((("json", "a.json"), ("yaml", "b.yaml")))
     unfit: list[tuple[str, str, Any]] = [
         ("replace", "/missing", 1),

@@ -1,8 +1,8 @@
-"""The recorded part of what real Karmada wrote: the cases that show the most, without what no rule looks at.
+"""Record a part of the answers of real Karmada: the most varied cases, without fields that no rule reads.
 
     python -m tests.rendering.recording OUT.json ANSWERS.json...
 
-where the answers are what tests/live/test_rendering_truth.py keeps in FLOTILLA_TRUTH.
+The answers are files that tests/live/test_rendering_truth.py writes with FLOTILLA_TRUTH.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from tests.rendering.values import compact
 
 Object = dict[str, Any]
 BYTES = 450_000
-"""Of each version's part."""
+"""The maximum size of each version's part."""
 
 
 def recorded(truth: Object) -> Object:
-    """Return a part of some answers: cases that show something new first, until it is large enough."""
+    """Return a part of the answers: first the cases with the most new properties, up to the maximum size."""
     chosen: list[Object] = []
     seen: set[str] = set()
     size = 0
-    cases = [(_shows(case, truth), case) for case in judged(truth)]
+    cases = [(_properties(case, truth), case) for case in judged(truth)]
     while cases:
         cases.sort(key=lambda one: -len(one[0] - seen))
-        shows, case = cases.pop(0)
+        properties, case = cases.pop(0)
         small = _trimmed(case)
         size += len(compact(small))
-        if size > BYTES or not shows - seen:
+        if size > BYTES or not properties - seen:
             break
-        seen |= shows
+        seen |= properties
         chosen.append(small)
     chosen.sort(key=lambda case: case["number"])
     everywhere = [_policy(one) for one in truth["everywhere"]]
@@ -46,8 +46,8 @@ def recorded(truth: Object) -> Object:
     }
 
 
-def _shows(case: Object, truth: Object) -> set[str]:
-    """Return what a case shows: kinds, overriders' operators and paths, how they end."""
+def _properties(case: Object, truth: Object) -> set[str]:
+    """Return the properties of a case: its kind, the operators and paths of overriders, and their results."""
     kind = f"{case['template']['apiVersion']} {case['template']['kind']}"
     found = {kind, f"{kind} {case['binding']['spec'].get('replicas')}"}
     for name, said in model(case, truth).items():
@@ -71,7 +71,7 @@ def _trimmed(case: Object) -> Object:
     return {
         "number": case["number"],
         "declared": case["declared"],
-        "template": _harmless(case["template"]),
+        "template": _without_token(case["template"]),
         "overrides": [_policy(one) for one in case["overrides"]],
         "binding": {
             "kind": binding["kind"],
@@ -83,7 +83,7 @@ def _trimmed(case: Object) -> Object:
                 "name": work["metadata"]["name"],
                 "labels": work["metadata"]["labels"],
                 "annotations": {key: _names(text) for key, text in work["metadata"]["annotations"].items()},
-                "manifest": changes(_harmless(case["template"]), work["spec"]["workload"]["manifests"][0]),
+                "manifest": changes(_without_token(case["template"]), work["spec"]["workload"]["manifests"][0]),
             }
             for name, work in case["works"].items()
         },
@@ -91,14 +91,14 @@ def _trimmed(case: Object) -> Object:
 
 
 def _names(text: str) -> str:
-    """Leave of a list of applied overrides which they are."""
+    """Reduce a list of applied overrides to the names of the policies."""
     if not text.startswith("["):
         return text
     return compact([{"policyName": shadow["policyName"]} for shadow in json.loads(text)])
 
 
 def changes(base: Any, value: Any) -> Any:
-    """Return what turns one value into another: `[value]`, or an object with the changes of its fields or entries."""
+    """Return the change from one value to another: `[value]`, or an object with the changes of fields or entries."""
     if isinstance(base, list) and isinstance(value, list) and len(base) == len(value):
         pairs = enumerate(zip(base, value, strict=True))
         return {str(place): changes(old, new) for place, (old, new) in pairs if old != new}
@@ -114,7 +114,7 @@ def changes(base: Any, value: Any) -> Any:
 
 
 def changed(base: Any, change: Any) -> Any:
-    """Return a value with its changes made."""
+    """Return a value after a change that `changes` returned."""
     if isinstance(change, list):
         return change[0]
     if isinstance(base, list):
@@ -124,7 +124,7 @@ def changed(base: Any, change: Any) -> Any:
 
 
 def expanded(recording: Object) -> Object:
-    """Return a recording as the answers that it is of."""
+    """Return a recording in the form of the original answers."""
     return {**recording, "cases": [_expanded(case) for case in recording["cases"]]}
 
 
@@ -148,8 +148,8 @@ def _cluster(cluster: Object) -> Object:
     return {"metadata": metadata, "spec": spec}
 
 
-def _harmless(template: Object) -> Object:
-    """Leave out the token that a control plane wrote into a Secret."""
+def _without_token(template: Object) -> Object:
+    """Replace the token that a control plane wrote into a Secret."""
     if template.get("type") != "kubernetes.io/service-account-token":
         return template
     return {**template, "data": dict.fromkeys(template.get("data") or {}, "eA==")}

@@ -34,7 +34,7 @@ YAML_TEXT = (
     "a: [",
 )
 BROKEN = 0.1
-"""How often a text is one that can't be read."""
+"""The probability of a text that can't be parsed."""
 
 
 def compact(value: Any) -> str:

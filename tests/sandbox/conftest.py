@@ -1,4 +1,4 @@
-"""What tests run on: one real cluster (API server, controllers, simulated nodes and pods), or a fleet of them."""
+"""Servers for tests: one real cluster (API server, controllers, simulated nodes and pods), or a fleet of them."""
 
 import os
 import uuid
@@ -10,19 +10,19 @@ from tests.contract.fleet import cluster_in, fleet_in, programs
 from tests.contract.main_job import run, verbs  # noqa: F401 - fixtures of the contract
 from tests.sandbox.servers import Servers
 
-_SAVING = {
-    "GOGC": "400",  # they live for minutes, and memory is cheaper than CPU here
-    "GOMAXPROCS": "1",  # with more, a Go program that has little to do takes CPU to look for work on each core
-    "ETCD_UNSAFE_NO_FSYNC": "true",  # nobody needs a test's data after the machine has lost its power
+_CPU_SAVING = {
+    "GOGC": "400",  # the servers run for minutes, and CPU is scarcer than memory
+    "GOMAXPROCS": "1",  # with more, idle Go programs use CPU to look for work on each core
+    "ETCD_UNSAFE_NO_FSYNC": "true",  # a test's data needn't survive a power failure
 }
 _MEMBERS = 2
 
 
 @pytest.fixture(scope="session", autouse=True)
 def saving_servers():
-    """Let the servers of tests save CPU, of which a dozen of them share little; what is set already stays."""
+    """Make the servers of tests save CPU, because a dozen of them share few cores; keep variables that are set."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in _SAVING.items():
+        for name, value in _CPU_SAVING.items():
             if name not in os.environ:
                 patch.setenv(name, value)
         yield
@@ -52,7 +52,7 @@ def connection(cluster):
 
 @pytest.fixture
 def namespace(connection):
-    """A namespace of the test's own."""
+    """A namespace for one test."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     connection.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, field_manager="test")
     yield name
@@ -61,7 +61,7 @@ def namespace(connection):
 
 @pytest.fixture(scope="module")
 def fleet(servers, binaries, tmp_path_factory, request):
-    """A fleet on the stand-in: two members, and one more where the fixture `third` is asked for."""
+    """A fleet on the stand-in: two members, and one more if a test uses the fixture `third_member`."""
 
     def start():
         return fleet_in(tmp_path_factory.mktemp("stand-in"), members=_MEMBERS, stand_in=True)

@@ -1,14 +1,14 @@
-"""The servers that the files of one worker share."""
+"""The servers that the test files of one worker share."""
 
 from contextlib import ExitStack
 
 
 class Servers:
-    """The servers of one worker. What a file asks for takes the place of what the file before it had.
+    """The servers of one worker. If a file needs other servers than the file before it, the old ones are stopped.
 
-    Every API server takes six of the kernel's few inotify instances (128 on many machines), Karmada's cluster ten and
-    a member seven with its controllers: four workers can have a fleet each (24 of them, 31 with a third member), and
-    not a cluster beside it.
+    Every API server takes six of the kernel's few inotify instances (128 on many machines). With its controllers,
+    Karmada's cluster takes ten and a member seven. So four workers can have a fleet each (24 instances, 31 with a third
+    member), but no further cluster.
     """
 
     def __init__(self) -> None:
@@ -18,10 +18,10 @@ class Servers:
         self._stack = ExitStack()
 
     def get(self, name, start, *, failed=0):
-        """Return the servers of this name; others are ended before these are started.
+        """Return the servers of this name; start them if needed, after stopping others.
 
-        `failed`: how many tests have failed so far. After a failure these are restarted too: one that failed may have
-        left anything in them, and another file would fail because of it.
+        `failed` is the number of tests that have failed so far. After a failure the servers are restarted, too, because
+        the failed test may have left objects in them that would make other files fail.
         """
         if name != self._name or failed > self._failed:
             self.end()

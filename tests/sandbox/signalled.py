@@ -1,7 +1,7 @@
-"""A run in a process of its own, to be sent signals: one resource is done, then another waits or hangs.
+"""A run in its own process, to which tests send signals: one resource completes, then another waits or hangs.
 
-`python -m tests.sandbox.signalled VERB FOLDER KIND`; the first line that it prints after `begun` is what a test waits
-for. KIND: `waits` as waits for clusters do, `hangs` as nothing can end, `done` ends by itself.
+`python -m tests.sandbox.signalled VERB FOLDER KIND`; a test sends signals after the line `begun`. KIND: `waits` can be
+interrupted like the waits for clusters, `hangs` can't be interrupted, `done` ends by itself.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""A fleet that exists, written as a stack, on the stand-in."""
+"""`flotilla adopt` on an existing fleet, on the stand-in."""
 
 import pytest
 

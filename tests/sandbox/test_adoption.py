@@ -1,4 +1,4 @@
-"""What exists becomes a stack's, on the stand-in."""
+"""Adoption of existing objects, on the stand-in."""
 
 import pytest
 

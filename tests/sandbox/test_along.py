@@ -1,4 +1,4 @@
-"""Objects that follow those that use them, by policies of the user's own, on the stand-in."""
+"""Objects that follow the workloads that use them, with policies of users, on the stand-in."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Looks at broken members, on the stand-in."""
+"""Drift and status with broken members, on the stand-in."""
 
 import pytest
 

@@ -22,6 +22,6 @@ def chaos(servers, binaries, tmp_path_factory):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_after_faults_and_kills_one_clean_run_makes_it_right(chaos, seed, monkeypatch):
+def test_one_clean_run_after_faults_and_kills_repairs_everything(chaos, seed, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "chaos")
     chaos.run(seed)

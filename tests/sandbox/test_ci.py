@@ -1,4 +1,4 @@
-"""The steps of the CI templates, played through on the sandbox with a forge on loopback."""
+"""The steps of the CI templates, run on the sandbox with a simulated forge on loopback."""
 
 import shutil
 
@@ -12,7 +12,7 @@ from tests.contract.main_job import NGINX, members
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 
-def test_a_pull_request_a_merge_and_a_day_with_drift(fleet, run):
+def test_the_ci_steps_of_a_pull_request_a_merge_and_a_drift_check_run(fleet, run):
     shutil.copytree(REPOSITORY / "ci", fleet.project / "ci")
     fleet.write(members("member1", "member2"), [NGINX])
     with policies_in(fleet.project):

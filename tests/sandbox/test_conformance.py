@@ -1,4 +1,4 @@
-"""The embedded engine does with objects of a real cluster what Pulumi's CLI and its provider were recorded doing."""
+"""The embedded engine does the same with objects of a real cluster as recorded of Pulumi's CLI and its provider."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def _marked(case):
 
 
 @pytest.mark.parametrize("case", [_marked(case) for case in WITH_A_CLUSTER])
-def test_embedded_engine_does_what_the_provider_does(case, cluster, tmp_path, monkeypatch):
+def test_the_embedded_engine_does_the_same_as_the_recorded_provider(case, cluster, tmp_path, monkeypatch):
     if "release" in case.name:
         require("helm")
     own_environment(monkeypatch)

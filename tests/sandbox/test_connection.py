@@ -1,4 +1,4 @@
-"""Connections against a real API server: discovery, paging, apply, conflicts, and errors that say what was done."""
+"""Connections to a real API server: discovery, paging, apply, conflicts, and errors that name the request."""
 
 import pytest
 
@@ -37,13 +37,13 @@ def test_a_conflict_names_the_other_manager(connection, namespace):
     connection.apply(config_map(namespace, a="2"), field_manager="bob", force=True)
 
 
-def test_a_kind_that_is_not_served_is_not_taken_for_missing(connection):
+def test_a_request_for_an_unserved_kind_is_not_reported_as_a_missing_object(connection):
     with pytest.raises(KindNotServed) as caught:
         connection.find(ObjectRef("example.org/v1", "Thing", "a"))
     assert caught.value.missing is False
 
 
-def test_a_delete_leaves_a_namesake_alone(connection, namespace):
+def test_a_delete_with_another_uid_deletes_nothing(connection, namespace):
     ref = ObjectRef("v1", "ConfigMap", "settings", namespace)
     connection.apply(config_map(namespace, a="1"), field_manager="one")
     assert connection.delete(ref, uid="00000000-0000-0000-0000-000000000000") is False
@@ -60,8 +60,8 @@ def test_a_watch_resumes_from_a_version(connection, namespace):
     assert event["object"]["data"] == {"a": "2"}
 
 
-def other(sandbox, **changes):
-    """The cluster's kubeconfig with something wrong in it."""
+def broken_connection(sandbox, **changes):
+    """Return a connection by the cluster's kubeconfig with wrong values."""
     document = kubeconfigs.select(kubeconfigs.load(sandbox.kubeconfig.read_text()))
     document["clusters"][0]["cluster"].update(changes.get("cluster", {}))
     if "user" in changes:
@@ -69,17 +69,17 @@ def other(sandbox, **changes):
     return Connection(document, name="member1")
 
 
-def test_errors_say_what_was_done_and_to_whom(cluster):
+def test_errors_name_the_cluster_the_server_and_the_cause(cluster):
     ref = ObjectRef("v1", "Namespace", "kube-system")
     with pytest.raises(Unreachable, match=r"member1: no answer from https://127.0.0.1:1 while .*: connection refused"):
-        other(cluster, cluster={"server": "https://127.0.0.1:1"}).get(ref)
+        broken_connection(cluster, cluster={"server": "https://127.0.0.1:1"}).get(ref)
     with pytest.raises(ApiError, match="HTTP 401"):
-        other(cluster, user={"token": "wrong"}).get(ref)
+        broken_connection(cluster, user={"token": "wrong"}).get(ref)
     with pytest.raises(Unreachable, match="certificate verify failed"):
-        other(cluster, cluster={"certificate-authority-data": wrong_authority()}).get(ref)
+        broken_connection(cluster, cluster={"certificate-authority-data": wrong_authority()}).get(ref)
 
 
-def test_one_cluster_under_two_names_is_one_connection_and_errors_say_which(cluster):
+def test_two_names_of_one_cluster_share_discovery_and_errors_have_the_used_name(cluster):
     text = cluster.kubeconfig.read_text()
     host, member = (connect(text, name=name) for name in ("the host cluster", "member1"))
     assert host.get(ObjectRef("v1", "Namespace", "kube-system"))

@@ -1,4 +1,4 @@
-"""Workloads that run in members already, on the stand-in."""
+"""Existing workloads of members, on the stand-in."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The fault proxy before a real API server: client certificates, tokens, watches, and what took effect."""
+"""The fault proxy before a real API server: client certificates, tokens, watches, and requests that took effect."""
 
 import copy
 import threading
@@ -37,7 +37,7 @@ def config_map(namespace, **data):
     }
 
 
-def test_the_kubeconfigs_client_is_known_through_the_proxy_and_nobody_else(proxy, namespace):
+def test_the_proxy_authenticates_only_the_client_of_its_kubeconfig(proxy, namespace):
     connection = through(proxy)
     first = connection.apply(config_map(namespace, a="1"), field_manager="one")
     version = first["metadata"]["resourceVersion"]
@@ -53,7 +53,7 @@ def test_the_kubeconfigs_client_is_known_through_the_proxy_and_nobody_else(proxy
         assert caught.value.status in (401, 403), "a request that brings its own credentials isn't the administrator's"
 
 
-def test_a_request_that_took_effect_isnt_answered(proxy, connection, namespace):
+def test_drop_after_closes_the_connection_after_the_request_took_effect(proxy, connection, namespace):
     proxy.fail(drop(after=True, method="POST"))
     with pytest.raises(ApiError) as caught:
         through(proxy).create(config_map(namespace, a="1"), field_manager="one")

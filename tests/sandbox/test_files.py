@@ -1,4 +1,4 @@
-"""Manifests as people have them, on the stand-in."""
+"""Exported manifests, on the stand-in."""
 
 import pytest
 

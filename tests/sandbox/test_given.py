@@ -1,4 +1,4 @@
-"""Policies as they are written, on the stand-in."""
+"""Existing policies of users, on the stand-in."""
 
 import pytest
 

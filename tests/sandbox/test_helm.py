@@ -75,7 +75,7 @@ def chart(tmp_path):
 
 @pytest.fixture
 def run(cluster, tmp_path, namespace, chart, monkeypatch):
-    """Run one release as a stack."""
+    """Run a verb on a stack with one release."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "sandbox")
     (tmp_path / "Pulumi.yaml").write_text("name: helm-tests\nruntime: python\n")
 
@@ -146,7 +146,7 @@ def test_a_release_is_installed_upgraded_and_uninstalled(run, connection, namesp
     assert [finding.rule for finding in check_release(*release)] == ["release-missing"]
 
 
-def test_another_name_is_another_release(run, connection, namespace):
+def test_a_changed_release_name_replaces_the_release(run, connection, namespace):
     assert run("up").failures == []
     assert run("up", release="other").failures == []
     assert connection.find(ObjectRef("apps/v1", "Deployment", "web", namespace)) is None
@@ -154,14 +154,14 @@ def test_another_name_is_another_release(run, connection, namespace):
     assert run("destroy").failures == []
 
 
-def test_a_release_that_is_there_already_is_not_taken(run, cluster, chart, namespace):
+def test_an_existing_release_is_not_taken_over(run, cluster, chart, namespace):
     install = ["helm", "install", "web", str(chart), f"--namespace={namespace}", f"--kubeconfig={cluster.kubeconfig}"]
     subprocess.run(install, check=True, capture_output=True)
     assert "cannot re-use a name that is still in use" in run("up").failures[0]
     assert run("destroy").failures == []
 
 
-def test_an_installation_that_broke_off_is_found_and_finished(cluster, chart, namespace, connection):
+def test_an_interrupted_installation_is_found_and_completed(cluster, chart, namespace, connection):
     provider = HelmProvider(cluster.kubeconfig.read_text)
     inputs = provider.check(
         "urn::web", None, {"chart": str(chart), "name": "web", "namespace": namespace, "timeout": 60}
@@ -181,7 +181,7 @@ def test_an_installation_that_broke_off_is_found_and_finished(cluster, chart, na
 
 
 def _leave_pending(connection, namespace):
-    """Make helm's record look like that of a helm that was killed while it installed."""
+    """Change helm's record as if helm had been killed during the installation."""
     (record,) = connection.list("v1", "Secret", namespace=namespace, labels="owner=helm,name=web")
     packed = base64.b64decode(base64.b64decode(record["data"]["release"]))
     release = json.loads(gzip.decompress(packed))
@@ -203,12 +203,12 @@ def _state(made, inputs):
         ({"chart": "a", "repositoryOpts": {"password": "p"}}, "doesn't know repositoryOpts.password"),
     ],
 )
-def test_what_is_not_known_is_refused_by_name(inputs, words):
+def test_an_unknown_or_missing_input_of_a_release_is_refused_by_name(inputs, words):
     with pytest.raises(EngineError, match=words):
         HelmProvider(str).check("urn::web", None, inputs)
 
 
-def test_a_releases_objects_are_named_by_kind():
+def test_the_objects_of_a_release_are_listed_by_kind():
     manifest = """
 apiVersion: apps/v1
 kind: Deployment

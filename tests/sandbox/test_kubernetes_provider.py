@@ -1,4 +1,4 @@
-"""Kubernetes resources on the embedded engine, against a real API server: what is reported is in the cluster."""
+"""Kubernetes resources on the embedded engine, with a real API server: reports agree with the cluster."""
 
 import base64
 
@@ -47,7 +47,7 @@ def secret(namespace, value):
 
 @pytest.fixture
 def run(cluster, tmp_path, monkeypatch):
-    """Run manifests as a stack: `run("up", manifest, ...)`."""
+    """Run a verb on a stack of manifests: `run("up", manifest, ...)`."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "sandbox")
     (tmp_path / "Pulumi.yaml").write_text("name: sandbox-tests\nruntime: python\n")
 
@@ -75,7 +75,7 @@ def ops(result):
     return {step.name: str(step.op) for step in result.steps if step.type.startswith("kubernetes:")}
 
 
-def test_a_deployment_is_waited_for_changed_and_deleted(run, connection, namespace):
+def test_a_deployment_is_created_with_a_wait_changed_and_deleted(run, connection, namespace):
     ref = ObjectRef("apps/v1", "Deployment", "web", namespace)
     assert ops(run("preview", deployment(namespace))) == {"web": "create"}
     assert connection.find(ref) is None
@@ -90,7 +90,7 @@ def test_a_deployment_is_waited_for_changed_and_deleted(run, connection, namespa
     assert connection.find(ref) is None
 
 
-def test_a_clean_stack_refreshes_clean_and_a_changed_one_does_not(run, connection, namespace):
+def test_a_refresh_reports_only_manual_changes(run, connection, namespace):
     run("up", deployment(namespace))
     assert run("refresh", preview_only=True).changes == []
     connection.patch(ObjectRef("apps/v1", "Deployment", "web", namespace), {"spec": {"replicas": 5}})
@@ -101,7 +101,7 @@ def test_a_clean_stack_refreshes_clean_and_a_changed_one_does_not(run, connectio
     run("destroy")
 
 
-def test_an_object_that_is_gone_is_made_again(run, connection, namespace):
+def test_an_object_that_was_deleted_manually_is_created_again(run, connection, namespace):
     ref = ObjectRef("v1", "Secret", "s", namespace)
     run("up", secret(namespace, "a"))
     connection.delete(ref, propagation="Background")
@@ -111,7 +111,7 @@ def test_an_object_that_is_gone_is_made_again(run, connection, namespace):
     run("destroy")
 
 
-def test_an_immutable_field_replaces(run, connection, namespace):
+def test_a_change_of_an_immutable_field_replaces_the_object(run, connection, namespace):
     run("up", deployment(namespace))
     before = connection.get(ObjectRef("apps/v1", "Deployment", "web", namespace))["metadata"]["uid"]
     result = run("up", deployment(namespace, selector="other"))
@@ -121,7 +121,7 @@ def test_an_immutable_field_replaces(run, connection, namespace):
     run("destroy")
 
 
-def test_secrets_are_replaced_unless_the_provider_says_otherwise(run, connection, namespace):
+def test_a_changed_secret_is_replaced_unless_the_provider_has_mutable_secrets(run, connection, namespace):
     run("up", secret(namespace, "a"))
     assert run("preview", secret(namespace, "b")).counts().get("replace") == 1
     mutable = {"enable_secret_mutable": True}
@@ -130,7 +130,7 @@ def test_secrets_are_replaced_unless_the_provider_says_otherwise(run, connection
     run("destroy")
 
 
-def test_what_is_there_already_is_not_taken_over(run, connection, namespace):
+def test_an_existing_object_is_not_taken_over(run, connection, namespace):
     connection.apply(deployment(namespace), field_manager="kubectl")
     result = run("up", deployment(namespace))
     assert "already exists and does not belong to this stack" in result.failures[0]
@@ -150,8 +150,8 @@ def test_an_object_that_no_manager_owns_is_not_taken_over(run, connection, names
     )
 
 
-def test_what_is_there_is_taken_over_with_its_fields_and_without_a_new_pod(run, connection, namespace):
-    """By `kubectl apply` (Update) with a label of its own; an account that nobody owns; a selector that differs."""
+def test_adoption_takes_over_the_fields_of_an_object_without_a_new_pod(run, connection, namespace):
+    """kubectl created a Deployment with an extra label; no manager owns the ServiceAccount; one selector differs."""
     ref = ObjectRef("apps/v1", "Deployment", "web", namespace)
     made = deployment(namespace)
     made["metadata"]["labels"] = {"by": "kubectl"}
@@ -183,13 +183,13 @@ def test_what_is_there_is_taken_over_with_its_fields_and_without_a_new_pod(run, 
     run("destroy")
 
 
-def test_a_wrong_type_stops_the_preview_already(run, namespace):
+def test_a_preview_fails_on_a_value_of_a_wrong_type(run, namespace):
     wrong = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": namespace}}
     result = run("preview", {**wrong, "data": {"window": 1350}})
     assert ".data.window: expected string" in result.failures[0]
 
 
-def test_a_field_of_an_object_that_the_cli_created_is_removed_when_it_is_dropped(run, connection, namespace):
+def test_a_dropped_field_is_removed_from_an_object_that_the_cli_created(run, connection, namespace):
     ref = ObjectRef("v1", "ConfigMap", "c", namespace)
     whole = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": namespace}}
     mutable = {"enable_config_map_mutable": True, "enable_patch_force": True}
@@ -202,7 +202,7 @@ def test_a_field_of_an_object_that_the_cli_created_is_removed_when_it_is_dropped
     run("destroy")
 
 
-def test_a_preview_says_what_up_would_stop_at(run, connection, namespace):
+def test_a_preview_reports_existing_and_invalid_objects(run, connection, namespace):
     connection.apply(deployment(namespace), field_manager="kubectl")
     result = run("preview", deployment(namespace))
     assert result.failures == []
@@ -214,7 +214,7 @@ def test_a_preview_says_what_up_would_stop_at(run, connection, namespace):
     assert run("preview", elsewhere).failures == [], "the same run may make its namespace"
 
 
-def test_what_moves_to_another_cluster_is_deleted_in_the_old_one(run, connection, namespace, fresh_cluster):
+def test_an_object_that_moves_to_another_cluster_is_deleted_in_the_old_one(run, connection, namespace, fresh_cluster):
     ref = ObjectRef("v1", "Secret", "s", namespace)
     assert run("up", secret(namespace, "a")).failures == []
     other = {"kubeconfig": fresh_cluster.kubeconfig.read_text(), "cluster_identifier": "member2"}
@@ -238,7 +238,7 @@ def test_a_conflict_names_the_owner_and_force_takes_over(run, connection, namesp
     run("destroy")
 
 
-def test_what_is_not_ready_in_time_is_kept_and_taken_up_again(run, connection, namespace):
+def test_an_object_that_is_not_ready_in_time_stays_in_the_state_and_is_updated_next(run, connection, namespace):
     wrong = deployment(namespace)
     wrong["spec"]["template"]["spec"]["nodeSelector"] = {"nowhere": "true"}
     timeouts = {"custom_timeouts": pulumi.CustomTimeouts(create="3s", update="3s")}
@@ -250,7 +250,7 @@ def test_what_is_not_ready_in_time_is_kept_and_taken_up_again(run, connection, n
     run("destroy")
 
 
-def test_token_secrets_are_waited_for_and_stay_secret(run, namespace, connection, tmp_path):
+def test_up_waits_for_token_secrets_and_stores_them_encrypted(run, namespace, connection, tmp_path):
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a", "namespace": namespace}}
     token = {
         "apiVersion": "v1",
@@ -269,7 +269,7 @@ def test_token_secrets_are_waited_for_and_stay_secret(run, namespace, connection
     stored = (tmp_path / ".pulumi" / "stacks" / "sandbox-tests" / "test.json").read_text()
     written = connection.get(ObjectRef("v1", "Secret", "t", namespace))["data"]["token"]
     assert base64.b64decode(written).startswith(b"eyJ"), "a token that the cluster made"
-    # The whole value: a few of its letters may stand in an encrypted one by chance.
+    # The whole value: a few of its letters can be in an encrypted value by chance.
     assert written not in stored
     assert base64.b64decode(written).decode() not in stored
     assert step.op == "create"

@@ -1,4 +1,4 @@
-"""The fleet in overview on the stand-in."""
+"""The verbs that show the fleet, on the stand-in."""
 
 import pytest
 

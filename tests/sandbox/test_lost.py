@@ -1,4 +1,4 @@
-"""Members that are lost, given up or rebuilt, on the stand-in."""
+"""Members that are lost, abandoned or rebuilt, on the stand-in."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Moves on the stand-in."""
+"""Renames and moves on the stand-in."""
 
 import pytest
 

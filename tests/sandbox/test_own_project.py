@@ -1,4 +1,4 @@
-"""The tutorial: the wheel in an environment of its own, an empty folder, and no repository and no make."""
+"""The tutorial: the wheel in its own environment and an empty folder, without the repository and make."""
 
 import time
 
@@ -17,7 +17,7 @@ NGINX = ObjectRef("apps/v1", "Deployment", "nginx", "default")
 
 @pytest.fixture
 def reader(binaries, tmp_path):
-    """A reader with a terminal in an empty folder, and the installed package; all that it prints is the transcript."""
+    """A reader in an empty folder, with the installed package; the transcript is printed at the end."""
     environment = Environment(tmp_path / "installed")
     home = tmp_path / "empty"
     home.mkdir()
@@ -40,7 +40,7 @@ def reader(binaries, tmp_path):
         print("\n".join([*one.transcript, *took]))  # noqa: T201 - shown where the test fails, and by `pytest -s`
 
 
-def test_the_tutorial_and_a_component_of_one_s_own(reader):
+def test_the_tutorial_and_a_component_of_the_project_work_with_the_wheel(reader):
     where = reader.environment.run(
         "python", "-c", "import flotilla; print(flotilla.__file__)", cwd=reader.folder.parent
     )
@@ -48,7 +48,7 @@ def test_the_tutorial_and_a_component_of_one_s_own(reader):
     karmada = []
 
     def with_a_component():
-        """Before the end of the tutorial: nginx gets a component of the project's own, as the guide has it."""
+        """Before the end of the tutorial, add a component of the project to nginx, as the guide does."""
         file = reader.folder / ".flotilla" / "sandbox" / "kubeconfigs" / "karmada.yaml"
         karmada.append(Connection(kubeconfigs.select(kubeconfigs.load(file.read_text())), name="karmada"))
         assert karmada[0].find(NGINX)["spec"]["replicas"] == 7, "fixed"
@@ -65,5 +65,5 @@ def test_the_tutorial_and_a_component_of_one_s_own(reader):
         assert karmada[0].find(NGINX) is None
 
     reader.before = {"flotilla destroy": with_a_component, "flotilla sandbox down": gone}
-    reader.play(REPOSITORY / "docs" / "tutorial.md")
+    reader.follow(REPOSITORY / "docs" / "tutorial.md")
     assert not (reader.folder / ".flotilla" / "sandbox").exists()

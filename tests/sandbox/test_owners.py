@@ -1,4 +1,4 @@
-"""Rightful owners on the stand-in."""
+"""Owners of fields on the stand-in."""
 
 import pytest
 

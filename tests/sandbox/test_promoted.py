@@ -1,4 +1,4 @@
-"""What runs in one member becomes a workload of the stack, on the stand-in."""
+"""Adoption of objects of one member, on the stand-in."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What nobody serves, and how far objects have to get, on the stand-in."""
+"""Objects that no controller serves, and the key `ready`, on the stand-in."""
 
 import pytest
 
@@ -9,6 +9,6 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    """The stand-in's controllers need no half minute: the cases are about what happens at its end."""
+def short_unserved_time(monkeypatch):
+    """Shorten the time after which objects count as unserved; the stand-in's controllers are fast."""
     monkeypatch.setattr(waiting, "UNSERVED_SECONDS", 6.0)

@@ -1,4 +1,4 @@
-"""Back to an earlier update on the stand-in."""
+"""Rollback to an earlier update on the stand-in."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The sandbox's own life: repaired after a crash, a no-op when it runs, gone without a trace; and its programs."""
+"""The sandbox: a start repairs it after a crash, a second start does nothing, `down` removes all; its programs."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.sandbox
 
 
 def processes_of(folder):
-    """Ids of the processes that were started from a folder."""
+    """Return id and program of the processes that have a folder in their command line."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -33,7 +33,7 @@ def processes_of(folder):
     return found
 
 
-def test_a_cluster_is_repaired_after_a_crash_and_gone_after_down(binaries, tmp_path):
+def test_up_repairs_a_cluster_after_a_crash_and_down_removes_it(binaries, tmp_path):
     cluster = SandboxCluster("karmada", tmp_path, binaries)
     try:
         assert cluster.up(workloads=False) is True
@@ -51,7 +51,7 @@ def test_a_cluster_is_repaired_after_a_crash_and_gone_after_down(binaries, tmp_p
     assert not cluster.kubeconfig.exists()
 
 
-def test_down_waits_for_a_process_that_kwokctl_has_killed_but_that_is_still_dying(tmp_path):
+def test_down_waits_until_a_process_that_kwokctl_has_killed_has_ended(tmp_path):
     kwokctl = tmp_path / "bin" / "kwokctl"
     kwokctl.parent.mkdir()
     kwokctl.symlink_to("/bin/true")
@@ -62,7 +62,7 @@ def test_down_waits_for_a_process_that_kwokctl_has_killed_but_that_is_still_dyin
     command = [sys.executable, "-c", program, str(cluster.folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as dying:
         assert dying.stdout
-        dying.stdout.readline()  # Until its program runs, the kernel knows no arguments of it.
+        dying.stdout.readline()  # The kernel has the arguments only when the program runs.
         (records / "etcd.pid").write_text(str(dying.pid))
         (records / "kube-apiserver.pid").write_text(str(os.getpid()))
         cluster.down()
@@ -70,7 +70,7 @@ def test_down_waits_for_a_process_that_kwokctl_has_killed_but_that_is_still_dyin
     assert not cluster.folder.exists()
 
 
-def test_everything_listens_on_loopback_alone(cluster):
+def test_all_servers_listen_only_on_loopback(cluster):
     ours = processes_of(cluster.root)
     sockets = {}
     for pid in ours:
@@ -86,7 +86,7 @@ def test_everything_listens_on_loopback_alone(cluster):
                 assert address in ("0100007F", "0000000000000000FFFF00000100007F"), (sockets[fields[9]], address)
 
 
-def test_a_process_id_that_is_somebody_elses_is_not_ours(tmp_path):
+def test_a_process_with_a_reused_id_is_not_stopped(tmp_path):
     process = Process("sleeper", tmp_path)
     process.start([sys.executable, "-c", "import time; time.sleep(60)"])
     pid = process.pid()
@@ -98,7 +98,7 @@ def test_a_process_id_that_is_somebody_elses_is_not_ours(tmp_path):
     os.kill(pid, signal.SIGKILL)
 
 
-def test_one_command_at_a_time_and_no_file_for_it(tmp_path):
+def test_a_second_sandbox_command_is_refused_and_the_lock_leaves_no_file(tmp_path):
     with (
         Sandbox(tmp_path)._locked(),
         pytest.raises(SandboxError, match="another `flotilla sandbox` command"),
@@ -108,7 +108,7 @@ def test_one_command_at_a_time_and_no_file_for_it(tmp_path):
     assert list((tmp_path / ".flotilla").iterdir()) == []
 
 
-def test_without_download_and_go_it_says_what_to_do(tmp_path, monkeypatch):
+def test_missing_programs_without_download_and_go_give_an_error_with_a_hint(tmp_path, monkeypatch):
     monkeypatch.delenv("FLOTILLA_SANDBOX_BIN", raising=False)
     monkeypatch.setattr(programs, "_downloadable", lambda: False)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -118,7 +118,7 @@ def test_without_download_and_go_it_says_what_to_do(tmp_path, monkeypatch):
     assert not [f for f in tmp_path.iterdir() if f.is_dir()]
 
 
-def test_two_that_start_at_once_make_the_programs_once(tmp_path, monkeypatch):
+def test_two_concurrent_starts_build_the_programs_once(tmp_path, monkeypatch):
     monkeypatch.delenv("FLOTILLA_SANDBOX_BIN", raising=False)
     monkeypatch.setattr(programs, "_downloadable", lambda: False)
     fake = tmp_path / "bin"
@@ -141,7 +141,7 @@ def test_two_that_start_at_once_make_the_programs_once(tmp_path, monkeypatch):
     assert any("another process" in line for line in reported)
 
 
-def test_a_build_that_fails_leaves_nothing_half_made(tmp_path, monkeypatch):
+def test_a_failed_build_is_not_marked_as_complete(tmp_path, monkeypatch):
     monkeypatch.delenv("FLOTILLA_SANDBOX_BIN", raising=False)
     monkeypatch.setattr(programs, "_downloadable", lambda: False)
     (tmp_path / "go").write_text("#!/bin/sh\necho 'no space left' >&2\nexit 1\n")
@@ -152,23 +152,23 @@ def test_a_build_that_fails_leaves_nothing_half_made(tmp_path, monkeypatch):
     assert not list(tmp_path.glob("sandbox-*/.complete"))
 
 
-def test_pins_and_modules_are_the_same_versions():
+def test_pinned_versions_equal_those_of_the_go_modules():
     for module, version in (("kwok", programs.KWOK), ("etcd", programs.ETCD), ("kubernetes", programs.KUBERNETES)):
         text = (Path(programs.__file__).with_name("tools") / module / "go.mod").read_text()
         assert f" {version}\n" in text or f" {version} //" in text, f"{module} is not pinned to {version}"
 
 
-def test_a_folder_without_karmada_is_refused_by_name(tmp_path):
+def test_a_karmada_folder_without_the_programs_is_refused_and_they_are_named(tmp_path):
     with pytest.raises(SandboxError, match=r"has no karmada-aggregated-apiserver.*crds/"):
         find_karmada(tmp_path)
 
 
-def test_a_sandbox_of_no_members_is_refused(tmp_path):
+def test_a_sandbox_without_members_is_refused(tmp_path):
     with pytest.raises(SandboxError, match="1 to 50"):
         Sandbox(tmp_path).up(lambda _: None, members=0, karmada_bin=None)
 
 
-def test_the_api_server_says_its_version(binaries):
+def test_the_api_server_has_the_pinned_version(binaries):
     program = binaries.path("kube-apiserver")
     if program is None:
         pytest.skip("the API server was downloaded by kwokctl")

@@ -1,4 +1,4 @@
-"""No secret in anything that is printed or left, on the stand-in."""
+"""Secrets in output and files, on the stand-in."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""Runs that are asked to end: SIGTERM and SIGHUP as Ctrl-C, a second signal within a second, the state always whole.
+"""Signals to runs: SIGTERM and SIGHUP act like Ctrl-C, a second signal ends the run, and the state stays valid.
 
-Processes without clusters.
+The runs need no clusters.
 """
 
 import os
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(120)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SOON = 30.0
-"""Of which the signal takes a few milliseconds; the machine may be busy."""
+"""A limit for busy machines; a signal ends a run in some milliseconds."""
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def _restore_signals():
 
 @pytest.fixture
 def begin(folder):
-    """Begin a run and return its process once the slow resource is in flight."""
+    """Start a run, and return its process when the operation on the slow resource has begun."""
     begun = []
 
     def run(verb, kind):
@@ -61,7 +61,7 @@ def begin(folder):
 
 
 def ended(process, seconds):
-    """Wait for the end; return how long it took and what was said."""
+    """Wait until a process ends; return the seconds that it took and the output."""
     start = time.monotonic()
     said, _ = process.communicate(timeout=seconds)
     return time.monotonic() - start, said
@@ -73,7 +73,7 @@ def names(folder):
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_a_signal_ends_waits_writes_the_state_and_releases_the_lock(folder, begin, number):
+def test_a_signal_ends_waits_and_the_run_writes_its_state_and_releases_the_lock(folder, begin, number):
     process = begin("up", "waits")
     process.send_signal(number)
     _, said = ended(process, SOON)
@@ -89,7 +89,7 @@ def test_a_signal_ends_waits_writes_the_state_and_releases_the_lock(folder, begi
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 @pytest.mark.parametrize("verb", ["up", "destroy"])
-def test_the_second_signal_ends_within_a_second_whatever_hangs(folder, begin, verb, number):
+def test_a_second_signal_ends_a_run_that_hangs_within_seconds(folder, begin, verb, number):
     if verb == "destroy":
         assert stack(folder, "done").up().failures == []
     process = begin(verb, "hangs")
@@ -104,14 +104,14 @@ def test_the_second_signal_ends_within_a_second_whatever_hangs(folder, begin, ve
     assert list(files.locks.iterdir()) == []
     written, pending = names(folder)
     assert written == (["one"] if verb == "up" else ["one", "slow"])
-    # A dynamic creation leaves nothing that a later run could recognise, so the state does not keep it as begun.
+    # A later run can't recognize the result of a dynamic creation, so the state has no pending operation for it.
     begun = [("slow", "deleting")] if verb == "destroy" else []
     assert [(op.resource.name, op.type) for op in pending] == begun
     assert stack(folder, "done").up().failures == []
     assert names(folder) == (["one", "slow"], ())
 
 
-def test_after_sigterm_a_run_that_hangs_ends_by_itself_before_a_ci_system_kills_it(folder, begin):
+def test_a_run_that_hangs_ends_some_seconds_after_sigterm(folder, begin):
     process = begin("up", "hangs")
     process.send_signal(signal.SIGTERM)
     seconds, said = ended(process, 40)
@@ -122,7 +122,7 @@ def test_after_sigterm_a_run_that_hangs_ends_by_itself_before_a_ci_system_kills_
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_a_preview_ends_at_once(folder, begin, number):
+def test_a_signal_ends_a_preview_immediately(folder, begin, number):
     assert stack(folder, "done").up().failures == []
     process = begin("preview", "hangs")
     process.send_signal(number)
@@ -132,7 +132,7 @@ def test_a_preview_ends_at_once(folder, begin, number):
     assert said == "interrupted; nothing was changed\n"
 
 
-def test_a_run_under_nohup_survives_its_terminal(folder):
+def test_a_run_under_nohup_ignores_sighup(folder):
     process = subprocess.Popen(
         ["nohup", sys.executable, "-m", "tests.sandbox.signalled", "up", str(folder), "waits"],
         stdin=subprocess.DEVNULL,
@@ -153,7 +153,7 @@ def test_a_run_under_nohup_survives_its_terminal(folder):
         process.wait()
 
 
-def test_a_killed_runs_lock_is_taken_over_by_the_next(folder, begin):
+def test_the_next_run_takes_over_the_lock_of_a_killed_run(folder, begin):
     process = begin("up", "hangs")
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

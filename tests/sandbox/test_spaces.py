@@ -1,4 +1,4 @@
-"""Namespaces and order on the stand-in."""
+"""Several namespaces, and workloads with `after`, on the stand-in."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the simulated pods do: they run, they are done, and two tags of images make them fail."""
+"""Simulated pods: they run, they complete, and two image tags make them fail."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def statuses(connection, namespace):
     return found
 
 
-def test_pods_run_and_those_of_two_tags_fail_as_a_kubelet_reports_it(connection, namespace):
+def test_simulated_pods_run_and_two_image_tags_fail_with_the_status_of_a_kubelet(connection, namespace):
     for name, tag in (("runs", "1.27"), ("pulls", "broken"), ("crashes", "crash")):
         one = pods(name, namespace)
         one["spec"]["template"]["spec"]["containers"][0]["image"] = f"nginx:{tag}"

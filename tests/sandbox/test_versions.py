@@ -1,4 +1,4 @@
-"""What depends on Karmada's version, on the stand-in."""
+"""Behaviour that depends on Karmada's version, on the stand-in."""
 
 import pytest
 

@@ -1,1 +1,1 @@
-"""What real Karmada schedulers decided for random fleets, and what the model says of the same."""
+"""Compare decisions of real Karmada schedulers for random fleets with the model's decisions."""

@@ -1,4 +1,4 @@
-"""Random fleets, placements and templates: pure, and the same for a seed."""
+"""Random fleets, placements and templates: pure functions, with the same result for the same seed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fleet(rnd: random.Random, names: list[str], *, models: bool) -> list[Object]
 
 
 def cluster(rnd: random.Random, name: str, *, models: bool) -> Object:
-    """Return a Cluster in pull mode with the status that it is to have."""
+    """Return a Cluster in pull mode, with the status to write."""
     region = rnd.choice(REGIONS)
     labels = {key: rnd.choice(values) for key, values in LABELS.items() if key != "gpu" or rnd.random() < 0.3}
     taints = []
@@ -74,7 +74,7 @@ def status(rnd: random.Random, *, models: bool) -> Object:
 
 
 def changes(rnd: random.Random, clusters: list[Object]) -> dict[str, Object]:
-    """Return what a fleet's Clusters become between two decisions, by name: taints that evict nothing, and labels."""
+    """Return changes of Clusters between two decisions, by name: labels, and taints that evict nothing."""
     result: dict[str, Object] = {}
     for one in rnd.sample(clusters, 3):
         name = str(one["metadata"]["name"])
@@ -87,17 +87,17 @@ def changes(rnd: random.Random, clusters: list[Object]) -> dict[str, Object]:
 
 
 def case(rnd: random.Random, name: str, names: list[str]) -> Object:
-    """Return a template with its placement, and what either becomes later (`then`)."""
+    """Return a template with its placement, and later changes of either (`then`)."""
     made = template(rnd, name)
     placed = placement(rnd, names)
     then: list[Object] = []
     for _ in range(rnd.choice((0, 0, 1, 1, 2))):
-        # One change at a time: two are two updates of the binding, with a decision between them.
+        # One change at a time, because two changes would be two updates of the binding with a decision between them.
         step: Object = {}
         if rnd.random() < 0.6 and made["kind"] in ("Deployment", "StatefulSet", "Job"):
             step["replicas"] = rnd.choice((0, 1, 2, 3, 4, 6, 8, 11, 15, 24))
         else:
-            # Tolerations stay: a toleration that is lost evicts, which is another matter than scheduling.
+            # Tolerations stay, because a removed one causes an eviction, which is not a part of scheduling.
             step["placement"] = placement(rnd, names)
             step["placement"].pop("clusterTolerations", None)
             if "clusterTolerations" in placed:
@@ -107,7 +107,7 @@ def case(rnd: random.Random, name: str, names: list[str]) -> Object:
 
 
 def template(rnd: random.Random, name: str) -> Object:
-    """Return an object of a kind with replicas (mostly) or without."""
+    """Return an object, mostly of a kind with replicas."""
     requests = rnd.choice(({}, {"cpu": "100m"}, {"cpu": "500m"}, {"cpu": "1"}, {"cpu": "250m", "memory": "512Mi"}))
     resources = {"requests": requests} if requests else {}
     if requests and rnd.random() < 0.2:
@@ -140,7 +140,7 @@ def template(rnd: random.Random, name: str) -> Object:
 
 
 def scaled(obj: Object, replicas: int) -> Object:
-    """Return the template with other replicas, where its kind has some."""
+    """Return the template with other replicas, if its kind has replicas."""
     result = copy.deepcopy(obj)
     if obj["kind"] in ("Deployment", "StatefulSet"):
         result["spec"]["replicas"] = replicas
@@ -150,7 +150,7 @@ def scaled(obj: Object, replicas: int) -> Object:
 
 
 def placement(rnd: random.Random, names: list[str]) -> Object:
-    """Return a Placement as a policy would have it; some of them Karmada's webhook refuses."""
+    """Return a Placement for a policy; Karmada's webhook refuses some of them."""
     result: Object = {}
     if rnd.random() < 0.3:
         result["clusterAffinities"] = [group(rnd, names, place) for place in range(rnd.randint(1, 3))]
@@ -177,7 +177,7 @@ TOLERATIONS: list[Object] = [
 
 
 def group(rnd: random.Random, names: list[str], place: int) -> Object:
-    """Return an affinity term, sometimes one with places to overflow to."""
+    """Return an affinity term, sometimes with overflow affinities."""
     result = {"affinityName": f"g{place}", **affinity(rnd, names)}
     if rnd.random() < 0.3:
         result["overflowAffinities"] = [
@@ -239,14 +239,14 @@ def replica_scheduling(rnd: random.Random, names: list[str]) -> Object:
 
 
 def weighted(rnd: random.Random, names: list[str]) -> Object:
-    """Return what a static weight is for."""
+    """Return the target of a static weight."""
     if rnd.random() < 0.3:
         return {"labelSelector": {"matchLabels": {"tier": rnd.choice(LABELS["tier"])}}}
     return {"clusterNames": sorted(rnd.sample(names, rnd.randint(1, 4)))}
 
 
 def spread(rnd: random.Random) -> list[Object]:
-    """Return spread constraints: by cluster, by region and cluster, now and then by what isn't supported."""
+    """Return spread constraints: by cluster, by region and cluster, sometimes by an unsupported field."""
     least = rnd.randint(1, 4)
     result: list[Object] = [
         {"spreadByField": "cluster", "minGroups": least, "maxGroups": least + rnd.randint(0, 3)},
@@ -262,5 +262,5 @@ def spread(rnd: random.Random) -> list[Object]:
     elif kind < 0.53:
         result = [{"spreadByLabel": "tier", "minGroups": 1, "maxGroups": 2}]
     elif kind < 0.58:
-        del result[0]["maxGroups"]  # which Karmada reads as none at all
+        del result[0]["maxGroups"]  # without it, Karmada chooses no cluster
     return result

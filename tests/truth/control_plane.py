@@ -1,4 +1,4 @@
-"""A real Karmada of its own, whose Clusters a test makes itself."""
+"""A real Karmada for one test, which creates the Clusters itself."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from tests.contract.fleet import copy_program, programs
 
 @contextmanager
 def own_karmada(folder: Path, karmada_bin: Path) -> Iterator[tuple[str, Connection]]:
-    """Start Karmada's programs, with one member; give its version, and a connection to it."""
+    """Start Karmada's programs, with one member; yield Karmada's version and a connection to it."""
     programs()
     copy_program(folder)
     sandbox = Sandbox(folder)

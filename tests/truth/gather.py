@@ -1,7 +1,7 @@
-"""Asks a real Karmada for its decisions on random fleets (tests/live/test_scheduler_truth.py).
+"""Collect the decisions of a real Karmada for random fleets (tests/live/test_scheduler_truth.py).
 
-The Clusters are in pull mode and have no agent (tests/pull_members.py), so that they may have any labels, fields,
-taints, kinds and capacity. An answer is what the ResourceBinding says once it has settled.
+The Clusters are in pull mode and have no agent (tests/pull_members.py), so they can have any labels, fields,
+taints, kinds and capacity. An answer is the decision in the ResourceBinding when it doesn't change any more.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Object = dict[str, Any]
 _MANAGER = "scheduler-truth"
 _SETTLE_SECONDS, _QUIET_SECONDS = 40, 1.0
 _UNSEEN_SECONDS = 10
-"""How long a binding stands still that has no mark of success: it failed, or the scheduler has not come to it yet."""
+"""How long to wait for changes of a binding without a result: it failed, or the scheduler is not yet done."""
 
 
 class Gatherer:
@@ -42,7 +42,7 @@ class Gatherer:
         self._pool = ThreadPoolExecutor(8)
 
     def gather(self, fleets: int, count: int, keep: Callable[[Object], None]) -> Object:
-        """Return `fleets` fleets with `count` cases each; `keep` takes the result after each fleet."""
+        """Return `fleets` fleets with `count` cases each; `keep` is called with the result after each fleet."""
         result: Object = {"seed": self.seed, "version": self.version, "fleets": []}
         with beating(self.api, self.names):
             for number in range(fleets):
@@ -73,7 +73,7 @@ class Gatherer:
             before = self._bindings()
             self._each(lambda case, turn=turn: self._change(case, turn), affected)
             answers = self._settled(affected)
-            # A Cluster whose lease ran out on a busy machine is tainted: what was decided meanwhile is left out.
+            # Karmada taints a Cluster whose lease expired on a busy machine: decisions in this time are omitted.
             still = self._clusters() == states[-1]
             for case in affected:
                 if still and "refused" not in case:
@@ -95,15 +95,15 @@ class Gatherer:
             gone = dict.fromkeys(found["metadata"].get("labels") or {})
             labels = {**gone, **wanted["metadata"]["labels"]}
             self.api.patch(cluster_ref(name), {"metadata": {"labels": labels}, "spec": wanted["spec"]})
-        # The fleet before this one may have had a capacity that this one has not.
+        # The fleet before this one may have had a capacity, and this one none.
         report(self.api, name, {"resourceSummary": None, **wanted["status"]})
 
     def _tainted(self) -> list[Object]:
-        """Return the Clusters once Karmada has tainted those that aren't ready, and no others."""
+        """Wait until Karmada has tainted exactly the Clusters that aren't ready; return all Clusters."""
         time.sleep(4)
         end = time.monotonic() + _SETTLE_SECONDS
         found = self._clusters()
-        while any(is_true(one, "Ready") == _kept_out(one) for one in found) and time.monotonic() < end:
+        while any(is_true(one, "Ready") == _has_condition_taint(one) for one in found) and time.monotonic() < end:
             time.sleep(1)
             found = self._clusters()
         return found
@@ -169,7 +169,7 @@ class Gatherer:
         return {one["metadata"]["name"]: one for one in listed}
 
     def _settled(self, asked: list[Object]) -> dict[str, Object]:
-        """Return the bindings once each has been decided for what is asked now, or has stood still for a while."""
+        """Return the bindings when each has a decision for the current case, or has not changed for some seconds."""
         wanted = {_binding(case): case for case in asked if "object" in case}
         since: dict[str, tuple[Any, float]] = {}
         end = time.monotonic() + _SETTLE_SECONDS
@@ -180,7 +180,7 @@ class Gatherer:
             waiting = 0
             for name, case in wanted.items():
                 binding = found.get(name)
-                if binding is None or not _asks(binding, case):
+                if binding is None or not _is_current(binding, case):
                     waiting += 1
                     continue
                 mark = (binding["metadata"]["generation"], json.dumps(_decision(binding), sort_keys=True))
@@ -199,15 +199,15 @@ class Gatherer:
         list(self._pool.map(do, items))
 
 
-def _asks(binding: Object, case: Object) -> bool:
-    """Return whether the binding has the placement, and the template as it is now."""
+def _is_current(binding: Object, case: Object) -> bool:
+    """Return whether the binding has the current placement and template."""
     spec = binding["spec"]
     version = int(spec["resource"].get("resourceVersion") or 0)
     return spec.get("placement") == case["stored"] and version >= int(case["object"]["metadata"]["resourceVersion"])
 
 
 def _decision(binding: Object | None) -> Object | None:
-    """Return what a binding says of its scheduling; None without one."""
+    """Return the scheduling decision in a binding; None without a binding."""
     if binding is None:
         return None
     spec, status = binding["spec"], binding.get("status") or {}
@@ -231,12 +231,12 @@ def _condition(binding: Object) -> Object | None:
     return next((one for one in listed if one["type"] == "Scheduled"), None)
 
 
-def _kept_out(cluster: Object) -> bool:
+def _has_condition_taint(cluster: Object) -> bool:
     return any(Taint(taint["key"]).of_condition for taint in cluster["spec"].get("taints") or [])
 
 
 def _slim(cluster: Object) -> Object:
-    """Return a Cluster with what scheduling may ask of it."""
+    """Return a Cluster with only the fields that scheduling may read."""
     meta, spec, status = cluster["metadata"], cluster["spec"], cluster.get("status") or {}
     kept = ("syncMode", "provider", "region", "zone", "zones", "taints")
     modelled = bool((status.get("resourceSummary") or {}).get("allocatableModelings"))

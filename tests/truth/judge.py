@@ -1,4 +1,4 @@
-"""Holds the model's answers against what real schedulers decided: `python -m tests.truth.judge FILE...`."""
+"""Compare the model with recorded decisions of real schedulers: `python -m tests.truth.judge FILE...`."""
 
 from __future__ import annotations
 
@@ -33,36 +33,36 @@ KNOWN: dict[str, Object] = {
     "capacity unknown": {"with_room": False},
     "version unknown": {"with_version": False},
 }
-"""What may not be known of the facts, and how `verdicts` is asked for that."""
+"""Which facts may be unknown, and the arguments of `verdicts` for each."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One decision of a real scheduler beside the model's answer."""
+    """One decision of a real scheduler (`answer`), and the model's decision for the same case."""
 
     case: str
     decision: Decision
     answer: Object
     wrong: str
-    """How they differ; empty where they agree."""
+    """The difference of both; empty if they agree."""
     by_room: bool
     """The replicas are divided by free capacity."""
     turn: int
 
     @property
     def certain(self) -> bool:
-        """The model is certain."""
+        """Whether the model is certain."""
         return isinstance(self.decision, Certain)
 
     @property
     def open(self) -> dict[str, tuple[int, int]]:
-        """The least and the most of the clusters whose replicas the model leaves open."""
+        """Minimum and maximum of the replicas of each cluster for which the model is not certain."""
         given = self.decision.candidates if isinstance(self.decision, Depends) else {}
         return {name: (least, most) for name, (least, most) in given.items() if least != most}
 
     @property
     def nearly(self) -> bool:
-        """The model is certain of each cluster's replicas but for one."""
+        """Whether the model is certain, or uncertain by only one replica in each cluster."""
         return all(most - least == 1 for least, most in self.open.values()) if self.open else self.certain
 
 
@@ -72,10 +72,10 @@ def verdicts(
     """Judge every decision of a record.
 
     Args:
-        record: as gathered.
-        uid: taken for the templates' own; empty where none is known, as of a template that doesn't exist yet.
-        with_room: the clusters' free capacity is known, as it isn't to a plan.
-        with_version: Karmada's version is known, as it is where the stack names it.
+        record: a record of `Gatherer.gather`.
+        uid: used instead of the templates' UIDs; empty if unknown, as for a template that doesn't exist yet.
+        with_room: whether the clusters' free capacity is known; a plan doesn't know it.
+        with_version: whether Karmada's version is known; a plan knows it if the stack names it.
     """
     scheduler = Scheduler(Version.parse(record["version"]))
     for number, fleet in enumerate(record["fleets"]):
@@ -95,7 +95,7 @@ def verdicts(
                 )
                 wrong = _differs(decision, step, demand)
                 if not with_version and not decision.group and wrong == OTHER_GROUP:
-                    wrong = ""  # versions take clusters by another group, and the model names none
+                    wrong = ""  # versions name different groups, and the model names none
                 yield Verdict(
                     f"{number}/{case['name']}", decision, step["answer"], wrong, by_room(step["placement"]), turn
                 )
@@ -107,7 +107,7 @@ def _facts(cluster: Object, *, with_room: bool) -> ClusterFacts:
 
 
 def current_of(before: Object | None) -> Current:
-    """Return how a template was scheduled before a step."""
+    """Return the scheduling of a template before a step."""
     if before is None:
         return Current()
     return Current(
@@ -158,7 +158,7 @@ def _short(value: Any) -> str:
 
 
 def main(*files: str) -> None:
-    """Judge files, and show what is wrong."""
+    """Judge the records in files, and print the errors of the model."""
     for file in files:
         record = load(Path(file))
         for known, given in KNOWN.items():

@@ -1,6 +1,6 @@
-"""Takes clusters of random fleets down, taints or cordons them, and asks a real Karmada what it does with templates.
+"""Let clusters of random fleets fail, taint or cordon them, and collect the reactions of a real Karmada.
 
-The Clusters are only objects, as in tests/truth/gather.py: what is down is so by its status.
+The Clusters are only objects, as in tests/truth/gather.py: a failed cluster is one whose status says so.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ UNREADY_EVICTS: Object = {
 _LEAST_SECONDS, _QUIET_SECONDS, _MOST_SECONDS = 5.0, 4.0, 45.0
 _BUSIEST = 6
 _EVICTION_SECONDS = 12
-"""--failover-eviction-timeout and the pause between two looks (--cluster-monitor-period), of versions up to 1.13."""
+"""--failover-eviction-timeout plus --cluster-monitor-period, for versions up to 1.13."""
 _FLAGS = {
     "karmada-controller-manager": (
         "--feature-gates=PropagationPolicyPreemption=true,Failover=true",
@@ -61,11 +61,11 @@ _FLAGS = {
         "--default-unreachable-toleration-seconds=2",
     ),
 }
-"""Failover on, and what makes it quick; each where a version's program knows it."""
+"""Flags that enable failover and make it quick; a flag is used only if the program knows it."""
 
 
 def with_failover(programs: Path, folder: Path) -> Path:
-    """Return a folder with Karmada's programs that start with failover on, made of a folder that has them."""
+    """Return a folder with scripts that start Karmada's programs with failover enabled."""
     folder.mkdir()
     for one in programs.iterdir():
         if one.name not in _FLAGS:
@@ -82,11 +82,11 @@ def with_failover(programs: Path, folder: Path) -> Path:
     return folder
 
 
-class Loser(Gatherer):
-    """A control plane whose fleets lose clusters."""
+class LossGatherer(Gatherer):
+    """A control plane with fleets in which clusters fail."""
 
     def gather(self, fleets: int, count: int, keep: Callable[[Object], None]) -> Object:
-        """Return `fleets` fleets with `count` templates each, before and after a loss; `keep` takes each."""
+        """Return `fleets` fleets with `count` templates each, before and after failures; call `keep` after each."""
         if Version.parse(self.version) >= _TAINT_POLICIES_SINCE:
             self.api.create(UNREADY_EVICTS, field_manager="loser")
         return super().gather(fleets, count, keep)
@@ -98,12 +98,12 @@ class Loser(Gatherer):
         self._each(self._make, wanted)
         state = self._tainted()
         if Version.parse(self.version) < _TAINT_POLICIES_SINCE:
-            time.sleep(_EVICTION_SECONDS)  # clusters that aren't ready from the beginning get their NoExecute taint
+            time.sleep(_EVICTION_SECONDS)  # clusters that are not ready at the beginning get their NoExecute taint
             state = self._clusters()
         self._each(self._start, asked)
         before = self._settled(asked)
         if self._clusters() != state:
-            state = []  # the machine was busy and a lease ran out: what was decided meanwhile is left out
+            state = []  # a lease expired on a busy machine: decisions in this time are omitted
         assumed = assumption(rnd, wanted, list(before.values()))
         self._happen(assumed, wanted)
         after, still = self._reacted(assumed, state)
@@ -139,7 +139,7 @@ class Loser(Gatherer):
                 return
 
     def _reacted(self, assumed: Object, state: list[Object]) -> tuple[dict[str, Object], bool]:
-        """Return the bindings once they have stood still, and whether no other cluster has changed meanwhile."""
+        """Return the bindings when they don't change any more, and whether all other clusters are unchanged."""
         begun = quiet = time.monotonic()
         late = assumed["down"] and Version.parse(self.version) < _TAINT_POLICIES_SINCE
         least = _LEAST_SECONDS + (_EVICTION_SECONDS if late else 0)
@@ -150,7 +150,11 @@ class Loser(Gatherer):
             new = json.dumps({name: _decision(one) for name, one in found.items()}, sort_keys=True)
             if new != mark:
                 mark, quiet = new, time.monotonic()
-            if time.monotonic() - begun > least and time.monotonic() - quiet > _QUIET_SECONDS and not _undone(found):
+            if (
+                time.monotonic() - begun > least
+                and time.monotonic() - quiet > _QUIET_SECONDS
+                and not _has_reverted_evictions(found)
+            ):
                 break
         touched = {*assumed["down"], *assumed["taint"], *assumed["cordon"]}
 
@@ -160,11 +164,11 @@ class Loser(Gatherer):
         return found, bool(state) and others(self._clusters()) == others(state)
 
 
-def _undone(bindings: dict[str, Object]) -> bool:
-    """Return whether a cluster is in a binding from which it was taken away.
+def _has_reverted_evictions(bindings: dict[str, Object]) -> bool:
+    """Return whether a binding contains a cluster from which it is being evicted.
 
-    The scheduler writes what it has decided for a binding of before, and so undoes what the taint manager has done
-    meanwhile; that looks again every 10 s.
+    The scheduler may write a decision for an older binding, and so revert an eviction of the taint manager. The taint
+    manager repeats it after at most 10 s.
     """
     found = [_decision(one) or {} for one in bindings.values()]
     return any(set(one["clusters"]) & set(one["evicting"]) for one in found if one)
@@ -175,7 +179,7 @@ def _cordon() -> Object:
 
 
 def assumption(rnd: random.Random, fleet: list[Object], bindings: list[Object]) -> Object:
-    """Return what happens to a fleet: clusters that fail (mostly), are tainted, or cordoned; some that have much."""
+    """Return which clusters fail (mostly), are tainted or cordoned, chosen from those with the most templates."""
     used = Counter(one["name"] for binding in bindings for one in binding["spec"].get("clusters") or [])
     ready = [one["metadata"]["name"] for one in fleet if one["status"]["conditions"]["Ready"]]
     busiest = sorted(ready, key=lambda name: (-used[name], name))[:_BUSIEST]
@@ -193,26 +197,26 @@ def assumption(rnd: random.Random, fleet: list[Object], bindings: list[Object]) 
 
 @dataclass(frozen=True)
 class Judged:
-    """A template of a fleet that lost something, beside what the simulation says of it."""
+    """Karmada's decision for a template after failures (`answer`), and the simulation's decision."""
 
     case: str
     decision: Decision
     answer: Object
     wrong: str
     touched: bool
-    """It had a copy in a cluster to which something happened."""
+    """Whether the template had a copy in a cluster that failed or was tainted."""
     moved: bool
 
     @property
     def certain(self) -> bool:
-        """The simulation is certain."""
+        """Whether the simulation is certain."""
         return isinstance(self.decision, Certain)
 
 
 def save(record: Object, file: Path) -> None:
-    """Write of a record what judging looks at: templates that were in a cluster to which something happened.
+    """Write the part of a record that is judged: templates that are or were in an affected cluster.
 
-    Those that had not settled are left out.
+    Templates whose eviction was not complete are omitted.
     """
     fleets = []
     for fleet in record["fleets"]:
@@ -231,7 +235,7 @@ def save(record: Object, file: Path) -> None:
 
 
 def world_of(record: Object, fleet: Object) -> World:
-    """Return a gathered fleet as a simulation takes it."""
+    """Return a recorded fleet in the form that simulations use."""
     version = Version.parse(record["version"])
     policies = (UNREADY_EVICTS,) if version >= _TAINT_POLICIES_SINCE else ()
     placed = []
@@ -261,7 +265,7 @@ def world_of(record: Object, fleet: Object) -> World:
 
 
 def assumed_of(fleet: Object) -> Assumed:
-    """Return what happened to a fleet."""
+    """Return the assumptions of a simulation for what happened to a fleet."""
     given = fleet["assumed"]
     taint = Taint(_TAINT["key"], _TAINT["value"], _TAINT["effect"])
     return Assumed(
@@ -270,12 +274,12 @@ def assumed_of(fleet: Object) -> Assumed:
 
 
 def verdicts(record: Object, *, with_room: bool = True, uid: str | None = None) -> Iterator[Judged]:
-    """Compare every template with what the simulation says.
+    """Compare Karmada's decision for every template with the simulation.
 
     Args:
-        record: as gathered.
-        with_room: the clusters' free capacity is known.
-        uid: taken for the templates' own; empty where none is known.
+        record: a record of `LossGatherer.gather`.
+        with_room: whether the clusters' free capacity is known.
+        uid: used instead of the templates' UIDs; empty if unknown.
     """
     for number, fleet in enumerate(record["fleets"]):
         world, assumed = world_of(record, fleet), assumed_of(fleet)

@@ -1,4 +1,4 @@
-"""What was gathered, as it is kept: only what scheduling looks at, each placement once."""
+"""The format of stored records: only fields that scheduling reads, and each placement once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ANSWER = ("replicas", "clusters", "group", "scheduled", "message", "evicting")
 
 
 def load(file: Path) -> Object:
-    """Return a record as it was gathered."""
+    """Return a record in its original form."""
     return expanded(json.loads(file.read_text()))
 
 
@@ -57,7 +57,7 @@ def _small_case(case: Object) -> Object:
 
 
 def _place(placement: Object | None, placements: list[Object]) -> Object | int | None:
-    """Return the place of the first step that has a placement, or the placement where none has it."""
+    """Return the index of the first step with this placement, or the placement itself if no step has it."""
     return placements.index(placement) if placement in placements else placement
 
 
@@ -81,7 +81,7 @@ def _small_template(template: Object) -> Object:
 
 
 def expanded(record: Object) -> Object:
-    """Return a record with what was left out of it put back."""
+    """Return a record with the omitted fields restored."""
     for fleet in record["fleets"]:
         for case in fleet["cases"]:
             steps = [step for step in case.get("steps") or [] if step]
