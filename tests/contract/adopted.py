@@ -15,7 +15,7 @@ from tests.contract.karmada import eventually
 from tests.contract.main_job import everything, members, shared_stack, verbs  # noqa: F401 - fixtures of the contract
 from tests.contract.objects import obj
 from tests.contract.spaces import LEFT, run  # noqa: F401
-from tests.unit.adopting import TAG, TO_FIRST, comparable, declared_in, decrypted, own, pods, policy, secret
+from tests.unit.adopting import TAG, TO_FIRST, declared_in, decrypted, own, pods, policy, secret
 
 SPACE = "shop"
 WEB, STORE, LOGIN = pods("web"), pods("store", labels={"tier": "back"}), secret("login", {"password": "hunter2"})
@@ -54,8 +54,8 @@ def test_a_fleet_that_was_filled_by_kubectl_is_written_as_a_stack(fleet, run, mo
         assert sections["controlPlane"]["version"] == ".".join(fleet.version.split(".")[:2])
         declared = declared_in(fleet.project, sections)
         # The new stack declares what kubectl applied, without the server's defaults, and equals the live objects.
-        assert declared == as_there([*POLICIES, WEB, STORE, LOGIN])
-        there = as_there(karmada.get(ref_of(one)) for one in (*POLICIES, WEB, STORE, LOGIN))
+        assert declared == comparable([*POLICIES, WEB, STORE, LOGIN])
+        there = comparable(karmada.get(ref_of(one)) for one in (*POLICIES, WEB, STORE, LOGIN))
         assert [found for name, obj in declared.items() for found in object_differences(obj, there[name])] == []
         assert main(["preview", *stack, "--engine", "embedded"]) == 0
     finally:

@@ -99,7 +99,7 @@ def test_working_link_is_not_reported(tmp_path, monkeypatch, target):
 
 
 def test_text_that_only_looks_like_a_link_is_reported():
-    """`[text] (page.md)`, and a link over two lines with a blank line between, are plain text for every Markdown parser."""
+    """`[text] (page.md)`, and a link with a blank line in it, are plain text for every Markdown parser."""
     for page in pages():
         texts = [
             child.content for child in inline((REPOSITORY / page).read_text(encoding="utf-8")) if child.type == "text"
