@@ -15,7 +15,7 @@ from tests.contract.karmada import eventually
 from tests.contract.main_job import everything, members, shared_stack, verbs  # noqa: F401 - fixtures of the contract
 from tests.contract.objects import obj
 from tests.contract.spaces import LEFT, run  # noqa: F401
-from tests.unit.adopting import TAG, TO_FIRST, declared_in, decrypted, own, pods, policy, secret
+from tests.unit.adopting import TAG, TO_FIRST, comparable, declared_in, decrypted, own, pods, policy, secret
 
 SPACE = "shop"
 WEB, STORE, LOGIN = pods("web"), pods("store", labels={"tier": "back"}), secret("login", {"password": "hunter2"})

@@ -134,7 +134,7 @@ def test_chart_template_with_the_name_of_ours_is_kept(said, noted):
 
 
 def test_secrets_in_notes_are_masked(said, noted, monkeypatch):
-    """Secrets are found by keys of values, in the chart's Secrets, and by values registered later"""
+    """Secrets are found by keys of values, in the chart's Secrets, and by values registered later."""
     monkeypatch.setattr(secrecy, "_known", set())
     templates = noted / "charts" / "web" / "templates"
     (templates / "NOTES.txt").write_text(
