@@ -1,4 +1,4 @@
-"""Joins and registrations by Karmada's own command, and what its installers prepare for them."""
+"""Joins and registrations by karmadactl, and the objects that Karmada's installers create for them."""
 
 import re
 import shutil
@@ -15,11 +15,11 @@ from tests.contract.objects import obj
 RBAC = "rbac.authorization.k8s.io"
 TOKENS = "system:bootstrappers:karmada:default-cluster-token"
 NODES = "system:certificates.k8s.io:certificatesigningrequests:nodeclient"
-"""Before 1.12 an agent gets a certificate as nodes do, approved by Kubernetes' own controller."""
+"""Before 1.12 an agent gets a node's certificate, which Kubernetes' own controller approves."""
 CLUSTER_INFO = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["cluster-info"], "verbs": ["get"]}
 APPROVE = {"apiGroups": ["certificates.k8s.io"], "resources": ["certificatesigningrequests/clusteragent"]}
 OWN_ETC = "mkdir -p {0} && cp /etc/hosts /etc/passwd /etc/nsswitch.conf {0} && mount --bind {0} /etc && exec "
-"""Before 1.12 `karmadactl register` keeps files in /etc/karmada: it gets an /etc of its own, in a mount namespace."""
+"""Before 1.12 `karmadactl register` writes to /etc/karmada; in a mount namespace it gets its own /etc."""
 
 
 def granted(kind, name, role, role_kind, subject_kind, subject, namespace=None):
@@ -34,7 +34,7 @@ def granted(kind, name, role, role_kind, subject_kind, subject, namespace=None):
 
 
 def for_tokens(kubeconfig):
-    """Return what `karmadactl init` and the chart make, so that a bootstrap token introduces a member."""
+    """Return the objects of `karmadactl init` and the chart by which a member can register with a bootstrap token."""
     cluster = kubeconfig["clusters"][0]["cluster"]
     info = {"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}]}
     signer, approver = (
@@ -63,7 +63,7 @@ def for_tokens(kubeconfig):
 
 
 def for_registration():
-    """Return the rights by which `karmadactl register` makes an agent's (1.18), or which all agents have (1.10)."""
+    """Return the rights with which `karmadactl register` creates an agent's (1.18), and those of all agents (1.10)."""
     everything = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
     generator, agents = "system:karmada:agent-rbac-generator", "system:karmada:agent"
     return [
@@ -77,7 +77,7 @@ def for_registration():
 
 
 class Karmadactl:
-    """Karmada's command, on the sandbox's clusters."""
+    """karmadactl, run on the sandbox's clusters."""
 
     def __init__(self, fleet, folder):
         found = shutil.which("karmadactl", path=str(real_karmada())) or shutil.which("karmadactl")

@@ -1,4 +1,4 @@
-"""Karmada's chart, where its programs' folder has it in `charts/<version>`, ready to be rendered and installed."""
+"""Karmada's chart from `charts/<version>` in the folder of its programs, prepared for helm."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ import yaml
 from flotilla.errors import SandboxError
 from flotilla.sandbox.karmada import find_karmada
 
-# The chart wants two helpers of a library chart that isn't published with it: an image's name, and its pull secrets.
+# The chart needs two helpers of a library chart that isn't in its archive: an image's name, and its pull secrets.
 HELPERS = """
 {{- define "common.images.image" -}}
 {{- $registry := .imageRoot.registry -}}
@@ -30,7 +30,7 @@ imagePullSecrets:
 
 
 def karmada_chart(version: str, folder: Path) -> Path:
-    """Copy a version's chart into a folder; skips where helm or the chart isn't there."""
+    """Copy a version's chart into a folder; skip the test where helm or the chart is missing."""
     if shutil.which("helm") is None:
         pytest.skip("not on the PATH: helm")
     try:

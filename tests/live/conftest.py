@@ -1,4 +1,4 @@
-"""Real Karmada; skipped, by name, where it isn't."""
+"""Fixtures with real Karmada; where a program is missing, tests are skipped and the reason names it."""
 
 import shutil
 
@@ -19,7 +19,7 @@ def fleet(tmp_path_factory):
 
 @pytest.fixture
 def control_plane(tmp_path):
-    """Karmada's API and its programs, without members: a connection and Karmada's version."""
+    """A Karmada without members: a connection and Karmada's version."""
     with karmada_in(tmp_path / "karmada", real_karmada(), programs()) as made:
         yield made
     shutil.rmtree(tmp_path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Random templates of every kind whose dependencies Karmada reads: pods that name objects in every place there is."""
+"""Random templates of every kind whose dependencies Karmada reads: pods that refer to objects in all fields."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PODS: dict[tuple[str, str], tuple[str, ...]] = {
     ("apps.kruise.io/v1alpha1", "BroadcastJob"): ("template",),
     ("apps.kruise.io/v1beta1", "StatefulSet"): ("template",),
 }
-"""Kinds with pods, and where in their spec the pod is; those without a step are pods themselves."""
+"""Kinds with pods, and the path of the pod in their spec; an empty path means that the object is a pod."""
 OTHERS = (("networking.k8s.io/v1", "Ingress"), ("multicluster.x-k8s.io/v1alpha1", "ServiceImport"))
 KINDS = (*PODS, *OTHERS)
 
 
 def definitions() -> list[Object]:
-    """Return CustomResourceDefinitions of the kinds that are nobody's here, with specs of any form."""
+    """Return CustomResourceDefinitions of the custom kinds, whose schemas allow any spec."""
     found = []
     for api_version, kind in PODS:
         group, _, version = api_version.rpartition("/")
@@ -72,7 +72,7 @@ def template(rnd: random.Random, name: str, namespace: str) -> Object:
     for step in reversed(PODS[kind]):
         labels = {"metadata": {"labels": {"app": name}}} if step == "template" else {}
         spec = {step: {**labels, "spec": spec} if step == "template" else spec}
-    if kind[1] in ("CloneSet", "StatefulSet"):  # Karmada's script for OpenKruise's fails without
+    if kind[1] in ("CloneSet", "StatefulSet"):  # otherwise Karmada's script for OpenKruise fails
         spec["replicas"] = 1
     if kind[1] == "CronJob":
         spec["schedule"] = "0 0 * * *"

@@ -1,4 +1,4 @@
-"""Every object of every API server of a fleet, and what has changed of them between two looks."""
+"""All objects of all API servers in a fleet, and their changes between two points in time."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -14,15 +14,15 @@ RESTLESS = {
     "CertificateSigningRequest",
     "ComponentStatus",
 }
-"""Kinds that controllers write all the time, whatever a stack does, or that are no objects."""
+"""Kinds that controllers write all the time, independent of the stack, or that are no stored objects."""
 LAST_USED = "kubernetes.io/legacy-token-last-used"
-"""A label that API servers write on a Secret once its token is used."""
+"""A label that API servers set on a Secret when its token is used."""
 COUNTERS = ("managedFields", "resourceVersion", "generation")
-"""Fields of an object's metadata that change with any other."""
+"""Fields of an object's metadata that change whenever another field changes."""
 
 
 def everything(fleet, clusters=CLUSTERS):
-    """Return every object as its API server has it, by cluster, kind, namespace and name."""
+    """Return all live objects, by cluster, kind, namespace and name."""
     with ThreadPoolExecutor(max_workers=len(clusters)) as pool:
         found = pool.map(lambda name: _of(fleet.connection(name)), clusters)
         return {(cluster, *key): obj for cluster, objects in zip(clusters, found, strict=True) for key, obj in objects}
@@ -43,7 +43,7 @@ def _of(connection):
 
 
 def fields(obj, depth=3):
-    """Return the leaves of an object by their paths, which are cut off after some steps; statuses are left out."""
+    """Return the fields of an object by path, down to some depth, without its status."""
 
     def walk(value, path):
         if isinstance(value, dict) and value and len(path) < depth:
@@ -60,11 +60,11 @@ def fields(obj, depth=3):
 
 
 def written(before, after):
-    """Return what differs between two looks: how many objects by cluster, kind, and what was done to which field.
+    """Return the differences of two results of `everything`: counts of objects by cluster, kind and change.
 
     Returns:
         `{(cluster, kind, "changed metadata.labels.x"): count}`; "created", "deleted", and "made again" for another UID.
-        "owners" stands for another owner of fields alone.
+        "owners" means that only the owners of fields changed.
     """
     counts = Counter()
     for key in before.keys() | after.keys():
@@ -85,7 +85,7 @@ def written(before, after):
 
 
 def _owners(obj):
-    """Return who owns fields of an object, statuses aside."""
+    """Return the owners of an object's fields, without those of its status."""
     entries = [one for one in obj["metadata"].get("managedFields") or [] if LAST_USED not in str(one.get("fieldsV1"))]
     return sorted(
         (entry["manager"], entry["operation"], str(entry.get("fieldsV1")))
@@ -95,14 +95,14 @@ def _owners(obj):
 
 
 def table(counts):
-    """Return the counts as lines: cluster, kind, what, how many."""
+    """Return the counts as lines: cluster, kind, change, count."""
     return "\n".join(
         f"{cluster:8} {kind:28} {what:70} {count:4}" for (cluster, kind, what), count in sorted(counts.items())
     )
 
 
-def untouchable(objects):
-    """Return of everything that runs what an adoption may not change: UIDs, specs, and all that makes pods."""
+def unchangeable(objects):
+    """Return what an adoption must not change: UIDs and specs, and the generations of objects that create pods."""
     return {key: _kept(key[1], obj) for key, obj in objects.items()}
 
 
@@ -112,12 +112,12 @@ def _kept(kind, obj):
         return uid, obj["metadata"].get("generation"), spec
     if kind in ("ResourceBinding", "ClusterResourceBinding"):
         return uid, _in_order({**spec, "resource": {**spec["resource"], "resourceVersion": ""}})
-    # A Work holds a template whole, with the annotations that a stack gives it.
+    # A Work contains the whole template, with the annotations of a stack.
     return uid if kind == "Work" else (uid, spec)
 
 
 def _in_order(spec):
-    """Return a binding's spec with its clusters in the order of their names: the scheduler changes it."""
+    """Return a binding's spec with clusters sorted by name, because the scheduler changes their order."""
     required = [{**one, "clusters": _by_name(one.get("clusters"))} for one in spec.get("requiredBy") or []]
     return {**spec, "clusters": _by_name(spec.get("clusters")), "requiredBy": _by_name(required)}
 

@@ -1,7 +1,8 @@
-"""A fleet that was made with karmadactl and kubectl alone becomes a stack's, and is let go again: nothing restarts.
+"""A stack adopts a fleet of karmadactl and kubectl and releases it again, without restarts.
 
-Three members: one joined, one in pull mode registered by a token, one whose join broke off; workloads with policies of
-every kind, two overrides, autoscalers, a definition with its objects, Secrets. Prints what the adoption has written.
+The three members are one in push mode, one in pull mode, and one whose join was interrupted. There are workloads with
+policies of every kind, two overrides, autoscalers, a definition with its objects, and Secrets. The test prints what the
+adoption has written.
 """
 
 import json
@@ -19,9 +20,9 @@ from tests.contract.adoption import half_joined
 from tests.contract.fleet import fleet_in, real_karmada
 from tests.contract.karmada import eventually
 from tests.live.by_karmadactl import Karmadactl
-from tests.live.everything import everything, table, untouchable, written
+from tests.live.everything import everything, table, unchangeable, written
 from tests.live.test_cli_main_job import pulumi  # noqa: F401 - a fixture
-from tests.live.twenty_workloads import whole
+from tests.live.twenty_workloads import all_objects
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1200)]
 
@@ -29,12 +30,12 @@ MEMBERS = ("member1", "member2", "member3")
 LAMPS = 2
 OWN_MARKS = ("pulumi.com/", "flotilla.dev/")
 AUTHORS = {"resourcetemplate.karmada.io/retain-replicas"}
-"""Labels of Karmada that people write."""
+"""Labels of Karmada that people set."""
 
 
 @pytest.fixture
 def fleet(tmp_path_factory):
-    """A fleet for each case: what is released stays in its members."""
+    """A fleet for each case, because released objects stay in its members."""
     found = real_karmada()
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not on the PATH")
@@ -57,7 +58,7 @@ def kubectl(fleet):
 
 @pytest.fixture(params=["embedded", "pulumi"])
 def cli(request, monkeypatch):
-    """Pulumi's CLI where the stack is its own; None where the embedded engine keeps it."""
+    """Pulumi's CLI for a stack of the CLI; None for a stack of the embedded engine."""
     if request.param == "pulumi":
         return request.getfixturevalue("pulumi")
     monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
@@ -85,27 +86,27 @@ def clusters(fleet):
 
 
 def make(fleet, kubectl, folder):
-    """Make the fleet as people do: three ways to apply, labels and replicas changed afterwards."""
+    """Create the fleet as people do: with three ways to apply, and later changes of labels and replicas."""
     karmadactl = Karmadactl(fleet, folder)
     karmadactl.join("member1", "--cluster-provider=onprem", "--cluster-region=eu", "--cluster-zones=eu-a")
     kubectl("label", "cluster", "member1", "site=core")
     karmadactl.register("member3")
     half_joined(fleet, "member2")
     eventually(lambda: [is_true(one, "Ready") for one in clusters(fleet)] == [True, True], seconds=90)
-    applied, created, by_server = whole(Version.parse(fleet.version))
+    applied, created, by_server = all_objects(Version.parse(fleet.version))
     kubectl("apply", "-f", "-", objects=applied)
     kubectl("create", "-f", "-", objects=created)
     kubectl("apply", "--server-side", "-f", "-", objects=by_server)
-    # Before 1.12 Karmada looks for new kinds every half a minute.
+    # Before 1.12 Karmada looks for new kinds every 30 seconds.
     eventually(lambda: sum(key[:2] == ("member1", "Lamp") for key in everything(fleet)) == LAMPS, seconds=120)
-    settled(fleet)
+    wait_until_settled(fleet)
     kubectl("annotate", "deployment", "lazy", "--namespace=back", "note=the policy acts from now on")
     kubectl("scale", "deployment", "cache", "--namespace=back", "--replicas=4")
-    return settled(fleet)
+    return wait_until_settled(fleet)
 
 
-def settled(fleet):
-    """Return every object once nothing that makes pods changes any more."""
+def wait_until_settled(fleet):
+    """Wait until nothing changes any more and all replicas are ready; return all objects."""
     before = {}
 
     def at_rest():
@@ -125,12 +126,12 @@ def _all_run(objects):
 
 
 def of_workloads(objects):
-    """Return what runs in the members, and the control plane's own side of it; joins of members aside."""
-    return {key: kept for key, kept in untouchable(objects).items() if key[2] in ("shop", "back", "data")}
+    """Return what must not change of the workloads, in the members and the control plane, without the joins."""
+    return {key: kept for key, kept in unchangeable(objects).items() if key[2] in ("shop", "back", "data")}
 
 
-def agree(cli, flotilla):
-    """Pulumi's own verbs, and the embedded engine on the CLI's state, find nothing to do either."""
+def assert_no_changes(cli, flotilla):
+    """Assert that Pulumi's own verbs, and the embedded engine on the CLI's state, find no changes."""
     cli("preview", "--stack", "prod", "--expect-no-changes")
     cli("refresh", "--stack", "prod", "--preview-only", "--expect-no-changes")
     flotilla("preview", "--expect-no-changes", engine="embedded")
@@ -150,25 +151,25 @@ def test_a_fleet_of_karmadactl_and_kubectl_is_adopted_and_released(fleet, kubect
     assert verbs == {"member1": "adopted", "member2": "joins", "member3": "adopted"}
     changed = [(s["name"], c["path"]) for s in plan["steps"] if s["op"] == "adopt" for c in s.get("changes", [])]
     assert changed == []
-    assert written(before, settled(fleet)) == {}, "a preview changes nothing"
+    assert written(before, wait_until_settled(fleet)) == {}, "a preview changes nothing"
 
     flotilla("up", "--adopt", "--yes")
     flotilla("preview", "--expect-no-changes")
     flotilla("preview", "--refresh", "--expect-no-changes")
     if cli is not None:
-        agree(cli, flotilla)
+        assert_no_changes(cli, flotilla)
     assert flotilla("drift")["findings"] == []
-    after = settled(fleet)
+    after = wait_until_settled(fleet)
     counts = written(before, after)
     with capsys.disabled():
         sys.stdout.write(f"\nwritten by adopting a fleet on Karmada {fleet.version}:\n{table(counts)}\n")
     of_agent = ("member3", "Deployment", "karmada-system", "karmada-agent")
-    assert untouchable(after)[of_agent] == untouchable(before)[of_agent]
-    kept = untouchable(after)
-    assert {key: kept.get(key) for key, value in untouchable(before).items() if kept.get(key) != value} == {}
+    assert unchangeable(after)[of_agent] == unchangeable(before)[of_agent]
+    kept = unchangeable(after)
+    assert {key: kept.get(key) for key, value in unchangeable(before).items() if kept.get(key) != value} == {}
 
     flotilla("release", "--all", "--yes")
-    released = settled(fleet)
+    released = wait_until_settled(fleet)
     assert clusters(fleet) == []
     assert [key for key in released if key[1] in ("Work", "ResourceBinding", "ClusterResourceBinding")] == []
     running = {key: kept for key, kept in of_workloads(before).items() if key[0] in MEMBERS}
@@ -177,7 +178,7 @@ def test_a_fleet_of_karmadactl_and_kubectl_is_adopted_and_released(fleet, kubect
 
 
 def marked(objects):
-    """Return what still has a mark of Karmada or of a stack in a member; what Kubernetes copies of one stays there."""
+    """Return members' objects with labels or annotations of Karmada or a stack, except copies by Kubernetes."""
     found = []
     for key, obj in objects.items():
         keys = {*(obj["metadata"].get("labels") or {}), *(obj["metadata"].get("annotations") or {})}

@@ -1,4 +1,4 @@
-"""Adoption of existing objects, on real Karmada: joined by karmadactl itself."""
+"""Adoption of existing objects, on real Karmada; karmadactl itself joins the member."""
 
 import pytest
 

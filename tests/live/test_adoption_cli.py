@@ -1,4 +1,4 @@
-"""A fleet of karmadactl and kubectl is adopted into the state of Pulumi's CLI, and both engines agree on it then."""
+"""Adoption of a fleet of karmadactl and kubectl into the state of Pulumi's CLI, on which both engines agree."""
 
 import json
 
@@ -19,22 +19,22 @@ NO_CHANGES = ("preview", "--stack", "sandbox", "--expect-no-changes")
 
 
 @pytest.fixture
-def ours(fleet, capsys):
-    """Run verbs of this command on the CLI's stack, and return what they print."""
+def flotilla(fleet, capsys):
+    """Run verbs of `flotilla` on the CLI's stack, and return what they print."""
 
-    def ours(verb, *options, engine="pulumi"):
+    def flotilla(verb, *options, engine="pulumi"):
         capsys.readouterr()
         code = main([verb, *options, "-C", str(fleet.project), "-s", "sandbox", "--engine", engine, "--json"])
         captured = capsys.readouterr()
         assert code == 0, captured.err or explanation_of(captured.out)
         return json.loads(captured.out)
 
-    return ours
+    return flotilla
 
 
 @pytest.fixture
-def there(fleet, karmadactl):  # noqa: F811
-    """One member joined, one half joined, and a template with its policy: none of them a stack's."""
+def existing(fleet, karmadactl):  # noqa: F811
+    """One joined member, one incomplete join, and a template with its policy, none of them in a stack."""
     karmadactl("member1")
     for manifest in accounts("member2"):
         fleet.connection("member2").create(manifest, field_manager="karmadactl")
@@ -57,16 +57,16 @@ def there(fleet, karmadactl):  # noqa: F811
 
 @pytest.fixture
 def before(fleet):
-    """Every object, before there was anything of these cases."""
+    """All objects before the case creates any."""
     return everything(fleet)
 
 
-def test_a_fleet_is_adopted_into_a_state_whose_secrets_only_the_cli_can_read(
+def test_a_fleet_is_adopted_into_a_state_with_a_cloud_secrets_provider(
     fleet,
     before,
-    there,
+    existing,
     pulumi,  # noqa: F811
-    ours,
+    flotilla,
     monkeypatch,
 ):
     with vault() as environment:
@@ -74,30 +74,30 @@ def test_a_fleet_is_adopted_into_a_state_whose_secrets_only_the_cli_can_read(
             monkeypatch.setenv(key, value)
         pulumi("stack", "init", "sandbox", "--secrets-provider", "hashivault://fleet")
         assert "already exists" in pulumi("up", "--stack", "sandbox", "--yes", refused=True)
-        assert identities(fleet) == there, "the CLI alone takes nothing over, and touches nothing of it"
+        assert identities(fleet) == existing, "the CLI alone takes nothing over, and touches nothing of it"
 
-        assert ours("adopt", "Deployment/default/web", "--yes")["summary"]["adopt"] == 1
-        assert identities(fleet) == there
+        assert flotilla("adopt", "Deployment/default/web", "--yes")["summary"]["adopt"] == 1
+        assert identities(fleet) == existing
         pulumi("preview", "--stack", "sandbox")
 
-        plan = ours("preview", "--adopt")
-        # What is to be created differs: the CLI had begun with it when it failed.
+        plan = flotilla("preview", "--adopt")
+        # The CLI had created some objects before it failed, so only the adoptions are compared.
         adopted = {cluster: counts.get("adopt") for cluster, counts in plan["objects"].items()}
         assert adopted == {"member1": 7, "member2": 3, "karmada": 4}
         assert [c["path"] for step in plan["steps"] if step["op"] == "adopt" for c in step.get("changes", [])] == []
-        assert ours("up", "--adopt", "--yes", "--plan", plan["digest"])["summary"]["adopt"] == 14
-        assert identities(fleet) == there
+        assert flotilla("up", "--adopt", "--yes", "--plan", plan["digest"])["summary"]["adopt"] == 14
+        assert identities(fleet) == existing
 
         pulumi(*NO_CHANGES)
         pulumi("refresh", "--stack", "sandbox", "--preview-only", "--expect-no-changes")
-        ours("preview", "--adopt", "--refresh", "--expect-no-changes")
+        flotilla("preview", "--adopt", "--refresh", "--expect-no-changes")
         state = json.loads(pulumi("stack", "export", "--stack", "sandbox"))["deployment"]
         assert state["secrets_providers"]["type"] == "cloud"
         assert "plaintext" not in json.dumps(state)
 
         pulumi("stack", "change-secrets-provider", "--stack", "sandbox", "passphrase")
-    ours("preview", "--expect-no-changes", engine="embedded")
-    assert ours("drift", engine="embedded")["findings"] == []
-    assert identities(fleet) == there
+    flotilla("preview", "--expect-no-changes", engine="embedded")
+    assert flotilla("drift", engine="embedded")["findings"] == []
+    assert identities(fleet) == existing
     pulumi("destroy", "--stack", "sandbox", "--yes")
     assert everything(fleet) == before

@@ -1,4 +1,4 @@
-"""What Karmada's own chart makes of our values: `helm template`, both ends of the supported versions."""
+"""The objects of Karmada's chart with our values, by `helm template`, for the oldest and the newest version."""
 
 import subprocess
 from pathlib import Path
@@ -43,7 +43,7 @@ def container(rendered, kind, name):
 
 
 @pytest.mark.parametrize("version", ["1.10.7", "1.18.2"])
-def test_the_lessons_six_values_are_in_the_objects(render, version):
+def test_the_six_values_of_the_lesson_are_in_the_objects(render, version):
     control_plane = load_stack_file(STACKS / "Pulumi.lesson.yaml").control_plane
     rendered = render(control_plane.helm, version)
     images = {
@@ -99,7 +99,7 @@ def test_every_setting_reaches_the_objects(render, version):
 
 
 @pytest.mark.parametrize("version", ["1.10.7", "1.18.2"])
-def test_another_certificate_is_another_pod_everywhere(render, version):
+def test_every_pod_template_has_the_fingerprint_of_the_certificates(render, version):
     settings = helm(featureGates={})
     rendered = render(settings, version)
     for (kind, name), obj in rendered.items():

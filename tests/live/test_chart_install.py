@@ -1,7 +1,7 @@
-"""Karmada's chart installed, changed and taken away by a stack, both ends of the versions, on simulated pods.
+"""A stack installs, changes and removes Karmada's chart, in the oldest and the newest version, on simulated pods.
 
-They run hooks and become ready, but there is no Karmada in them: whether it serves is asked for on a real node
-(`test_node.py`). Here it is the host that counts: it is as it was before.
+The pods run hooks and become ready, but there is no Karmada in them: `test_node.py` tests on a real node that Karmada
+works. This test checks that the host is the same afterwards as before.
 """
 
 import os
@@ -26,7 +26,7 @@ SIMULATED = Path(__file__).with_name("simulated")
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
-    karmada_chart("1.18.2", tmp_path_factory.mktemp("asked"))  # skips before anything is started
+    karmada_chart("1.18.2", tmp_path_factory.mktemp("asked"))  # skips the test before anything is started
     with cluster_in(tmp_path_factory.mktemp("host"), "host", programs(), nodes=3) as one:
         yield one
 
@@ -58,9 +58,9 @@ def run(request, host, repository, tmp_path, monkeypatch, capsys):
     main(["destroy", "-C", str(tmp_path), "-s", "host", "--engine", engine, "--yes"])
 
 
-# 1.18.2 with `auto` is left to the real node.
+# `test_node.py` tests 1.18.2 with `auto`.
 @pytest.mark.parametrize(("version", "mode"), [("1.10.7", "custom"), ("1.10.7", "auto"), ("1.18.2", "custom")])
-def test_the_host_is_as_it_was_before(host, run, version, mode, tmp_path):
+def test_the_host_has_the_same_objects_after_destroy_as_before(host, run, version, mode, tmp_path):
     chart = karmada_chart(version, tmp_path)
     connection = host.connection()
     before = everything(connection, exports=False)

@@ -1,4 +1,4 @@
-"""The notes of charts, by the real helm: it needs no cluster for them."""
+"""The notes of charts, rendered by the real helm, which needs no cluster for this."""
 
 import shutil
 import subprocess
@@ -43,7 +43,7 @@ def chart(project):  # noqa: F811
 
 
 @pytest.mark.parametrize("how", ["folder", "archive"])
-def test_notes_are_those_that_helm_would_print(chart, project, sections, how):  # noqa: F811
+def test_chart_notes_equal_those_of_helm(chart, project, sections, how):  # noqa: F811
     if how == "archive":
         with tarfile.open(project / "charts" / "web-1.0.0.tgz", "w:gz") as archive:
             archive.add(chart, arcname="web")
@@ -58,7 +58,7 @@ def test_notes_are_those_that_helm_would_print(chart, project, sections, how):  
     assert [obj["metadata"]["name"] for obj in manifests_of(workloads[0], files)] == ["sub", "web"]
 
 
-def test_helm_create_makes_a_chart_with_notes(project, sections):  # noqa: F811
+def test_a_chart_of_helm_create_has_notes(project, sections):  # noqa: F811
     if shutil.which("helm") is None:
         pytest.skip("helm is not on the PATH")
     subprocess.run(["helm", "create", "web"], cwd=project, check=True, capture_output=True, timeout=60)

@@ -1,4 +1,4 @@
-"""Pulumi's installed programs still do what the recordings say; a recording of other versions is stale."""
+"""Pulumi's installed programs still do the same as the recordings; recordings of other versions are stale."""
 
 import pytest
 
@@ -28,14 +28,14 @@ def cluster(tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", WITH_FILES, ids=lambda case: case.name)
-def test_the_cli_does_what_was_recorded(case, tmp_path):
+def test_the_cli_does_the_same_as_its_recording(case, tmp_path):
     document = recorded(case)
     assert document["pulumi"] == pulumi_version(), _STALE
     compare(document["acts"], run_case(case, EngineName.PULUMI, tmp_path))
 
 
 @pytest.mark.parametrize("case", WITH_A_CLUSTER, ids=lambda case: case.name)
-def test_the_provider_does_what_was_recorded(case, cluster, tmp_path):
+def test_the_provider_does_the_same_as_its_recording(case, cluster, tmp_path):
     document = recorded(case)
     stored = (document["pulumi"], document["provider"], document["kubernetes"])
     assert stored == (pulumi_version(), provider_version(), KUBERNETES), _STALE

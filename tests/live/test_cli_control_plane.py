@@ -1,4 +1,4 @@
-"""An autoscaler of the control plane under Pulumi's own commands: neither engine puts its replicas back."""
+"""An autoscaler of the control plane with Pulumi's own commands: neither engine resets its replicas."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.live.test_cli_main_job import pulumi  # noqa: F401 - Pulumi's CLI on 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 
-def test_either_engine_leaves_the_autoscalers_replicas(fleet, pulumi):  # noqa: F811
+def test_neither_engine_resets_the_replicas_of_an_autoscaler(fleet, pulumi):  # noqa: F811
     before = everything(fleet)
     file = fleet.project / "scaling.yaml"
     file.write_text(AUTOSCALER)

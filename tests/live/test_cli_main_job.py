@@ -1,4 +1,4 @@
-"""The main job with Pulumi's own commands: what a user of `pulumi` types, on real Karmada."""
+"""The main job with Pulumi's own commands, as a user of `pulumi` types them, on real Karmada."""
 
 import json
 import os
@@ -61,7 +61,7 @@ def test_pulumi_preview_up_refresh_destroy(fleet, pulumi):
     pulumi("preview", "--stack", "sandbox", "--expect-no-changes")
     pulumi("refresh", "--stack", "sandbox", "--preview-only", "--expect-no-changes")
 
-    fleet.write(members("member1", "member3"), [CHANGED])  # one leaves, one comes, and nginx changes
+    fleet.write(members("member1", "member3"), [CHANGED])  # one member leaves, one joins, and nginx changes
     pulumi("up", "--stack", "sandbox", "--yes")
     assert deployed(fleet, "member1")["status"]["readyReplicas"] == 5
     assert deployed(fleet, "member2") is None
@@ -74,9 +74,9 @@ def test_pulumi_preview_up_refresh_destroy(fleet, pulumi):
 
 @pytest.fixture
 def plan(fleet, capsys):
-    """The plan of a verb by an engine, as machines read it, without the engine's name and digest.
+    """Return an engine's plan of a verb as JSON, without the engine's name and digest.
 
-    And without the notice that the control plane was not asked: Pulumi's CLI hides its kubeconfig.
+    The notice that no request went to the control plane is removed, too: Pulumi's CLI hides its kubeconfig.
     """
 
     def plan(engine, verb, *options, expect=0):
@@ -95,7 +95,7 @@ def plan(fleet, capsys):
     return plan
 
 
-def test_plans_are_the_same_and_either_engine_goes_on_from_the_other(fleet, pulumi, plan, capsys):
+def test_both_engines_have_the_same_plans_and_continue_from_each_other(fleet, pulumi, plan, capsys):
     before = everything(fleet)
     ours = ["-C", str(fleet.project), "-s", "sandbox", "--engine", "embedded"]
     fleet.write(members("member1", "member2"), [NGINX])
@@ -127,7 +127,7 @@ def test_plans_are_the_same_and_either_engine_goes_on_from_the_other(fleet, pulu
     assert everything(fleet) == before
 
 
-def test_pulumi_asks_the_pack_about_a_preview(fleet, pulumi):
+def test_pulumi_preview_applies_the_policy_pack(fleet, pulumi):
     pulumi("stack", "init", "sandbox")
     file = fleet.project / "stacks" / "Pulumi.sandbox.yaml"
     mandatory = "\n  flotilla:policies: { levels: { images-pinned: mandatory } }\n"

@@ -1,4 +1,4 @@
-"""Maintenance with Pulumi's own commands, on real Karmada: what `flotilla drain` declares, plain `pulumi up` does."""
+"""Maintenance with Pulumi's own commands, on real Karmada: `pulumi up` carries out a declared drain."""
 
 import pytest
 
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 TAINT = {"key": CORDON.key, "effect": CORDON.effect}
 
 
-def test_a_declared_drain_and_its_end_are_done_by_plain_pulumi(fleet, pulumi):  # noqa: F811
+def test_pulumi_up_carries_out_a_declared_drain_and_its_end(fleet, pulumi):  # noqa: F811
     karmada = fleet.connection("karmada")
     nginx = WORKLOADS[:1]
     fleet.write(members(*BOTH), nginx)
@@ -24,7 +24,7 @@ def test_a_declared_drain_and_its_end_are_done_by_plain_pulumi(fleet, pulumi):  
     pulumi("up", "--stack", "sandbox", "--yes")
     eventually(lambda: replicas_by_member(fleet, NGINX) == {"member1": 2})
     assert is_cordoned(karmada.get(CLUSTER))
-    # As Karmada's controllers do when a member stops answering and answers again: the whole list is theirs then.
+    # Karmada's controllers do this when a member fails and recovers; then they own the whole list of taints.
     karmada.patch(CLUSTER, {"spec": {"taints": [TAINT, {"key": "somebody", "effect": "NoSchedule"}]}})
     karmada.patch(CLUSTER, {"spec": {"taints": [TAINT]}})
     pulumi("preview", "--stack", "sandbox", "--expect-no-changes")

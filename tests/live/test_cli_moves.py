@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 @pytest.fixture
 def run(fleet):
-    """What `stack` needs of the contract's fixture: to write the stack file."""
+    """The part of the contract's fixture `run` that `stack` needs: it writes the stack file."""
 
     class Run:
         write = staticmethod(fleet.write)

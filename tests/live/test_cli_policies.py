@@ -1,4 +1,4 @@
-"""The pack on the example stacks' first plans: Pulumi's CLI, its policies and the command say the same of each."""
+"""The policy pack on the example stacks: Pulumi's CLI and both engines report the same violations."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ MEMBERS = {"frankfurt": "member1", "paris": "member2", "edge": "member3"}
 
 @pytest.fixture
 def project(fleet, repository, tmp_path, monkeypatch):
-    """A copy of the project whose examples' clusters are the sandbox's, where they are to exist beforehand."""
+    """A copy of the project with the examples; clusters that must exist already are the sandbox's."""
     require(*CLI_NEEDS, LANGUAGE, PROVIDER)
     folder, kube = tmp_path / "project", tmp_path / "home" / ".kube"
     folder.mkdir()
@@ -44,7 +44,7 @@ def project(fleet, repository, tmp_path, monkeypatch):
 
 
 def merged(fleet):
-    """One kubeconfig with a context for each of production's members."""
+    """Return one kubeconfig with a context for each member of the stack `production`."""
     document = {"apiVersion": "v1", "kind": "Config", "clusters": [], "users": [], "contexts": []}
     for name, member in MEMBERS.items():
         one = yaml.safe_load((fleet.kubeconfigs / f"{member}.yaml").read_text())
@@ -57,10 +57,12 @@ def merged(fleet):
 @pytest.mark.parametrize(
     ("stack", "spoilt"), [*((stack, False) for stack in STACKS), *((stack, True) for stack in SPOILT)]
 )
-def test_everybody_says_the_same_of_an_example(project, repository, stack, spoilt, tmp_path, capsys):
+def test_both_engines_and_the_policy_pack_report_the_same_for_an_example(
+    project, repository, stack, spoilt, tmp_path, capsys
+):
     document = yaml.safe_load((repository / "stacks" / f"Pulumi.{stack}.yaml").read_text())
     config = document["config"]
-    # No chart repository can be reached from here: the chart itself, where it is asked for before anything is there.
+    # No chart repository can be reached from here, so the stack uses the chart's folder.
     config["flotilla:controlPlane"]["helm"]["chart"] = {"path": str(karmada_chart("1.18.2", tmp_path))}
     if spoilt:
         spoil(config)

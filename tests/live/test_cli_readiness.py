@@ -1,4 +1,4 @@
-"""What a wait says, and what is shown after one that failed, with Pulumi's own engine, on real Karmada."""
+"""The output of a wait, and the plan after a wait that failed, with Pulumi's own engine, on real Karmada."""
 
 import json
 
@@ -13,8 +13,8 @@ from tests.live.test_cli_main_job import pulumi  # noqa: F401 - a fixture
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 
-def test_a_wait_is_said_and_after_one_that_failed_nothing_is_shown_as_new(fleet, pulumi, capsys):  # noqa: F811
-    """Pulumi keeps nothing of a creation that fails: the next plan showed every object as new in every cluster."""
+def test_a_wait_is_printed_and_a_plan_after_a_failed_wait_shows_no_object_as_new(fleet, pulumi, capsys):  # noqa: F811
+    """Pulumi stores nothing of a failed creation; earlier, the next plan showed every object as new everywhere."""
     (fleet.project / "claim.yaml").write_text(yaml.safe_dump_all([NAMESPACE, CLAIM]))
     web = {"name": "web", "namespace": SPACE, "manifests": ["claim.yaml"], "placement": {}, "timeout": 12}
     strict = {**web, "ready": {"PersistentVolumeClaim": "healthy"}}

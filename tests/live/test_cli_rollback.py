@@ -1,4 +1,4 @@
-"""Back in a history that plain `pulumi up` wrote, on real Karmada; Pulumi's CLI goes on from there."""
+"""Rollback in a history that `pulumi up` wrote, on real Karmada; Pulumi's CLI continues from there."""
 
 import json
 
@@ -14,7 +14,7 @@ from tests.live.test_cli_main_job import pulumi  # noqa: F401 - a fixture
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 
-def test_what_pulumi_up_declared_comes_back(fleet, pulumi, capsys):  # noqa: F811 - a fixture is an argument here
+def test_rollback_restores_what_pulumi_up_declared(fleet, pulumi, capsys):  # noqa: F811 - a fixture is an argument here
     def write(mode):
         (fleet.project / "shop.yaml").write_text(yaml.safe_dump_all(shop(f"web:{mode}", mode)))
         placement = {"clusters": list(BOTH)}

@@ -1,4 +1,4 @@
-"""Changes in waves by Pulumi's own commands, and from one engine to the other in the middle of a change."""
+"""Changes in waves with Pulumi's own commands, and with a change of the engine during a rollout."""
 
 # ruff: noqa: F811 - fixtures are arguments
 
@@ -12,7 +12,7 @@ from tests.live.test_cli_main_job import pulumi  # noqa: F401 - a fixture
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
 
-def test_pulumi_up_goes_through_the_same_waves_and_either_engine_goes_on(fleet, pulumi):
+def test_pulumi_up_goes_through_the_same_waves_and_either_engine_continues(fleet, pulumi):
     ours = ["-C", str(fleet.project), "-s", "sandbox", "--engine", "embedded", "--yes"]
     fleet.write(members(*BOTH), [web("nginx:1.27")])
     pulumi("stack", "init", "sandbox")
@@ -35,7 +35,7 @@ def test_pulumi_up_goes_through_the_same_waves_and_either_engine_goes_on(fleet, 
     assert "member2 keeps what it ran" in said
     assert "ImagePullBackOff: Back-off pulling image" in said
     assert images(fleet)["member2"] == "nginx:1.28"
-    fleet.write(members(*BOTH), [web("nginx:1.28")])  # back, by the CLI, whose state forgets what has failed
+    fleet.write(members(*BOTH), [web("nginx:1.28")])  # back by the CLI, whose state has nothing of the failed change
     pulumi("up", "--stack", "sandbox", "--yes")
     assert images(fleet) == dict.fromkeys(BOTH, "nginx:1.28")
     assert rollout_leftovers(fleet) == []
@@ -44,7 +44,7 @@ def test_pulumi_up_goes_through_the_same_waves_and_either_engine_goes_on(fleet, 
     fleet.write(members(*BOTH), [web("busybox:broken", timeout=15, rollout=revert)])
     assert "taken back in member1" in pulumi("up", "--stack", "sandbox", "--yes", refused=True)
     assert images(fleet) == dict.fromkeys(BOTH, "nginx:1.28")
-    fleet.write(members(*BOTH), [web("nginx:1.29", rollout=revert)])  # the embedded engine goes on
+    fleet.write(members(*BOTH), [web("nginx:1.29", rollout=revert)])  # the embedded engine continues
     assert main(["up", *ours]) == 0
     assert images(fleet) == dict.fromkeys(BOTH, "nginx:1.29")
     assert rollout_leftovers(fleet) == []

@@ -1,4 +1,4 @@
-"""The client library on real Karmada; its cluster proxy is there alone."""
+"""The client library on real Karmada, which alone has the cluster proxy."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.contract.clients import BlockingCalls, run_example
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 
-def test_a_member_through_karmadas_proxy(file, fleet):
+def test_a_member_is_reached_through_the_proxy_of_karmada(file, fleet):
     member = Karmada.from_kubeconfig(file).member("member1")
     direct = fleet.connection("member1")
     ref = ObjectRef("v1", "Namespace", "kube-system")

@@ -1,7 +1,7 @@
-"""What real Karmada takes for a template's dependencies, and what the model says of the same: random templates.
+"""Compare the dependencies that real Karmada finds in random templates with the model's.
 
-Karmada writes them into an annotation of the template's ResourceBinding. FLOTILLA_SEED makes the same cases again,
-FLOTILLA_CASES as many as it says.
+Karmada writes them into an annotation of the template's ResourceBinding. FLOTILLA_SEED repeats the cases of a seed,
+FLOTILLA_CASES sets their number.
 """
 
 import json
@@ -25,7 +25,7 @@ from tests.pull_members import beating, join, report
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1200)]
 CASES = int(os.environ.get("FLOTILLA_CASES", "400"))
 ENOUGH = 0.95
-"""The share of the cases that the API server has to take, so that the comparison says something."""
+"""The share of the cases that the API server must accept, so that the comparison is meaningful."""
 NAMESPACE = "truth"
 ANNOTATION = "resourcebinding.karmada.io/dependencies"
 SECONDS = 240
@@ -65,7 +65,7 @@ def prepare(connection):
 
 
 def gathered(connection):
-    """What Karmada has written, by binding, once nothing more comes."""
+    """Return Karmada's annotations by binding, when they don't change any more."""
     end = time.monotonic() + SECONDS
     known, since = {}, time.monotonic()
     while time.monotonic() < end:
@@ -84,7 +84,7 @@ def gathered(connection):
 
 
 def as_sets(text):
-    """Return what an annotation says, each object once."""
+    """Return the objects in an annotation as a set."""
     return {
         (
             one["apiVersion"],
@@ -97,13 +97,13 @@ def as_sets(text):
     }
 
 
-def said(obj, version):
+def model_references(obj, version):
     found = references_of(obj, version)
     assert found is not None
     return {(one.api_version, one.kind, one.namespace, one.name, one.labels) for one in found}
 
 
-def test_dependencies_are_what_the_model_says(control_plane, capsys):
+def test_the_model_finds_the_same_dependencies_as_karmada(control_plane, capsys):
     connection, version = control_plane
     seed = int(os.environ.get("FLOTILLA_SEED") or random.randrange(10**6))  # noqa: S311 - it chooses cases
     rnd = random.Random(seed)  # noqa: S311
@@ -129,10 +129,10 @@ def test_dependencies_are_what_the_model_says(control_plane, capsys):
     wrong = [
         f"{one['kind']} {one['metadata']['name']}: Karmada {sorted(there ^ model)} (it alone: {sorted(there - model)})"
         for one in compared
-        if (there := as_sets(truth[binding_ref(ref_of(one))])) != (model := said(one, karmada))
+        if (there := as_sets(truth[binding_ref(ref_of(one))])) != (model := model_references(one, karmada))
     ]
     kinds = Counter(one["kind"] for one in compared)
-    references = sum(len(said(one, karmada)) for one in compared)
+    references = sum(len(model_references(one, karmada)) for one in compared)
     with capsys.disabled():
         print(  # noqa: T201 - the figure is what the test is for
             f"\nKarmada {version}, seed {seed}: {len(compared)} of {CASES} templates compared, with {references} "

@@ -1,4 +1,4 @@
-"""A stack goes from the embedded engine to Pulumi's CLI and back, on one state, and nobody plans a change."""
+"""A stack changes from the embedded engine to Pulumi's CLI and back, on one state, without planned changes."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture
 def both(tmp_path, monkeypatch):
-    """Both engines on one stack: `both(value)` gives (embedded, CLI) for a program with that value."""
+    """Return a function: `both(value)` returns the embedded engine and the CLI for one stack with that value."""
     require(*CLI_NEEDS)
     for folder in ("project", "files", "state"):
         (tmp_path / folder).mkdir()
@@ -50,7 +50,7 @@ def changes(result):
     return [step for step in result.steps if step.op in CHANGING]
 
 
-def test_from_the_embedded_engine_to_the_cli_and_back(both, tmp_path):
+def test_a_stack_changes_from_the_embedded_engine_to_the_cli_and_back(both, tmp_path):
     embedded, cli = both("1")
     assert changes(embedded.up())
     assert changes(cli.preview()) == []
@@ -70,7 +70,7 @@ def test_from_the_embedded_engine_to_the_cli_and_back(both, tmp_path):
 
 @pytest.mark.parametrize("engine", ["embedded", "CLI"])
 def test_a_child_stays_the_same_resource_under_another_parent(both, tmp_path, engine):
-    """Templates are children of their workload: a workload that gets another name changes nothing of them."""
+    """Templates are children of their workload, and a renamed workload must not change them."""
 
     def stack(parent, name, aliases):
         def program():

@@ -1,4 +1,4 @@
-"""Works that Karmada doesn't finish deleting, on real Karmada: what `onRemoval: keep` makes of a copy never sent."""
+"""Works whose deletion Karmada never completes, on real Karmada: kept copies that were never sent."""
 
 import time
 
@@ -14,7 +14,7 @@ from tests.contract.karmada import MEMBERS, eventually, karmada, namespace, sele
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 EVERYWHERE = {"clusterAffinity": {"clusterNames": list(MEMBERS)}}
 _QUIET_SECONDS = 20
-"""Karmada tries again after some milliseconds at first, and after seconds later."""
+"""Karmada retries first after milliseconds, later after seconds."""
 
 
 def works_of(karmada, template):  # noqa: F811 - the fixture's value
@@ -32,8 +32,8 @@ def works_of(karmada, template):  # noqa: F811 - the fixture's value
     }
 
 
-def test_a_kept_copy_that_was_never_sent_is_never_done(fleet, karmada, namespace):  # noqa: F811
-    """docs: guides/when-something-breaks; member1 has its copy and is done, member2 was suspended from the beginning"""
+def test_the_work_of_a_kept_copy_that_was_never_sent_stays(fleet, karmada, namespace):  # noqa: F811
+    """docs: guides/when-something-breaks; member1 has its copy; member2 was suspended from the beginning"""
     if Version.parse(fleet.version) < Version(1, 12):
         pytest.skip("Karmada keeps copies from 1.12 on")
     template = web(namespace)

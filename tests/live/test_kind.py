@@ -1,4 +1,4 @@
-"""kind's own parser and validation on the configurations that we write; no containers run here."""
+"""kind parses and validates the configurations that Flotilla writes; no containers run."""
 
 import shutil
 import stat
@@ -11,7 +11,7 @@ from flotilla.stack.clusters import KindCluster
 
 pytestmark = pytest.mark.live
 
-# Docker, as far as kind asks before it looks for the node image; from there on it says no.
+# A docker that answers kind's requests before the node image, and fails afterwards.
 DOCKER = """#!/bin/sh
 case "$1" in
   info) echo '{"CgroupVersion":"2","SecurityOptions":[],"MemoryLimit":true,"PidsLimit":true,"CPUShares":true}';;
@@ -98,7 +98,7 @@ def create(tmp_path, monkeypatch):
         file.write_text(yaml.safe_dump(document))
         environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
         command = [program, "create", "cluster", f"--config={file}", f"--kubeconfig={tmp_path / 'kubeconfig'}"]
-        # It would try to fetch the image again and again: what it says until then is all that is wanted.
+        # kind would retry to fetch the image; the test needs only the output before that.
         seen = ""
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
             for line in process.stderr:
@@ -111,7 +111,7 @@ def create(tmp_path, monkeypatch):
     return create
 
 
-# kind looks for the image only once it has read and validated the whole configuration.
+# kind looks for the image after it has read and validated the whole configuration.
 ACCEPTED = "Ensuring node image"
 
 
@@ -124,7 +124,7 @@ def keys(value):
 def test_kind_accepts_every_field(create):
     config = KindCluster.model_validate(EVERYTHING).config()
     assert ACCEPTED in create(config)
-    # Every field that the models have is among them, by the name that kind gives it.
+    # EVERYTHING has every field of the models, by kind's names.
     own = {"runtime", "wait", "protect"}
     assert keys(KindCluster.model_validate(EVERYTHING).model_dump(by_alias=True)) == keys(EVERYTHING) | own
 
@@ -134,7 +134,7 @@ def test_kind_accepts_every_value(create, values):
     assert ACCEPTED in create(KindCluster.model_validate({"name": "a", **values}).config())
 
 
-def test_kind_itself_is_strict(create):
+def test_kind_refuses_unknown_fields_and_values(create):
     assert "unable to decode config" in create({**KindCluster(name="a").config(), "netwroking": {}})
     wrong = {**KindCluster(name="a").config(), "networking": {"kubeProxyMode": "magic"}}
     assert ACCEPTED not in create(wrong)

@@ -1,4 +1,4 @@
-"""Maintenance on real Karmada, and what only real Karmada does: a WorkloadRebalancer divides replicas again."""
+"""Maintenance on real Karmada, and the WorkloadRebalancer, which only real Karmada has."""
 
 import pytest
 
@@ -9,8 +9,8 @@ from tests.contract.maintenance import BOTH, NGINX, WORKLOADS, members, replicas
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 
-def test_what_is_divided_by_capacity_comes_back_by_a_rebalancer(fleet, run):
-    """Karmada divides by capacity only what is missing: after a drain nothing came back."""
+def test_a_rebalancer_moves_replicas_divided_by_capacity_back_after_a_drain(fleet, run):
+    """By capacity, Karmada divides only missing replicas, so after a drain none returns without a rebalancer."""
     placement = {"clusters": list(BOTH), "replicas": "divided", "dynamicWeight": "AvailableReplicas"}
     run.write(members(*BOTH), [{**WORKLOADS[0], "replicas": 4, "placement": placement}])
     run("up", "--yes")

@@ -1,6 +1,6 @@
-"""The lesson, for real: Karmada by its chart in real pods, members, nginx until it runs, and the host as it was before.
+"""The lesson with real pods: Karmada's chart, members, a running nginx, and the host unchanged at the end.
 
-On a node of its own, which the test brings up and down; skipped, by name, where this machine lacks something for it.
+The test starts and stops a node. Where this machine lacks something for it, the test is skipped with the reason.
 """
 
 import shutil
@@ -62,7 +62,7 @@ def chart(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def node(programs, chart, tmp_path_factory):
-    """A node with the images that the chart asks for, and with objects of somebody else's."""
+    """A node with the images of the chart, and with objects of somebody else."""
     folder = tmp_path_factory.mktemp("node")
     archive = image_archive(folder, programs.path("etcd").parent, find_karmada(None), images_of(chart))
     made = Node(folder / "node", programs.path("etcd").parent)
@@ -73,7 +73,7 @@ def node(programs, chart, tmp_path_factory):
         yield made
     finally:
         made.down()
-        if not etcd_was_there:  # the chart's etcd keeps its data on the machine itself
+        if not etcd_was_there:  # the chart's etcd stores its data in a folder of the machine
             shutil.rmtree(ETCD, ignore_errors=True)
 
 
@@ -84,7 +84,7 @@ def member(programs, tmp_path_factory):
 
 
 def images_of(chart):
-    """Every image that the chart's pods have with our values, and nginx's stand-in."""
+    """Return every image of the chart's pods with our values, and the stand-in for nginx."""
     fleet = parse_fleet({"controlPlane": {"version": VERSION, "helm": installation("k", chart, "custom")}})
     values = chart.parent / "values.yaml"
     values.write_text(yaml.safe_dump(release_values(fleet.control_plane.helm, VERSION)))
@@ -108,7 +108,7 @@ def installation(host, chart, mode, **more):
 
 
 def bystanders(connection):
-    """What the chart's job at uninstall is known to delete."""
+    """Create objects of somebody else that the chart's uninstall job would delete."""
     for obj in (
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cluster-info", "namespace": "kube-public"}},
         {
@@ -141,12 +141,12 @@ def created(connection, obj):
 
 
 def everything(connection, *, exports=True):
-    """Every object of the host, by kind and name."""
+    """Return kind, namespace and name of all objects in the host."""
     found = set()
     for version, kind in (*KINDS, *([(EXPORT_API, "ServiceExport")] if exports else [])):
         for obj in connection.list(version, kind):
             if obj["metadata"]["name"] in ("kube-root-ca.crt", "default"):
-                continue  # every namespace gets them, sooner or later
+                continue  # controllers create them in every namespace
             found.add((kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))
     return found
 
@@ -163,7 +163,7 @@ def project(folder, node, member, chart, engine):
             "name": "sandboxed",
             "kubeconfig": str(member.kubeconfig),
             "apiEndpoint": endpoint,
-            "insecureSkipTlsVerify": True,  # its certificate is for loopback; the forwarder isn't
+            "insecureSkipTlsVerify": True,  # its certificate is for loopback, and the forwarder has another address
         },
     ]
 
@@ -200,7 +200,7 @@ def served_certificate():
 
 @pytest.mark.parametrize("mode", ["custom", "auto"])
 @pytest.mark.parametrize("engine", ["pulumi", "embedded"])
-def test_the_lesson_for_real(engine, mode, node, member, chart, tmp_path, capsys, monkeypatch):
+def test_the_lesson_on_a_real_node(engine, mode, node, member, chart, tmp_path, capsys, monkeypatch):
     if engine == "pulumi":
         require(*CLI_NEEDS, LANGUAGE, PROVIDER)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
@@ -222,7 +222,7 @@ def test_the_lesson_for_real(engine, mode, node, member, chart, tmp_path, capsys
         served = served_certificate()
         assert pki.covers(served, ADDRESS)
 
-        # A value of the chart and, where the stack makes them, the certificates: one plan.
+        # One plan changes a value of the chart and, if the stack issues them, the certificates.
         renewed = {"certificates": {"lifetimeDays": 400}} if mode == "custom" else {}
         write(mode, values={"scheduler": {"logVerbosity": 3}}, **renewed)
         capsys.readouterr()

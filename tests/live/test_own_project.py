@@ -1,4 +1,4 @@
-"""A project that `flotilla init` wrote, with Pulumi's own commands and the wheel alone."""
+"""A project that `flotilla init` wrote, with Pulumi's own commands and only the wheel."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ def pulumi(tmp_path, monkeypatch):
     return run
 
 
-def test_pulumi_new_makes_of_the_template_what_init_writes(pulumi, tmp_path):
+def test_pulumi_new_writes_the_same_project_as_init(pulumi, tmp_path):
     folder = tmp_path / "my-fleet"
     folder.mkdir()
     pulumi("new", str(TEMPLATE), "--generate-only", "--yes", "--name", "my-fleet", cwd=folder)
@@ -58,7 +58,7 @@ def test_pulumi_new_makes_of_the_template_what_init_writes(pulumi, tmp_path):
     assert differing == {"Pulumi.yaml", RECORD, "stacks/fleet.schema.json"}, "Pulumi notes the template as a tag"
 
 
-def test_preview_up_policies_and_destroy_of_a_project_of_one_s_own(fleet, pulumi, tmp_path):
+def test_preview_up_policies_and_destroy_of_a_created_project(fleet, pulumi, tmp_path):
     before = everything(fleet)
     environment = Environment(tmp_path / "installed")
     project = tmp_path / "my-fleet"

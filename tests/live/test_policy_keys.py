@@ -1,4 +1,4 @@
-"""Policies made of a stack that uses every key, sent to a real Karmada: taken as they are, no field dropped."""
+"""Policies of a stack that uses every key: real Karmada accepts them and drops no field."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def policies_of(raw, version, project, namespace):
 
 @pytest.mark.parametrize("namespace", ["default", None], ids=["namespaced", "cluster-wide"])
 @pytest.mark.parametrize("raw", WORKLOADS, ids=[workload["name"] for workload in WORKLOADS])
-def test_karmada_keeps_every_field_of_a_key_that_it_has(karmada, version, tmp_path, raw, namespace):
+def test_karmada_keeps_every_field_of_the_keys_that_it_supports(karmada, version, tmp_path, raw, namespace):
     has_it = any(one["name"] == raw["name"] for one in workloads_for(str(version)))
     lost = []
     for ours in policies_of(raw, version, tmp_path, namespace):
@@ -57,8 +57,8 @@ def test_karmada_keeps_every_field_of_a_key_that_it_has(karmada, version, tmp_pa
     assert bool(lost) != has_it, f"Karmada {version}, since {newer}: {lost}"
 
 
-def test_what_is_applied_again_changes_nothing(karmada, version, tmp_path):
-    """No default of Karmada's webhook is put back by the next run, and none of ours by Karmada."""
+def test_applying_the_policies_again_changes_nothing(karmada, version, tmp_path):
+    """Neither does Flotilla revert defaults of Karmada's webhook, nor Karmada fields of Flotilla."""
     wanted = workloads_for(str(version))
     assert len(wanted) > 10
     for raw in wanted:
@@ -67,14 +67,14 @@ def test_what_is_applied_again_changes_nothing(karmada, version, tmp_path):
             ref = ref_of(kept)
             try:
                 again = karmada.apply(ours, field_manager=MANAGER, dry_run=True)
-                # The generation says nothing: it rises where a field of any type has a number, with the same spec.
+                # The generation can't be compared: with the same spec, it rises if a field of any type has a number.
                 assert again["spec"] == kept["spec"], raw["name"]
             finally:
                 karmada.delete(ref, propagation="Background")
                 eventually(lambda ref=ref: karmada.find(ref) is None)
 
 
-def test_templates_of_an_autoscaler_are_taken(karmada, tmp_path):
+def test_karmada_accepts_the_template_of_an_autoscaled_workload(karmada, tmp_path):
     workload = Workload.model_validate({"name": "web", "image": "web:1", "placement": {}, "autoscaled": True})
     (made,) = manifests_of(workload, ManifestFiles(tmp_path))
     assert differences(made, karmada.create(made, field_manager=MANAGER, dry_run=True)) == []

@@ -1,4 +1,4 @@
-"""What real Karmada writes into Works, and what the model says of the same: random templates and overrides."""
+"""Compare the Works that real Karmada writes for random templates and overrides with the model's."""
 
 import json
 import os
@@ -13,10 +13,10 @@ from tests.rendering.gather import gather
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1200)]
 CASES = int(os.environ.get("FLOTILLA_CASES", "330"))
 ENOUGH = 0.9
-"""The share of the cases that Karmada has to schedule, so that the comparison says something."""
+"""The share of the cases that Karmada must schedule, so that the comparison is meaningful."""
 
 
-def test_works_are_what_the_model_says(control_plane, capsys):
+def test_the_model_renders_the_same_works_as_karmada(control_plane, capsys):
     connection, version = control_plane
     seed = int(os.environ.get("FLOTILLA_SEED") or random.randrange(10**6))  # noqa: S311 - it chooses cases
     truth = {**gather(connection, seed, CASES), "version": version}

@@ -27,7 +27,7 @@ def browser():
 
 @pytest.fixture
 def opened(browser, tmp_path):
-    """Open a page; afterwards, nothing may have been loaded or gone wrong."""
+    """Open a page; assert at the end that it loaded nothing and had no errors."""
     requests, troubles = [], []
 
     def opened(name, width=1280, scheme="light"):
@@ -48,7 +48,7 @@ def opened(browser, tmp_path):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", ["fleet", "plan", "drift"])
-def test_nothing_sticks_out_and_every_text_can_be_read(opened, name, width, scheme):
+def test_pages_fit_the_width_and_all_texts_have_enough_contrast(opened, name, width, scheme):
     page = opened(name, WIDTHS[width], scheme)
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]
@@ -58,7 +58,7 @@ def test_nothing_sticks_out_and_every_text_can_be_read(opened, name, width, sche
     assert page.title() != "pwned"
 
 
-def test_search_leaves_what_fits_and_says_how_much(opened):
+def test_search_shows_matching_items_and_their_number(opened):
     page = opened("fleet")
     total = page.locator(".item").count()
     page.get_by_role("searchbox", name="Search").fill("member001 unhealthy")
@@ -68,7 +68,7 @@ def test_search_leaves_what_fits_and_says_how_much(opened):
     assert page.locator(".item:visible").count() == total
 
 
-def test_diffs_fold_by_mouse_and_by_keyboard(opened):
+def test_differences_open_and_close_by_mouse_and_keyboard(opened):
     page = opened("plan")
     assert page.locator("ins:visible").count() == 0
     page.get_by_role("button", name="Open all").click()
@@ -79,7 +79,7 @@ def test_diffs_fold_by_mouse_and_by_keyboard(opened):
     assert page.locator("ins:visible").count() == 3
 
 
-def test_a_screen_reader_gets_headings_landmarks_and_the_picture_in_words(opened):
+def test_a_screen_reader_gets_headings_landmarks_and_a_description_of_the_picture(opened):
     page = opened("fleet")
     reported = page.locator("body").aria_snapshot()
     for wanted in ("banner", "main", 'heading "Clusters (3)"', "search", 'img "Fleet of'):
@@ -87,13 +87,13 @@ def test_a_screen_reader_gets_headings_landmarks_and_the_picture_in_words(opened
     assert "member001 (0/2 bad)" in page.locator("svg desc").text_content()
 
 
-def test_an_evil_name_runs_nothing(opened):
+def test_a_name_with_a_script_is_not_executed(opened):
     page = opened("fleet")
     assert page.title().startswith("Fleet of dev <script>")
     assert page.evaluate("document.scripts.length") == 1
 
 
-# The contrast (WCAG 2) of every text with what is behind it.
+# The contrast (WCAG 2) of every text with its background.
 CONTRASTS = """() => {
   const parse = (text) => text.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => {

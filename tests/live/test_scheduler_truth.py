@@ -1,8 +1,7 @@
-"""The model of Karmada's scheduling against a real scheduler: random fleets, placements, templates and changes.
+"""Compare the model of scheduling with a real scheduler: random fleets, placements, templates and changes.
 
-SCHEDULER_TRUTH="FLEETS CASES SEED OUT.json" asks for more than the two small fleets that a run of all tests takes, for
-a seed of before, and for a file that keeps what was gathered; all but the first are optional. About 45 decisions take
-20 seconds.
+SCHEDULER_TRUTH="FLEETS CASES SEED OUT.json" sets the number of fleets (by default two small ones) and of cases, an
+earlier seed, and a file for the record; all but the first are optional. About 45 decisions take 20 seconds.
 """
 
 import os
@@ -22,13 +21,13 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 
 @pytest.fixture
 def karmada(tmp_path):
-    """A real Karmada of its own, whose Clusters the test makes itself: its version, and a connection to it."""
+    """A real Karmada for the test, which creates the Clusters itself: Karmada's version, and a connection to it."""
     with own_karmada(tmp_path, real_karmada()) as given:
         yield given
 
 
-def test_the_model_says_what_the_real_scheduler_does(karmada, capsys):
-    """Where it is certain the decision is the same, else among its candidates: whatever of the facts isn't known."""
+def test_the_model_agrees_with_the_real_scheduler(karmada, capsys):
+    """Certain answers must equal the decision, others must include it, also if some facts are unknown."""
     version, api = karmada
     fleets, cases, seed, out = (*os.environ.get("SCHEDULER_TRUTH", "2 30").split(), "", "", "")[:4]
     chosen = int(seed) if seed else random.SystemRandom().randrange(10**6)

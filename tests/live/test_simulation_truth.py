@@ -1,7 +1,7 @@
-"""What a simulation says of clusters that fail, are tainted or cordoned, against what a real Karmada then does.
+"""Compare simulations of clusters that fail, are tainted or cordoned with the reactions of a real Karmada.
 
-SIMULATION_TRUTH="FLEETS TEMPLATES SEED OUT.json" asks for more than the one small fleet that a run of all tests takes,
-for a seed of before, and for a file that keeps what was gathered. A fleet with 15 templates takes about 25 seconds.
+SIMULATION_TRUTH="FLEETS TEMPLATES SEED OUT.json" sets the number of fleets (by default one small one) and of templates,
+an earlier seed, and a file for the record. A fleet with 15 templates takes about 25 seconds.
 """
 
 import json
@@ -20,13 +20,13 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 
 @pytest.fixture
 def karmada(tmp_path):
-    """A real Karmada with failover on, whose Clusters the test makes itself: its version, and a connection to it."""
+    """A real Karmada with failover, whose Clusters the test creates: Karmada's version, and a connection to it."""
     with own_karmada(tmp_path, with_failover(real_karmada(), tmp_path / "programs")) as given:
         yield given
 
 
-def test_a_simulation_says_what_the_real_karmada_does(karmada, capsys):
-    """Where it is certain the clusters and replicas are the same, else among those that it leaves open."""
+def test_a_simulation_agrees_with_the_real_karmada(karmada, capsys):
+    """Certain answers must equal Karmada's clusters and replicas, others must include them."""
     version, api = karmada
     fleets, count, seed, out = (*os.environ.get("SIMULATION_TRUTH", "1 25").split(), "", "", "")[:4]
     chosen = int(seed) if seed else random.SystemRandom().randrange(10**6)

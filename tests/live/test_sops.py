@@ -1,4 +1,4 @@
-"""The real `sops`, with a key of age: what it encrypts is read as its stand-in's."""
+"""The real `sops`, with an age key: Flotilla reads its files in the same way as the stand-in's."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ def called(*arguments):
 
 @pytest.fixture
 def encrypt(tmp_path, monkeypatch):
-    """Encrypt a file in place for a key that is made for it."""
+    """Return a function that encrypts a file in place for a new key."""
     for program in ("sops", "age-keygen"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not on the PATH")
@@ -43,7 +43,7 @@ VALUES = ("--encrypted-regex", "^(data|stringData)$")
 
 
 @pytest.mark.parametrize("how", [VALUES, ("--unencrypted-regex", "^(apiVersion|kind|metadata)$")])
-def test_what_sops_encrypts_is_checked_without_its_key_and_decrypted_with_it(tmp_path, encrypt, read, monkeypatch, how):
+def test_a_sops_file_is_checked_without_its_key_and_decrypted_with_it(tmp_path, encrypt, read, monkeypatch, how):
     documents = [{**SECRET, "type": "Opaque"}, {**SECRET, "metadata": {"name": "other"}, "data": {"token": "dG9rZW4="}}]
     (tmp_path / "login.yaml").write_text(yaml.safe_dump_all(documents))
     encrypt(tmp_path / "login.yaml", *how)
@@ -58,7 +58,7 @@ def test_what_sops_encrypts_is_checked_without_its_key_and_decrypted_with_it(tmp
     assert "\n" not in str(refused.value.problems[0])
 
 
-def test_a_file_that_somebody_changed_is_refused(tmp_path, encrypt, read):
+def test_a_sops_file_that_was_modified_is_refused(tmp_path, encrypt, read):
     (tmp_path / "login.yaml").write_text(yaml.safe_dump({**SECRET, "data": {"token": "dG9rZW4="}}))
     encrypt(tmp_path / "login.yaml", *VALUES)
     text = (tmp_path / "login.yaml").read_text()
@@ -71,7 +71,7 @@ def test_a_file_that_somebody_changed_is_refused(tmp_path, encrypt, read):
     ("document", "how", "said"),
     [(SECRET, (), "its apiVersion is encrypted"), (CONFIG, VALUES, "ConfigMap settings has values that are encrypted")],
 )
-def test_what_is_refused_is_what_sops_writes(tmp_path, encrypt, read, document, how, said):
+def test_sops_files_with_encrypted_metadata_or_config_maps_are_refused(tmp_path, encrypt, read, document, how, said):
     (tmp_path / "login.yaml").write_text(yaml.safe_dump(document))
     encrypt(tmp_path / "login.yaml", *how)
     with pytest.raises(ConfigError, match=said):

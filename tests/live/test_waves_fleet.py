@@ -1,6 +1,6 @@
-"""Waves over four members on real Karmada: a good change, a bad one, the way back, and runs that are killed.
+"""Waves over four members on real Karmada: a good change, a bad one, its revert, and runs that are killed.
 
-`WAVES_KILLS=50` says how many runs are killed, `WAVES_SEED` when; a few by default.
+`WAVES_KILLS=50` sets the number of killed runs (by default a few), `WAVES_SEED` the seed of their moments.
 """
 
 # ruff: noqa: F811, S311 - fixtures are arguments; seeds needn't be secret
@@ -73,7 +73,7 @@ def test_a_good_change_goes_through_three_waves(fleet, verbs):
     assert verbs("drift")["findings"] == []
 
 
-def test_a_bad_image_stops_at_the_first_wave_and_goes_back(fleet, verbs):
+def test_a_bad_image_stops_at_the_first_wave_and_is_reverted(fleet, verbs):
     declare(fleet, "nginx:1.28")
     verbs("up", "--yes")
     before = {member: waves.pods_of(fleet, member) for member in ALL}
@@ -96,7 +96,7 @@ def test_a_bad_image_stops_at_the_first_wave_and_goes_back(fleet, verbs):
     assert rollout_leftovers(fleet) == []
 
 
-def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(fleet, verbs, capsys):
+def test_the_next_run_completes_a_run_that_was_killed_at_any_moment(fleet, verbs, capsys):
     kills = int(os.environ.get("WAVES_KILLS", "4"))
     seed = int(os.environ.get("WAVES_SEED", "0")) or random.randrange(10**6)
     chance = random.Random(seed)
@@ -120,7 +120,7 @@ def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(fleet, verbs, ca
             process.send_signal(signal.SIGKILL)
             process.wait()
         between = images(fleet)
-        if chance.random() < 1 / 4:  # whoever killed it wants what was before
+        if chance.random() < 1 / 4:  # as if a person killed the run to return to the image before
             image = before
             declare(fleet, image)
         began = time.monotonic()

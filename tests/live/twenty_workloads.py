@@ -1,4 +1,4 @@
-"""What people apply to a Karmada in a year: workloads with policies of every kind, overrides, an autoscaler, a CRD."""
+"""A realistic set of objects: workloads with policies of every kind, overrides, an autoscaler, a CRD."""
 
 import base64
 
@@ -45,7 +45,7 @@ def sent(name, objects, namespace=SHOP, **spec):
 
 
 def pod_of(name, **spec):
-    """Return the pods of a Job, a StatefulSet or the like."""
+    """Return the pod template of a Job, a StatefulSet or the like."""
     container = {"name": name, "image": "nginx:1.27", "resources": {"requests": {"cpu": "10m"}}}
     return {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container], **spec}}
 
@@ -58,8 +58,8 @@ def encoded(text):
     return base64.b64encode(text.encode()).decode()
 
 
-def front():
-    """The shop: what follows its web, weights, a service account with its rights, an ingress."""
+def shop_objects():
+    """Return the shop: a web server with dependencies and an Ingress, and an API with static weights."""
     web = deployment("web", SHOP, replicas=2, serviceAccountName="web")
     container = web["spec"]["template"]["spec"]["containers"][0]
     container["envFrom"] = [{"configMapRef": {"name": "web"}}, {"secretRef": {"name": "web"}}]
@@ -93,8 +93,8 @@ def front():
     ]
 
 
-def divided_ones():
-    """Replicas by free capacity, gathered in few clusters, spread over clusters, and by groups of affinities."""
+def divided_workloads():
+    """Return workloads divided by free capacity, aggregated, with spread constraints, and with several affinities."""
     worker, cache, mirror, grouped = (
         deployment("worker", BACK, replicas=4),
         deployment("cache", BACK, replicas=3),
@@ -119,7 +119,7 @@ def divided_ones():
 
 
 def with_failover(version):
-    """Failover, preemption, suspension, lazy activation: what each version has."""
+    """Return workloads with failover, preemption, suspension, lazy activation, as far as the version has them."""
     stubborn, taken, lazy = (deployment(name, BACK) for name in ("stubborn", "taken", "lazy"))
     purge = "Gracefully" if version >= Version(1, 15) else "Graciously"
     application = {"decisionConditions": {"tolerationSeconds": 120}, "purgeMode": purge, "gracePeriodSeconds": 600}
@@ -155,7 +155,7 @@ def with_failover(version):
 
 
 def other_kinds():
-    """A StatefulSet with its disk, a DaemonSet, Jobs, budgets, network rules; kinds selected without a name."""
+    """Return a StatefulSet, a DaemonSet, Jobs, a budget, a network policy; and Secrets selected by kind only."""
     disk = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     database = obj(
         "apps/v1",
@@ -237,7 +237,7 @@ def other_kinds():
 
 
 def cluster_wide():
-    """Objects without a namespace, a label selector across namespaces, a definition with its objects."""
+    """Return objects without a namespace, a label selector across namespaces, and a definition with its objects."""
     role = obj(
         "rbac.authorization.k8s.io/v1",
         "ClusterRole",
@@ -281,7 +281,7 @@ def cluster_wide():
 
 
 def overrides():
-    """An override of one namespace, and one of all of them."""
+    """Return an override policy of one namespace, and a cluster-wide one."""
     image = {"imageOverrider": [{"component": "Tag", "operator": "replace", "value": "1.28"}]}
     label = {"labelsOverrider": [{"operator": "add", "value": {"site": "edge"}}]}
     args = {"argsOverrider": [{"containerName": "api", "operator": "add", "value": ["--verbose"]}]}
@@ -310,7 +310,7 @@ def overrides():
 
 
 def autoscaled():
-    """A Deployment that Karmada's own autoscaler has, and one whose HorizontalPodAutoscaler travels with it."""
+    """Return a Deployment with a FederatedHPA, and one with a HorizontalPodAutoscaler that is sent with it."""
     scaled = deployment("scaled", BACK, replicas=2)
     busy = labelled(deployment("busy", BACK, replicas=2), **{"resourcetemplate.karmada.io/retain-replicas": "true"})
     cpu = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}
@@ -331,7 +331,7 @@ def autoscaled():
 
 
 def own_kinds(version):
-    """Objects that have their effect in the control plane."""
+    """Return objects that only have an effect in the control plane."""
     found = [
         obj(f"{POLICY}", "FederatedResourceQuota", "limits", SHOP, spec={"overall": {"cpu": "100"}}),
     ]
@@ -343,15 +343,15 @@ def own_kinds(version):
     return found
 
 
-def whole(version):
-    """Return what `kubectl apply`, `kubectl create` and `kubectl apply --server-side` get, in this order.
+def all_objects(version):
+    """Return the objects for `kubectl apply`, `kubectl create` and `kubectl apply --server-side`, in this order.
 
-    The last part needs the definition of an earlier one.
+    The last part needs a definition of the first part.
     """
     spaces = [obj("v1", "Namespace", name) for name in (SHOP, BACK, DATA)]
     wide, lamps = cluster_wide()
     return (
-        [*spaces, *overrides(), *front(), *other_kinds(), *wide],
-        [*divided_ones(), *with_failover(version)],
+        [*spaces, *overrides(), *shop_objects(), *other_kinds(), *wide],
+        [*divided_workloads(), *with_failover(version)],
         [*autoscaled(), *own_kinds(version), *lamps],
     )

@@ -1,4 +1,4 @@
-"""Images for the node, made of programs of this machine: one layer with all of them, under many names."""
+"""Images for the node, built from programs of this machine: one layer with all programs, under many names."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def layer(programs: dict[str, Path], target: Path) -> None:
     """Write a layer with programs at their paths, the libraries that they load, and busybox's applets.
 
     Args:
-        programs: path in the image to path on this machine.
-        target: the tar file.
+        programs: paths in the image, with the paths on this machine.
+        target: the tar file to write.
     """
     files = {place.lstrip("/"): source for place, source in programs.items()}
     for source in programs.values():
@@ -47,12 +47,12 @@ def layer(programs: dict[str, Path], target: Path) -> None:
 
 
 def archive(content: Path, images: dict[str, list[str]], target: Path) -> None:
-    """Write an OCI archive whose images all have one layer.
+    """Write an OCI archive in which all images have the same single layer.
 
     Args:
         content: the layer's tar file.
-        images: by full name with its tag, the entrypoint; empty where pods give their own command.
-        target: the archive.
+        images: entrypoints by full name with tag; empty if pods have their own command.
+        target: the archive to write.
     """
     blobs: dict[str, bytes | Path] = {}
 
@@ -111,6 +111,6 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes | Path) -> None:
 
 
 def _libraries(program: Path) -> list[Path]:
-    """Return what a program loads; nothing for a static one."""
+    """Return the libraries that a program loads; none for a static program."""
     listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
     return [Path(found) for found in re.findall(r"(?:=> )?(/\S+) \(0x", listed)]

@@ -1,7 +1,7 @@
-"""A real one-node cluster without Docker: containerd, a kubelet and a control plane in a network of their own.
+"""A real one-node cluster without Docker: containerd, a kubelet and a control plane in their own network.
 
-Everything runs in one network namespace with a veth pair to this machine and no default route: nothing leaves it, and
-this machine's firewall is left alone. What is changed on the machine is put back by `down`.
+Everything runs in one network namespace with a veth pair to this machine and no default route: no traffic leaves it,
+and this machine's firewall stays unchanged. `down` reverts the changes of the machine.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _NETWORKS = Path("/run/netns")
 
 
 def missing() -> list[str]:
-    """Return what this machine lacks for a node."""
+    """Return what a node needs and this machine lacks."""
     lacking = [name for name in (*NEEDED, *FROM_SYSTEM) if shutil.which(name) is None]
     if os.geteuid() != 0:
         lacking.append("root's rights")
@@ -49,10 +49,10 @@ def missing() -> list[str]:
 
 
 class Node:
-    """One node, in a folder of its own."""
+    """One node, in its own folder."""
 
     def __init__(self, folder: Path, programs: Path) -> None:
-        """Take the folder for everything, and the one with etcd and Kubernetes' programs."""
+        """Store the folder of the node, and the folder with etcd and Kubernetes' programs."""
         self.folder = folder
         self._programs = programs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -68,11 +68,11 @@ class Node:
     # -- up ---------------------------------------------------------------------------------------
 
     def up(self, archive: Path) -> None:
-        """Start everything, and wait until the node is ready."""
+        """Start all processes, and wait until the node is ready."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for name in _SYSCTLS:
             self._sysctls[name] = Path("/proc/sys", name).read_text()
-        # Every API server takes six of what the kernel gives one user, 128 by default: pods would crash for want of it.
+        # Every API server takes six inotify instances; the default of 128 for a user is too few for the pods.
         Path("/proc/sys", _INOTIFY).write_text(str(max(_WATCHERS, int(self._sysctls[_INOTIFY]))))
         self._networks = set(_NETWORKS.glob("*"))
         self._network()
@@ -92,7 +92,7 @@ class Node:
             f"ip -n {NAMESPACE} addr add {ADDRESS}/24 dev fl-in",
             f"ip -n {NAMESPACE} link set fl-in up",
             f"ip -n {NAMESPACE} link set lo up",
-            # Processes of the node dial ClusterIPs before they are translated: they need a way, any way.
+            # Processes of the node connect to ClusterIPs before the translation, for which they need some route.
             f"ip -n {NAMESPACE} route add {SERVICES} dev fl-in",
         ):
             subprocess.run(command.split(), check=True, capture_output=True)
@@ -239,7 +239,7 @@ state = "{self.folder / "containerd-state"}"
         )
         self._start("coredns", f"-conf={self._file('Corefile', corefile)}")
 
-    # -- for pods ---------------------------------------------------------------------------------
+    # -- access for pods ---------------------------------------------------------------------------------
 
     def forward(self, port: int) -> str:
         """Let pods reach a server on this machine's loopback; return the URL's host and port."""
@@ -251,7 +251,7 @@ state = "{self.folder / "containerd-state"}"
     # -- down -------------------------------------------------------------------------------------
 
     def down(self) -> None:
-        """End everything and put the machine back as it was."""
+        """Stop everything and revert the changes of the machine."""
         for listener in self._forwarders:
             listener.close()
         for name in ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "coredns"):
@@ -261,7 +261,7 @@ state = "{self.folder / "containerd-state"}"
         for name in ("containerd", "kube-apiserver", "etcd"):
             self._stop(name)
         self._unmount()
-        for network in set(_NETWORKS.glob("*")) - self._networks:  # the node's own, and those of its pods
+        for network in set(_NETWORKS.glob("*")) - self._networks:  # of the node and its pods
             subprocess.run(["ip", "netns", "del", network.name], check=False, capture_output=True)
         subprocess.run(["ip", "link", "del", "fl-out"], check=False, capture_output=True)
         for name, value in self._sysctls.items():
@@ -354,10 +354,10 @@ def image_archive(folder: Path, kubernetes: Path, karmada: Path, names: dict[str
     """Write the archive with everything that Karmada's chart and nginx's stand-in need.
 
     Args:
-        folder: where it goes.
+        folder: the folder of the archive.
         kubernetes: the folder of etcd and Kubernetes' programs.
-        karmada: the folder of Karmada's.
-        names: by full name with its tag, the entrypoint.
+        karmada: the folder of Karmada's programs.
+        names: entrypoints by full name with tag.
     """
 
     def found(name: str) -> Path:

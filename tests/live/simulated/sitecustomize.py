@@ -1,4 +1,4 @@
-"""For Python processes of Pulumi's CLI, which can't be patched from a test. A test must not import it: it patches."""
+"""Patch Python processes of Pulumi's CLI, which tests can't patch. Tests must not import this module."""
 
 from settling import settled
 
