@@ -111,7 +111,7 @@ WRONG = {
     ),
     "nothing": ("def objects(asked):\n    return []\n", "returned: contains no object"),
     "no YAML": ("def objects(asked):\n    return 'a: ['\n", "not valid YAML"),
-    "no function": ("objects = 3\n", "is no function: it is of the type int"),
+    "no function": ("objects = 3\n", "is not a function: its type is int"),
     "no module": ("import nothing_of_this_name\n", "can't be imported: ModuleNotFoundError"),
 }
 

@@ -121,7 +121,7 @@ def _returned(plugin: Plugin, asked: Asked) -> list[Any] | str:
     """
     function = plugin.load()
     if not callable(function):
-        raise plugin.unusable(f"is no function: it is of the type {type(function).__name__}")
+        raise plugin.unusable(f"is not a function: its type is {type(function).__name__}")
     try:
         with importable(plugin.project):
             given = function(asked)
