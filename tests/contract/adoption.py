@@ -22,16 +22,16 @@ BINDING = ObjectRef("work.karmada.io/v1alpha2", "ResourceBinding", "web-deployme
 SYSTEM = {"karmada.io/system": "true"}
 
 
-def marked(manifest):
+def with_system_label(manifest):
     return {**manifest, "metadata": {**manifest["metadata"], "labels": SYSTEM}}
 
 
 def accounts(name):
     """Return what karmadactl creates first in a member; an incomplete join ends here (pkg/util/credential.go)."""
     return [
-        marked(join.namespace()),
-        marked(join.service_account(join.IMPERSONATOR)),
-        marked(join.service_account(join.controller_account(name))),
+        with_system_label(join.namespace()),
+        with_system_label(join.service_account(join.IMPERSONATOR)),
+        with_system_label(join.service_account(join.controller_account(name))),
     ]
 
 
@@ -42,8 +42,8 @@ def half_joined(fleet, name):
         *accounts(name),
         join.token_secret(join.IMPERSONATOR),
         join.token_secret(join.controller_account(name)),
-        marked(join.cluster_role(name)),
-        marked(join.cluster_role_binding(name)),
+        with_system_label(join.cluster_role(name)),
+        with_system_label(join.cluster_role_binding(name)),
     ):
         member.create(manifest, field_manager="karmadactl")
 
@@ -57,11 +57,11 @@ def half_joined(fleet, name):
         join.impersonator_credentials(name, {"token": other["token"]}),
     ]
     for secret in made:
-        karmada.create(marked(secret), field_manager="karmadactl")
+        karmada.create(with_system_label(secret), field_manager="karmadactl")
     return made
 
 
-def joined(fleet, name):
+def join_as_karmadactl(fleet, name):
     """Join a member as `karmadactl join` does, with its names, labels and owner references."""
     made = half_joined(fleet, name)
     member, karmada = fleet.connection(name), fleet.connection("karmada")
@@ -80,7 +80,7 @@ def joined(fleet, name):
 @pytest.fixture
 def karmadactl(fleet):
     """Join a member as `karmadactl join` does."""
-    return lambda name: joined(fleet, name)
+    return lambda name: join_as_karmadactl(fleet, name)
 
 
 def identities(fleet):

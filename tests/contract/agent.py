@@ -73,19 +73,19 @@ async def refused(client, tool, **arguments):
 
 
 @pytest.fixture(scope="module")
-def kept(fleet):
+def fleet_with_policies(fleet):
     """The fleet, with the project's policies."""
     with policies_in(fleet.project), deployed_stack(fleet) as one:
         yield one
 
 
 @pytest.fixture
-def web(kept):
+def web(fleet_with_policies):
     """Nginx on both clusters, both labelled."""
-    kept.write(members("member1", "member2", labels={"tier": "web"}), [NGINX])
-    kept.up()
-    (kept.project / ".flotilla" / "audit.jsonl").unlink(missing_ok=True)
-    return kept
+    fleet_with_policies.write(members("member1", "member2", labels={"tier": "web"}), [NGINX])
+    fleet_with_policies.up()
+    (fleet_with_policies.project / ".flotilla" / "audit.jsonl").unlink(missing_ok=True)
+    return fleet_with_policies
 
 
 def test_every_tool_answers_and_a_change_needs_the_digest_of_its_preview(web):
@@ -246,14 +246,14 @@ def status_of(url, headers):
         return error.code
 
 
-def test_secrets_are_in_no_answer_error_or_audit_line(kept):
+def test_secrets_are_in_no_answer_error_or_audit_line(fleet_with_policies):
     """Credentials of the members, and a Secret among the workloads: in no answer, no error and no audit line."""
-    (kept.project / "secret.yaml").write_text(
+    (fleet_with_policies.project / "secret.yaml").write_text(
         "apiVersion: v1\nkind: Secret\nmetadata: {name: door, namespace: default}\nstringData: {key: open-sesame-42}\n"
     )
     door = {"name": "door", "manifests": ["secret.yaml"], "placement": {"clusters": ["member1"]}}
-    kept.write(members("member1"), [door])
-    toolbox = Toolbox(Workplace(kept.project, "sandbox", EngineName.EMBEDDED, allow_changes=True))
+    fleet_with_policies.write(members("member1"), [door])
+    toolbox = Toolbox(Workplace(fleet_with_policies.project, "sandbox", EngineName.EMBEDDED, allow_changes=True))
     reported = []
 
     def say(tool, **arguments):
@@ -265,8 +265,8 @@ def test_secrets_are_in_no_answer_error_or_audit_line(kept):
 
     first = json.loads(say("preview_change", limit=100))
     say("apply", digest=first["digest"])
-    text = (kept.project / "secret.yaml").read_text().replace("sesame-42", "sesame-43")
-    (kept.project / "secret.yaml").write_text(text)
+    text = (fleet_with_policies.project / "secret.yaml").read_text().replace("sesame-42", "sesame-43")
+    (fleet_with_policies.project / "secret.yaml").write_text(text)
     say("preview_change", limit=100)
     for tool in ("list_clusters", "list_workloads", "check_drift", "check_policies", "validate_stack"):
         say(tool)
@@ -274,8 +274,10 @@ def test_secrets_are_in_no_answer_error_or_audit_line(kept):
     say("describe_workload", name="door")
     say("scale_workload", workload="door", replicas=2)
     say("preview_change", change={"kind": "scale", "workload": "door", "replicas": 2})
-    everything = "\n".join(reported) + (kept.project / ".flotilla" / "audit.jsonl").read_text()
-    token = kept.connection("karmada").get(ObjectRef("v1", "Secret", "member1", "karmada-cluster"))["data"]["token"]
+    everything = "\n".join(reported) + (fleet_with_policies.project / ".flotilla" / "audit.jsonl").read_text()
+    token = fleet_with_policies.connection("karmada").get(ObjectRef("v1", "Secret", "member1", "karmada-cluster"))[
+        "data"
+    ]["token"]
     assert token
     for secret in ("sesame-42", "sesame-43", "b3Blbi1zZXNhbWU", token, "PRIVATE KEY"):
         assert secret not in everything, [text[:3000] for text in reported if secret in text]
@@ -297,20 +299,20 @@ PRIVILEGED = PLAIN.replace('image: "nginx:1.27"', 'image: "evil:1", securityCont
 WEB = ObjectRef("apps/v1", "Deployment", "web", "default")
 
 
-def test_a_manifest_that_changes_after_its_preview_is_not_applied(kept, monkeypatch):
+def test_a_manifest_that_changes_after_its_preview_is_not_applied(fleet_with_policies, monkeypatch):
     """What is created is part of what was shown, down to the last field of a manifest file."""
-    manifest = kept.project / "web.yaml"
+    manifest = fleet_with_policies.project / "web.yaml"
     manifest.write_text(PLAIN)
     web = {"name": "web", "manifests": ["web.yaml"], "placement": {"clusters": ["member1"]}}
-    kept.write(members("member1"), [web])
-    toolbox = Toolbox(Workplace(kept.project, "sandbox", EngineName.EMBEDDED, allow_changes=True))
+    fleet_with_policies.write(members("member1"), [web])
+    toolbox = Toolbox(Workplace(fleet_with_policies.project, "sandbox", EngineName.EMBEDDED, allow_changes=True))
     shown = toolbox.call("preview_change", {})["digest"]
     assert toolbox.call("preview_change", {})["digest"] == shown
     manifest.write_text(PRIVILEGED)
     assert toolbox.call("preview_change", {})["digest"] != shown
     with pytest.raises(Refused, match="not the digest of this plan"):
         toolbox.call("apply", {"digest": shown})
-    assert kept.connection("karmada").find(WEB) is None
+    assert fleet_with_policies.connection("karmada").find(WEB) is None
 
     # Swapped while `apply` is under way, after its own look: the run refuses what that look didn't have.
     manifest.write_text(PLAIN)
@@ -327,13 +329,16 @@ def test_a_manifest_that_changes_after_its_preview_is_not_applied(kept, monkeypa
     done = toolbox.call("apply", {"digest": shown})
     assert (done["complete"], done["as_previewed"]) == (False, False)
     assert any("not what was shown" in failure for failure in done["failures"]), done["failures"]
-    assert kept.connection("karmada").find(WEB) is None
+    assert fleet_with_policies.connection("karmada").find(WEB) is None
     monkeypatch.undo()
 
     manifest.write_text(PLAIN)
     again = toolbox.call("preview_change", {})
     assert toolbox.call("apply", {"digest": again["digest"]})["complete"]
-    assert kept.connection("karmada").get(WEB)["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.27"
+    assert (
+        fleet_with_policies.connection("karmada").get(WEB)["spec"]["template"]["spec"]["containers"][0]["image"]
+        == "nginx:1.27"
+    )
 
 
 def test_up_with_a_digest_carries_out_only_that_plan_and_a_refreshed_plan_lists_changes_by_member(web, capsys):

@@ -87,7 +87,7 @@ def assert_no_changes(run):
     assert run("drift")["findings"] == []
 
 
-def marked(fleet):
+def is_marked_as_moving(fleet):
     policy = fleet.connection("karmada").find(POLICY)
     return MOVING in ((policy or {}).get("metadata", {}).get("annotations") or {})
 
@@ -109,14 +109,14 @@ def kill_within_a_move(fleet):
         def in_both_places():
             assert process.poll() is None, "the run ended before it could be killed"
             placement = karmada.get(POLICY)["spec"]["placement"]
-            return marked(fleet) and len(placement["clusterAffinity"]["clusterNames"]) > before
+            return is_marked_as_moving(fleet) and len(placement["clusterAffinity"]["clusterNames"]) > before
 
         before = len(karmada.get(POLICY)["spec"]["placement"]["clusterAffinity"]["clusterNames"])
         eventually(in_both_places, seconds=60, problem="no move began")
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    assert marked(fleet)
+    assert is_marked_as_moving(fleet)
 
 
 def test_a_moving_workload_never_has_too_few_available_replicas(fleet, run):
@@ -128,7 +128,7 @@ def test_a_moving_workload_never_has_too_few_available_replicas(fleet, run):
         eventually(lambda: fleet.connection("member1").find(DEPLOYMENT) is None, problem="the old copy stays")
     assert fewest_available(looks) >= 2
     assert available(fleet, {"member2": fleet.connection("member2")}) == {"member2": 2}
-    assert not marked(fleet)
+    assert not is_marked_as_moving(fleet)
     assert_no_changes(run)
 
 
@@ -152,7 +152,7 @@ def test_divided_replicas_move_without_a_gap_and_the_move_continues_after_kills(
         run("up", "--yes")
         back = {"member1": 2, "member2": 2}
         eventually(lambda: available(fleet, {n: fleet.connection(n) for n in ALL}) == back, problem="not back")
-        assert not marked(fleet)
+        assert not is_marked_as_moving(fleet)
         assert_no_changes(run)
         run.on(after, replicas=4)
         kill_within_a_move(fleet)

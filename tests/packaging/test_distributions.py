@@ -12,18 +12,18 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def twice(tmp_path_factory):
+def two_builds(tmp_path_factory):
     return [build(tmp_path_factory.mktemp("dist"), "wheel", "sdist") for _ in range(2)]
 
 
-def test_two_builds_of_one_commit_are_the_same_bytes(twice):
-    first, second = ([(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in one] for one in twice)
+def test_two_builds_of_one_commit_are_the_same_bytes(two_builds):
+    first, second = ([(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in one] for one in two_builds)
     assert first == second
 
 
-def test_the_wheel_installs_only_packages_with_flotilla_in_their_names(twice):
+def test_the_wheel_installs_only_packages_with_flotilla_in_their_names(two_builds):
     """Earlier, the wheel installed a package `components`, a name that a user's project has, too."""
-    wheel = next(file for file in twice[0] if file.suffix == ".whl")
+    wheel = next(file for file in two_builds[0] if file.suffix == ".whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert {name.split("/")[0] for name in names} == {
@@ -41,8 +41,8 @@ def test_the_wheel_installs_only_packages_with_flotilla_in_their_names(twice):
     } <= set(names)
 
 
-def test_the_sdist_has_the_files_that_builds_and_tests_need(twice):
-    source = next(file for file in twice[0] if file.name.endswith(".tar.gz"))
+def test_the_sdist_has_the_files_that_builds_and_tests_need(two_builds):
+    source = next(file for file in two_builds[0] if file.name.endswith(".tar.gz"))
     with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {
