@@ -57,7 +57,7 @@ def test_only_dependents_of_a_failed_resource_are_not_created(stack, tmp_path):
 
 
 def test_resource_that_is_registered_long_after_a_failure_is_created(stack, tmp_path):
-    """A resource that waits for the failed one must not end the program while other resources are still to be registered."""
+    """A resource that waits for the failed one must not end the program while others are still to be registered."""
 
     def program(folder):
         bad = declare(folder, "bad", "fail")

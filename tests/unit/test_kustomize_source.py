@@ -159,9 +159,7 @@ def test_build_output_must_be_objects(declared, place):
     assert "what kustomize built: a document has no apiVersion, line" in refused(declared)
 
 
-def test_kustomization_in_the_project_folder_is_refused_if_the_project_is_too_large(
-    declared, place, tools, monkeypatch
-):
+def test_kustomization_in_the_project_folder_is_refused_if_the_project_is_large(declared, place, tools, monkeypatch):
     monkeypatch.setattr("flotilla.workloads.sources.inputs.MOST_FILES", 3)
     (place / "kustomization.yaml").write_text("resources: [app/base]\n")
     line = refused(declared, ".")

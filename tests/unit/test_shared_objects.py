@@ -1,4 +1,4 @@
-"""Workloads that use objects of other workloads: which of their clusters lack them is said before anything runs."""
+"""Workloads that use objects of other workloads: clusters that lack these objects are reported before a run."""
 
 import json
 
@@ -54,8 +54,11 @@ def said(project, sections):
 BOTH, ONE, TWO = ({"clusters": names} for names in (["member1", "member2"], ["member1"], ["member2"]))
 
 
-def test_a_cluster_that_lacks_another_workloads_config_map_is_named(said):
-    """Three workloads, the shared ConfigMap placed on fewer clusters than its users: nothing said so"""
+def test_cluster_without_another_workloads_config_map_is_reported(said):
+    """Three workloads.
+
+    The shared ConfigMap is placed on fewer clusters than its users. Regression: nothing reported it.
+    """
     found = said(
         ("base", [config_map()], ONE),
         ("front", [using("front", common())], ONE),
@@ -68,19 +71,19 @@ def test_a_cluster_that_lacks_another_workloads_config_map_is_named(said):
     )
 
 
-def test_a_placement_that_covers_the_users_is_enough(said):
+def test_placement_on_all_clusters_of_the_users_is_enough(said):
     assert said(("base", [config_map()], BOTH), ("back", [using("back", common())], TWO)) == []
 
 
-def test_what_follows_a_user_is_not_lacking(said):
-    """`dependencies: true` takes the ConfigMap along, for another workload in the same cluster, too"""
+def test_follower_of_a_user_is_not_missing(said):
+    """`dependencies: true` sends the ConfigMap along, also for another workload in the same cluster."""
     base = ("base", [config_map()], ONE)
     back = ("back", [using("back", common())], TWO, {"dependencies": True})
     assert said(base, back) == []
     assert said(base, back, ("third", [using("third", common())], BOTH)) == []
 
 
-def test_each_kind_of_reference_counts(said):
+def test_each_kind_of_reference_is_checked(said):
     pod = {
         "serviceAccountName": "runner",
         "imagePullSecrets": [{"name": "pull"}],
@@ -98,7 +101,7 @@ def test_each_kind_of_reference_counts(said):
     ]
 
 
-def test_what_nobody_declares_is_one_softer_line(said):
+def test_object_that_nobody_declares_is_reported_in_one_weaker_line(said):
     (line,) = said(("front", [using("front", {**common(), "imagePullSecrets": [{"name": "pull"}]})], BOTH))
     assert line == (
         "workload front uses ConfigMap default/common, Secret default/pull, which no workload of this stack declares: "
@@ -116,18 +119,18 @@ def test_what_nobody_declares_is_one_softer_line(said):
         {"volumes": [{"name": "ca", "configMap": {"name": "kube-root-ca.crt"}}]},
     ],
 )
-def test_what_every_namespace_has_and_what_is_optional_is_not_lacking(said, pod):
+def test_default_objects_and_optional_references_are_not_missing(said, pod):
     assert said(("front", [using("front", dict(pod))], BOTH)) == []
     assert said(("base", [config_map()], ONE), ("front", [using("front", dict(pod))], BOTH)) == []
 
 
-def test_another_namespaces_object_of_the_same_name_is_another_object(said):
+def test_object_of_the_same_name_in_another_namespace_is_another_object(said):
     (line,) = said(("base", [config_map()], BOTH), ("back", [using("back", common())], ONE, {"namespace": "shop"}))
     assert "ConfigMap shop/common, which no workload of this stack declares" in line
 
 
-def test_nothing_is_said_for_certain_where_only_karmada_knows(said):
-    """A workload that free capacity places is said to run there only perhaps"""
+def test_report_is_uncertain_where_only_karmada_knows_the_clusters(said):
+    """The report says that a workload divided by free capacity may run there."""
     spread = {"replicas": "aggregated"}
     (line,) = said(("base", [config_map()], ONE), ("front", [using("front", common())], spread))
     assert "which doesn't go to member2, where front may run: add" in line
@@ -135,7 +138,7 @@ def test_nothing_is_said_for_certain_where_only_karmada_knows(said):
     assert said(("base", [config_map()], ONE), front, ("back", [using("back", common())], TWO)) == []
 
 
-def test_a_secret_that_a_controller_makes_is_where_its_object_is(said):
+def test_secret_created_by_a_controller_is_where_its_object_is(said):
     external = {
         "apiVersion": "external-secrets.io/v1",
         "kind": "ExternalSecret",
@@ -148,8 +151,8 @@ def test_a_secret_that_a_controller_makes_is_where_its_object_is(said):
     assert "Secret default/pull of workload base, which doesn't go to member2" in line
 
 
-def test_an_object_of_the_control_plane_itself_goes_where_it_follows(said):
-    """A shared ConfigMap may be declared in `flotilla:objects`, and follow those who use it"""
+def test_control_plane_object_follows_its_users(said):
+    """A shared ConfigMap may be declared in `flotilla:objects`, and follow the workloads that use it."""
     own = config_map(namespace="default")
     front = ("front", [using("front", common())], ONE, {"dependencies": True})
     back = ("back", [using("back", common())], BOTH)
@@ -161,7 +164,7 @@ def test_an_object_of_the_control_plane_itself_goes_where_it_follows(said):
     )
 
 
-def test_validate_prints_it(project, sections, capsys):
+def test_validate_prints_the_report(project, sections, capsys):
     (project / "base.yaml").write_text(yaml.safe_dump(config_map()))
     (project / "back.yaml").write_text(yaml.safe_dump(using("back", common())))
     workloads = [
