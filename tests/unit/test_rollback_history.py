@@ -176,7 +176,7 @@ def test_text_output_lists_the_updates_and_what_is_not_rolled_back(run, two, sta
 
 
 def as_by_the_cli(project):
-    """Mark a rollout's templates as secret as a whole in every state, as Pulumi's CLI does if one of them is a Secret."""
+    """Mark a rollout's templates as one secret in every state, as Pulumi's CLI does if one of them is a Secret."""
     stack_ = project / ".flotilla" / "state" / ".pulumi" / "stacks" / "flotilla" / "dev.json"
     for file in (stack_, *entries(project, "checkpoint")):
         document = json.loads(gunzipped(file.read_bytes()))

@@ -1,4 +1,4 @@
-"""Simulations equal the recorded results of real Karmadas with failing clusters (tests/live/test_simulation_truth.py)."""
+"""Simulations equal the results of real Karmadas that tests/live/test_simulation_truth.py recorded."""
 
 import json
 

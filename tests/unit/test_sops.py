@@ -67,9 +67,7 @@ def test_program_gets_the_values_and_a_check_gets_placeholders(load, stand_in, n
     assert load(document, name=name, opened=sops.decrypted) == [{**SECRET, "data": {"token": "dG9rZW4="}}]
 
 
-def test_file_is_decrypted_once_by_its_path_without_the_passphrase_in_the_environment(
-    load, stand_in, project, monkeypatch
-):
+def test_file_is_decrypted_once_by_its_path_without_the_passphrase(load, stand_in, project, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2hunter2")
     load(sealed(SECRET, "stringData"), opened=sops.decrypted)
     (run,) = asked(stand_in)

@@ -56,7 +56,7 @@ def random_text(rnd, *, whole=True):
 
 
 def random_override(rnd):
-    """Return an override with expressions, a function for the members that it selects, and the plain override for one member."""
+    """Return an override with expressions, a test for its members, and the plain override for one member."""
     target, meant = rnd.choice(
         [
             ({}, lambda _: True),

@@ -194,7 +194,7 @@ def ask(tmp_path, answer, query="up"):
         (vector("0"), "(a < 1) and on(job) (b < 1)"),
     ],
 )
-def test_passing_results(tmp_path, answer, query):
+def test_prometheus_result_that_passes(tmp_path, answer, query):
     assert ask(tmp_path, answer, query) == ""
 
 
@@ -226,7 +226,7 @@ def test_passing_results(tmp_path, answer, query):
         ((302, b"", {"Location": "https://login.example/?session=7"}), "up", "a redirect to https://login.example/"),
     ],
 )
-def test_failing_results(tmp_path, answer, query, why):
+def test_prometheus_result_that_fails_has_the_reason(tmp_path, answer, query, why):
     found = ask(tmp_path, answer, query)
     assert why in found
     assert "session" not in found

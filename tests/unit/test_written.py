@@ -141,7 +141,7 @@ def test_replicas_set_by_an_autoscaler_are_no_change():
 
 
 def test_template_that_is_changed_during_the_wait_is_not_done():
-    """The wait compares each template with its content when the stack wrote it; before, with its declaration."""
+    """The wait compares each template with its content when the stack wrote it, not with its declaration."""
     plane = Plane(*live_web(2))
     check = WrittenCheck(RolloutCheck([bare(web(2))], EVERYWHERE, []), Marks())
     (progress,) = check_once(check, plane)
