@@ -1,6 +1,6 @@
-"""Which clusters Karmada chooses, with how many replicas, and which policy may say so.
+"""Which clusters Karmada chooses, with how many replicas, and which policy decides.
 
-Runs unchanged on real Karmada and on the stand-in.
+The cases run unchanged on real Karmada and on the stand-in.
 """
 
 import uuid
@@ -26,7 +26,7 @@ def divided(preference, **weights):
 
 @pytest.fixture
 def cluster_wide(karmada):
-    """Make policies of the whole control plane, and take them away again."""
+    """Create cluster-wide policies, and delete them at the end."""
     made = []
 
     def make(kind, spec):
@@ -38,15 +38,15 @@ def cluster_wide(karmada):
         karmada.api.delete(ref_of(obj))
 
 
-def test_dynamic_weights_follow_the_room(karmada, namespace):
-    """docs: user guide, propagation policy, dynamicWeight; both members have the same room"""
+def test_dynamic_weights_follow_the_free_capacity(karmada, namespace):
+    """docs: user guide, propagation policy, dynamicWeight; both members have the same capacity"""
     template = karmada.make(web(namespace, replicas=4))
     placement = divided("Weighted", weightPreference={"dynamicWeight": "AvailableReplicas"})
     karmada.policy("p", namespace, [selector(template)], placement)
     eventually(lambda: bound(karmada, template) == {"member1": 2, "member2": 2})
 
 
-def test_aggregated_fills_as_few_clusters_as_can_be(karmada, namespace):
+def test_aggregated_division_uses_as_few_clusters_as_possible(karmada, namespace):
     """docs: user guide, propagation policy, Aggregated"""
     template = karmada.make(web(namespace, replicas=4))
     karmada.policy("p", namespace, [selector(template)], divided("Aggregated"))
@@ -72,7 +72,7 @@ def test_spread_by_cluster_has_a_lower_bound(karmada, namespace):
     assert bound(karmada, template) == {}
 
 
-def test_taints_keep_away_and_tolerations_let_in(karmada, namespace):
+def test_a_taint_excludes_a_cluster_unless_the_policy_tolerates_it(karmada, namespace):
     """docs: user guide, propagation policy, clusterTolerations"""
     taint = {"key": "site.example/reserved", "value": "yes", "effect": "NoSchedule"}
     karmada.api.patch(MEMBER1, {"spec": {"taints": [taint]}})
@@ -89,7 +89,7 @@ def test_taints_keep_away_and_tolerations_let_in(karmada, namespace):
 
 @pytest.fixture
 def tainted(karmada):
-    """Taint member1, and take the taint off again."""
+    """Taint member1, and remove the taint at the end."""
 
     def taint(effect):
         karmada.api.patch(MEMBER1, {"spec": {"taints": [{"key": "site.example/shut", "effect": effect}]}})
@@ -100,15 +100,15 @@ def tainted(karmada):
 
 @pytest.mark.parametrize("effect", ["NoSchedule", "NoExecute"])
 def test_a_taint_moves_all_divided_replicas_to_the_other_clusters(karmada, namespace, tainted, effect):
-    """docs: user guide, scheduling, taints and tolerations; both effects keep new workloads away"""
+    """docs: user guide, scheduling, taints and tolerations; both effects exclude the cluster for new workloads"""
     tainted(effect)
     template = karmada.make(web(namespace, replicas=6))
     karmada.policy("p", namespace, [selector(template)], divided("Weighted"))
     eventually(lambda: bound(karmada, template) == {"member2": 6})
 
 
-def test_a_taint_without_schedule_leaves_what_is_there(karmada, namespace, tainted):
-    """docs: user guide, scheduling, NoSchedule; a cluster that has the workload isn't asked for its taints again"""
+def test_a_no_schedule_taint_leaves_replicas_that_are_already_there(karmada, namespace, tainted):
+    """docs: user guide, scheduling, NoSchedule; for a cluster that has the workload, the scheduler ignores the taint"""
     template = karmada.make(web(namespace, replicas=2))
     karmada.policy("p", namespace, [selector(template)], divided("Weighted"))
     eventually(lambda: bound(karmada, template) == {"member1": 1, "member2": 1})
@@ -117,7 +117,7 @@ def test_a_taint_without_schedule_leaves_what_is_there(karmada, namespace, taint
     eventually(lambda: bound(karmada, template) == {"member1": 2, "member2": 2})
 
 
-def test_a_taint_by_key_alone_is_tolerated_with_exists(karmada, namespace, tainted):
+def test_a_toleration_with_exists_and_no_effect_tolerates_every_effect(karmada, namespace, tainted):
     """docs: core/v1, Toleration; an empty effect stands for every effect"""
     tainted("NoExecute")
     template = karmada.make(web(namespace))
@@ -126,7 +126,7 @@ def test_a_taint_by_key_alone_is_tolerated_with_exists(karmada, namespace, taint
     eventually(lambda: set(bound(karmada, template)) == set(MEMBERS))
 
 
-def test_a_new_label_of_a_cluster_schedules_again(karmada, namespace):
+def test_a_changed_label_of_a_cluster_causes_scheduling_again(karmada, namespace):
     """docs: user guide, propagation policy, labelSelector; the scheduler follows changes of Clusters"""
     template = karmada.make(web(namespace))
     chosen = {"clusterAffinity": {"labelSelector": {"matchLabels": {"site": "edge"}}}}
@@ -141,7 +141,7 @@ def test_a_new_label_of_a_cluster_schedules_again(karmada, namespace):
     eventually(lambda: set(bound(karmada, template)) == {"member2"})
 
 
-def test_a_policy_of_the_namespace_comes_before_a_cluster_wide_one(karmada, namespace, cluster_wide):
+def test_a_policy_of_the_namespace_precedes_a_cluster_wide_one(karmada, namespace, cluster_wide):
     """docs: user guide, propagation policy, priority between PropagationPolicy and ClusterPropagationPolicy"""
     template, probe = web(namespace), web(namespace, name="probe")
     selectors = [{**selector(one), "namespace": namespace} for one in (template, probe)]
@@ -174,7 +174,7 @@ def test_a_later_policy_takes_over_only_where_it_preempts(karmada, namespace, pr
     eventually(lambda: set(bound(karmada, template)) == {holder})
 
 
-def test_overrides_of_the_namespace_come_after_cluster_wide_ones(karmada, namespace, cluster_wide):
+def test_overrides_of_the_namespace_apply_after_cluster_wide_ones(karmada, namespace, cluster_wide):
     """docs: user guide, override policy, order"""
     template = karmada.make(web(namespace))
 
@@ -195,7 +195,7 @@ def test_overrides_of_the_namespace_come_after_cluster_wide_ones(karmada, namesp
     assert labels()["by"] == "namespace"
 
 
-def test_a_cluster_wide_policy_carries_what_has_no_namespace(karmada, cluster_wide):
+def test_a_cluster_wide_policy_sends_objects_without_a_namespace(karmada, cluster_wide):
     """docs: user guide, propagation policy, ClusterPropagationPolicy"""
     name = f"case-{uuid.uuid4().hex[:6]}"
     role = karmada.make(
@@ -208,7 +208,7 @@ def test_a_cluster_wide_policy_carries_what_has_no_namespace(karmada, cluster_wi
     eventually(lambda: karmada.in_member("member1", ref_of(role)) is None)
 
 
-def test_a_member_says_which_kinds_it_serves(karmada):
+def test_the_status_of_a_cluster_lists_the_kinds_that_it_serves(karmada):
     """recorded: clusters"""
     enabled = karmada.api.get(MEMBER1)["status"]["apiEnablements"]
     kinds = {(one["groupVersion"], kind["kind"]) for one in enabled for kind in one["resources"]}
