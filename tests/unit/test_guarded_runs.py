@@ -17,7 +17,7 @@ from flotilla.plan.steps import Op, Result, Step
 from flotilla.policy.guards import GUARDS
 from flotilla.report.build import plan_report
 from flotilla.stack.policies import Guards
-from tests.unit.test_guards import BY_LABEL, DELETIONS, NOW, TEN, judged, member, planned, ran, workload
+from tests.unit.test_guards import BY_LABEL, DELETIONS, NOW, TEN, member, planned, ran, verdicts_of, workload
 
 DIGEST = "d" * 32
 
@@ -191,7 +191,7 @@ def test_changing_tool_refuses_a_guarded_plan_and_says_who_can_confirm_it(projec
     def plan(workplace, _edit, *, applying=False):
         asked.append(applying)
         found = planned(*DELETIONS["a list of workloads is empty"][0])
-        return Planned(Result(digest=DIGEST), judged(found), "", allow_guarded=workplace.allow_guarded)
+        return Planned(Result(digest=DIGEST), verdicts_of(found), "", allow_guarded=workplace.allow_guarded)
 
     monkeypatch.setattr(changing, "planned", plan)
     monkeypatch.setattr(changing.Changing, "_do", lambda *_: "done")
@@ -214,10 +214,10 @@ def test_every_guard_and_its_setting_are_in_the_reference(repository):
 def test_agents_plan_and_report_have_the_blast_radius():
     plan, result = planned(*DELETIONS["a list of workloads is empty"][0]), Result(digest=DIGEST)
     reach = "copies: 12 removed; 10 clusters touched"
-    page = plan_report(plan, result, stack="dev", engine="embedded", verdicts=judged(plan), now=NOW)
+    page = plan_report(plan, result, stack="dev", engine="embedded", verdicts=verdicts_of(plan), now=NOW)
     assert page.subtitle.endswith(f"; {reach}")
     one = Step(Op.DELETE, "urn:pulumi:s::p::t::n", "t")
-    found = Planned(Result(steps=[one], digest=DIGEST), judged(plan), "")
+    found = Planned(Result(steps=[one], digest=DIGEST), verdicts_of(plan), "")
     found.__dict__["plan"] = plan
     answer = plan_answer(found, PagedArguments(), enabled=True)
     assert answer.blast_radius == reach
@@ -228,10 +228,10 @@ def test_agents_plan_and_report_have_the_blast_radius():
 def test_agent_gets_no_digest_of_a_guarded_plan():
     plan = planned(*DELETIONS["a list of workloads is empty"][0])
     result = Result(digest=DIGEST)
-    careful = Planned(result, judged(plan), "")
+    careful = Planned(result, verdicts_of(plan), "")
     assert len(careful.refusals) == 3
     assert careful.needs_a_person
     assert careful.advice == []
-    trusted = Planned(result, judged(plan), "", allow_guarded=True)
+    trusted = Planned(result, verdicts_of(plan), "", allow_guarded=True)
     assert (trusted.refusals, trusted.needs_a_person) == ([], False)
     assert len(trusted.advice) == 3

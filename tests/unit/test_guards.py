@@ -77,18 +77,18 @@ def ran(*names, template="Deployment default/web"):
     return {template: dict.fromkeys(names, 2)}
 
 
-def judged(plan, *, now=NOW, applying=True, **settings):
+def verdicts_of(plan, *, now=NOW, applying=True, **settings):
     given = PolicySettings.model_validate({"environment": "production", **settings})
     return guard_verdicts(plan.blast_radius, given, applying=applying, now=now)
 
 
 def refused(plan, **settings):
     """Return the refusals of a plan: the guard and its subject."""
-    return [(v.rule.name, v.resource) for v in judged(plan, **settings) if v.refuses]
+    return [(v.rule.name, v.resource) for v in verdicts_of(plan, **settings) if v.refuses]
 
 
 def text_of(plan, rule, **settings):
-    (found,) = [v.message for v in judged(plan, **settings) if v.rule.name == rule and v.status is Status.FAIL]
+    (found,) = [v.message for v in verdicts_of(plan, **settings) if v.rule.name == rule and v.status is Status.FAIL]
     return found
 
 
@@ -170,16 +170,16 @@ DELETIONS = {
 def test_a_mass_deletion_is_refused_in_production(steps, by):
     plan = planned(*steps)
     assert refused(plan) == by
-    assert all(v.confirmable for v in judged(plan))
+    assert all(v.confirmable for v in verdicts_of(plan))
 
 
 @pytest.mark.parametrize("name", ["a label of half the members is mistyped", "a list of workloads is empty"])
 def test_guards_warn_in_staging_and_are_silent_in_development(name):
     plan = planned(*DELETIONS[name][0])
-    advised = [v.rule.name for v in judged(plan, environment="staging") if v.status is Status.FAIL]
+    advised = [v.rule.name for v in verdicts_of(plan, environment="staging") if v.status is Status.FAIL]
     assert advised == [rule for rule, _ in DELETIONS[name][1]]
     assert refused(plan, environment="staging") == []
-    assert [v for v in judged(plan, environment="development") if v.status is Status.FAIL] == []
+    assert [v for v in verdicts_of(plan, environment="development") if v.status is Status.FAIL] == []
 
 
 def test_list_that_becomes_empty_is_refused_in_every_environment():
@@ -279,7 +279,7 @@ def test_exemption_applies_to_one_workload_until_it_expires():
     limits = {"guards": {"maxRemovals": 3, "maxRemovedShare": 39}}
     both = [{"rule": "max-removals", **one}, {"rule": "max-removed-share", **one}]
     assert refused(TAKEN, **limits, exemptions=both) == []
-    assert [v.status for v in judged(TAKEN, **limits, exemptions=both)][1:2] == [Status.EXEMPT]
+    assert [v.status for v in verdicts_of(TAKEN, **limits, exemptions=both)][1:2] == [Status.EXEMPT]
     ended = [{**entry, "expires": "2026-06-02"} for entry in both]
     assert len(refused(TAKEN, **limits, exemptions=ended)) == 2
 
@@ -310,12 +310,12 @@ HOLIDAYS = {"from": dt.date(2026, 12, 20), "until": "2027-01-03", "reason": "yea
 def test_freeze_refuses_until_its_end_which_the_message_has(freeze, at, until):
     now = dt.datetime.fromisoformat(at).replace(tzinfo=dt.UTC)
     guards = {"freeze": [freeze]}
-    found = [v for v in judged(CHANGED, now=now, guards=guards) if v.rule.name == "freeze"]
+    found = [v for v in verdicts_of(CHANGED, now=now, guards=guards) if v.rule.name == "freeze"]
     assert [v.status for v in found] == [Status.FAIL if until else Status.PASS]
     if until:
         assert found[0].refuses
         assert found[0].message == f"no changes until {until} ({freeze['reason']})"
-        looked = judged(CHANGED, now=now, guards=guards, applying=False)
+        looked = verdicts_of(CHANGED, now=now, guards=guards, applying=False)
         assert not any(v.refuses for v in looked), "a plan may be looked at any time"
 
 

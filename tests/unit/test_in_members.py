@@ -92,11 +92,11 @@ class Member:
         return obj
 
 
-def coming(item, resolution="Abort", cluster="member1", workload="web"):
+def copy_to_send(item, resolution="Abort", cluster="member1", workload="web"):
     return Coming(cluster, workload, WORKLOAD, item, resolution)
 
 
-def asked(*sent, **members):
+def ask_members(*sent, **members):
     """Ask members for the objects that a plan sends to them.
 
     Return the existing objects and the members that were not asked.
@@ -107,7 +107,7 @@ def asked(*sent, **members):
 
 
 def one(sent, member, resolution="Abort"):
-    ((found,), unasked) = asked(coming(sent, resolution), member1=member)
+    ((found,), unasked) = ask_members(copy_to_send(sent, resolution), member1=member)
     assert unasked == {}
     return found
 
@@ -130,8 +130,8 @@ def test_few_objects_are_read_singly_and_many_by_one_list():
 
 def test_member_is_asked_only_for_its_own_objects_and_once_for_existing_ones():
     first, second = Member(by(web())), Member(name="member2")
-    sent = (coming(web()), coming(config()), coming(web(), cluster="member2"))
-    found, unasked = asked(*sent, member1=first, member2=second)
+    sent = (copy_to_send(web()), copy_to_send(config()), copy_to_send(web(), cluster="member2"))
+    found, unasked = ask_members(*sent, member1=first, member2=second)
     assert [(o.cluster, o.object) for o in found] == [("member1", "Deployment default/web")]
     assert unasked == {}
     assert first.asked == ["GET Deployment default/web", "GET ConfigMap default/settings", "PUT Deployment default/web"]
@@ -140,8 +140,8 @@ def test_member_is_asked_only_for_its_own_objects_and_once_for_existing_ones():
 
 def test_broken_member_is_named_and_the_others_are_asked():
     broken = Member(name="member2", broken=ClusterError("member2: no answer"))
-    sent = [coming(web(), cluster=name) for name in BOTH]
-    found, unasked = asked(*sent, member1=Member(by(web())), member2=broken)
+    sent = [copy_to_send(web(), cluster=name) for name in BOTH]
+    found, unasked = ask_members(*sent, member1=Member(by(web())), member2=broken)
     assert [o.cluster for o in found] == ["member1"]
     assert unasked == {"member2": "member2: no answer"}
     silent = in_members.in_members(sent[:1], FleetAccess(Member(), dict), {"member1": "it is off"})
@@ -150,13 +150,16 @@ def test_broken_member_is_named_and_the_others_are_asked():
 
 
 def test_object_created_by_karmada_is_not_reported():
-    assert asked(coming(web()), member1=Member(by(web(), labels={"karmada.io/managed": "true"}))) == ((), {})
+    assert ask_members(copy_to_send(web()), member1=Member(by(web(), labels={"karmada.io/managed": "true"}))) == (
+        (),
+        {},
+    )
 
 
 def test_number_of_dry_runs_in_a_member_is_bounded(monkeypatch):
     monkeypatch.setattr(in_members, "_MOST_JUDGED", 1)
     member = Member(*(by(config(name, x="1")) for name in "abc"))
-    found, _ = asked(*(coming(config(name, x="2")) for name in "abc"), member1=member)
+    found, _ = ask_members(*(copy_to_send(config(name, x="2")) for name in "abc"), member1=member)
     assert [line for line in member.asked if line.startswith("PUT")] == ["PUT ConfigMap default/a"]
     assert [(o.judged, [c.text for c in o.changes]) for o in found] == [(n == 0, ["data.x"]) for n in range(3)]
 
@@ -330,28 +333,28 @@ def plan_of(*objects, op=Op.CREATE, old=None, resolution="Abort", was="Abort", s
     )
 
 
-def sent(result):
+def planned_copies(result):
     return {(c.cluster, str(ref_of(c.item)), c.resolution) for c in fleet_plan(result, version="1.18.2").coming}
 
 
 def test_only_objects_that_are_new_in_a_cluster_are_read():
     settings = ("ConfigMap default/settings", "Abort")
     everything = {(name, *settings) for name in BOTH}
-    assert sent(plan_of(config(x="1"))) == everything
-    assert sent(plan_of(config(x="1"), op=Op.SAME, old=[config(x="1")])) == set()
-    assert sent(plan_of(config(x="2"), op=Op.UPDATE, old=[config(x="1")])) == set()
+    assert planned_copies(plan_of(config(x="1"))) == everything
+    assert planned_copies(plan_of(config(x="1"), op=Op.SAME, old=[config(x="1")])) == set()
+    assert planned_copies(plan_of(config(x="2"), op=Op.UPDATE, old=[config(x="1")])) == set()
     more = plan_of(config(x="1"), config("more"), op=Op.UPDATE, old=[config(x="1")])
-    assert sent(more) == {(name, "ConfigMap default/more", "Abort") for name in BOTH}
-    assert sent(plan_of(config(x="1"), suspension={"dispatching": True})) == set()
+    assert planned_copies(more) == {(name, "ConfigMap default/more", "Abort") for name in BOTH}
+    assert planned_copies(plan_of(config(x="1"), suspension={"dispatching": True})) == set()
 
 
 def test_copies_that_karmada_may_have_refused_are_read_again():
     """After an `up` in which Karmada refused copies, the state lists copies that do not exist."""
     known = {"op": Op.UPDATE, "old": [config(x="1")]}
-    assert sent(plan_of(config(x="1"), settled=False, **known)) == {
+    assert planned_copies(plan_of(config(x="1"), settled=False, **known)) == {
         (name, "ConfigMap default/settings", "Abort") for name in BOTH
     }
-    assert sent(plan_of(config(x="1"), resolution="Overwrite", **known)) == {
+    assert planned_copies(plan_of(config(x="1"), resolution="Overwrite", **known)) == {
         (name, "ConfigMap default/settings", "Overwrite") for name in BOTH
     }
 
@@ -361,12 +364,12 @@ def test_annotation_of_a_template_overrides_its_policy_and_namespaces_ignore_pol
         **config(),
         "metadata": {**config()["metadata"], "annotations": {"work.karmada.io/conflict-resolution": "overwrite"}},
     }
-    assert {word for *_, word in sent(plan_of(own))} == {"Overwrite"}
+    assert {word for *_, word in planned_copies(plan_of(own))} == {"Overwrite"}
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
-    assert {word for *_, word in sent(plan_of(space, resolution="Overwrite", was="Overwrite"))} == {""}
+    assert {word for *_, word in planned_copies(plan_of(space, resolution="Overwrite", was="Overwrite"))} == {""}
     labels = {"namespace.karmada.io/skip-auto-propagation": "true"}
     own = {**space, "metadata": {"name": "shop", "labels": labels}}
-    assert {word for *_, word in sent(plan_of(own))} == {"Abort"}
+    assert {word for *_, word in planned_copies(plan_of(own))} == {"Abort"}
 
 
 @pytest.fixture

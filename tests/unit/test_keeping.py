@@ -67,7 +67,7 @@ def merged(target, patch):
 
 
 @pytest.fixture(autouse=True)
-def hurried(monkeypatch):
+def no_pauses(monkeypatch):
     """No pause takes time; a test's prepared change happens at the first pause."""
     meanwhile = []
 
@@ -85,7 +85,7 @@ def hurried(monkeypatch):
 # -- before templates are deleted -------------------------------------------------------------------
 
 
-def sent(*, policy=True, bound=True, works=(True, True)):
+def plane_with_copies(*, policy=True, bound=True, works=(True, True)):
     """Return a control plane in which a policy, a binding and Works say that copies stay, or don't."""
     template = live(web())
     template["metadata"]["annotations"] = {
@@ -105,8 +105,8 @@ def sent(*, policy=True, bound=True, works=(True, True)):
 @pytest.mark.parametrize(
     ("plane", "missing"),
     [
-        (sent(works=(True, False)), "Deployment default/web in m2"),
-        (sent(bound=False, works=(False, False)), "Deployment default/web in its binding"),
+        (plane_with_copies(works=(True, False)), "Deployment default/web in m2"),
+        (plane_with_copies(bound=False, works=(False, False)), "Deployment default/web in its binding"),
     ],
 )
 def test_no_template_is_deleted_before_every_copy_will_stay(plane, missing):
@@ -119,7 +119,12 @@ def test_no_template_is_deleted_before_every_copy_will_stay(plane, missing):
 
 @pytest.mark.parametrize(
     "plane",
-    [sent(), sent(policy=False, bound=False, works=(False, False)), Writable(live(web())), Writable()],
+    [
+        plane_with_copies(),
+        plane_with_copies(policy=False, bound=False, works=(False, False)),
+        Writable(live(web())),
+        Writable(),
+    ],
     ids=["all say it", "the policy in force doesn't", "no binding", "no template"],
 )
 def test_copies_that_need_not_stay_are_not_waited_for(plane):
@@ -128,16 +133,16 @@ def test_copies_that_need_not_stay_are_not_waited_for(plane):
 
 
 def test_followers_without_a_policy_are_waited_for():
-    plane = sent(works=(True, False))
+    plane = plane_with_copies(works=(True, False))
     del plane.objects[ref_of(web())]["metadata"]["annotations"]
     with pytest.raises(FlotillaError, match="Deployment default/web in m2"):
         await_preserved(plane, [ref_of(web())], 0)
 
 
-def test_wait_ends_when_the_work_says_that_the_copy_stays(hurried):
-    plane = sent(works=(True, False))
+def test_wait_ends_when_the_work_says_that_the_copy_stays(no_pauses):
+    plane = plane_with_copies(works=(True, False))
     late = ref_of(work(web(), "m2"))
-    hurried.append(lambda: plane.patch(late, {"spec": {"preserveResourcesOnDeletion": True}}))
+    no_pauses.append(lambda: plane.patch(late, {"spec": {"preserveResourcesOnDeletion": True}}))
     await_preserved(plane, [ref_of(web())], 60)
 
 
@@ -145,7 +150,7 @@ def kept_namespace(**annotations):
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "annotations": annotations}}
 
 
-def test_namespace_stays_with_its_kept_copies(hurried):
+def test_namespace_stays_with_its_kept_copies(no_pauses):
     """Karmada sends namespaces without a policy.
 
     Regression: its Works didn't say that it stays, and its kept copies were deleted with it.
@@ -153,8 +158,8 @@ def test_namespace_stays_with_its_kept_copies(hurried):
     carried = [work(kept_namespace(), name) for name in ("m1", "m2")]
     plane = Writable(kept_namespace(**{"flotilla.dev/on-removal": "keep"}), *carried)
     # Karmada rewrites the Works again until it sees the label.
-    hurried.append(lambda: plane.patch(ref_of(carried[0]), {"spec": {"preserveResourcesOnDeletion": None}}))
-    hurried.append(hurried.clear)
+    no_pauses.append(lambda: plane.patch(ref_of(carried[0]), {"spec": {"preserveResourcesOnDeletion": None}}))
+    no_pauses.append(no_pauses.clear)
     keep_namespaces(plane, ["shop", "gone"], 60)
     assert all(plane.objects[ref_of(one)]["spec"]["preserveResourcesOnDeletion"] for one in carried)
     marks = plane.objects[SPACE]["metadata"]
@@ -175,7 +180,7 @@ def test_namespace_that_need_not_be_kept_is_not_changed():
 # -- after templates were deleted -------------------------------------------------------------------
 
 
-def going(member="m1", *, applied="True", finalizer=WORK_FINALIZER, **spec):
+def work_in_deletion(member="m1", *, applied="True", finalizer=WORK_FINALIZER, **spec):
     item = work(web(), member, identity="id-web", applied=applied, preserveResourcesOnDeletion=True, **spec)
     item["metadata"] |= {"deletionTimestamp": GOING, "finalizers": [finalizer], "resourceVersion": "1"}
     return item
@@ -200,7 +205,7 @@ def test_work_that_karmada_never_finishes_is_finished(monkeypatch, copies):
     Regression: the Work stayed, and with it the member.
     """
     member = Writable(*copies)
-    plane = Writable(cluster("m1"), cluster("m2", ready=False), going(), going("m2"))
+    plane = Writable(cluster("m1"), cluster("m2", ready=False), work_in_deletion(), work_in_deletion("m2"))
     monkeypatch.setattr(works, "reach", lambda _plane, _cluster: member)
     await_released(plane, Finisher(plane, [ref_of(web())]), 60)
     assert [ref.namespace for ref in plane.objects if ref.kind == "Work"] == ["karmada-es-m2"], "it isn't Ready"
@@ -255,7 +260,7 @@ def test_single_error_of_the_control_plane_ends_no_wait(monkeypatch):
     plane = Busy(kept_namespace(**{"flotilla.dev/on-removal": "keep"}), work(kept_namespace(), "m1"))
     keep_namespaces(plane, ["shop"], 60)
     assert plane.objects[SPACE]["metadata"]["labels"] == {"namespace.karmada.io/skip-auto-propagation": "true"}
-    plane = Busy(cluster("m1"), going())
+    plane = Busy(cluster("m1"), work_in_deletion())
     monkeypatch.setattr(works, "reach", lambda _plane, _cluster: Writable())
     finisher = Finisher(plane, [ref_of(web())])
     for _ in range(4):
@@ -265,7 +270,7 @@ def test_single_error_of_the_control_plane_ends_no_wait(monkeypatch):
 
 
 def test_work_of_an_unreachable_member_is_named(monkeypatch):
-    plane = Writable(cluster("m1"), going())
+    plane = Writable(cluster("m1"), work_in_deletion())
     monkeypatch.setattr(works, "reach", lambda _plane, _cluster: None)
     with pytest.raises(FlotillaError, match="Karmada doesn't finish deleting Work karmada-es-m1/web-1"):
         await_released(plane, Finisher(plane, [ref_of(web())]), 0)
@@ -284,7 +289,7 @@ def test_works_of_a_namespace_in_deletion_are_waited_for():
         await_released(plane, Finisher(plane, [SPACE]), 0)
 
 
-def let_go(copy_):
+def released_copy(copy_):
     """Return a copy as Karmada leaves it when it stops managing it."""
     result = copy.deepcopy(copy_)
     result["metadata"]["labels"] = {"app.kubernetes.io/name": "web"}
@@ -297,7 +302,7 @@ def let_go(copy_):
 
 def test_released_copy_has_no_marks_of_karmada_or_the_stack(monkeypatch):
     """Regression: `work.karmada.io/conflict-resolution` and `pulumi.com/skipAwait` stayed."""
-    member = Writable(let_go(sent_copy()))
+    member = Writable(released_copy(sent_copy()))
     monkeypatch.setattr(members, "reach", lambda _plane, one: member if one["metadata"]["name"] == "m1" else None)
     plane = Writable(cluster("m1"), cluster("m2"), cluster("m3", ready=False))
     unreached = members.free_copies(plane, [ref_of(web())])
@@ -335,7 +340,7 @@ def test_autoscaler_annotation_is_removed():
 
 
 def test_skip_await_annotation_of_the_manifest_stays():
-    asked = merged(let_go(sent_copy()), {"metadata": {"annotations": {"flotilla.dev/health-ignored": "true"}}})
+    asked = merged(released_copy(sent_copy()), {"metadata": {"annotations": {"flotilla.dev/health-ignored": "true"}}})
     assert "pulumi.com/skipAwait" not in unmarking_patch(asked)["metadata"]["annotations"]
 
 

@@ -108,14 +108,14 @@ def reported(template, **statuses):
     return [live(template), bound, *works]
 
 
-def seen(template, *others, ready=None, **statuses):
+def check_template(template, *others, ready=None, **statuses):
     plane = Plane(cluster("m0"), cluster("m1"), *reported(template, **statuses), *others)
     return check_once(RolloutCheck([template], EVERYWHERE, [], ready=ready or {}), plane)
 
 
 @pytest.mark.parametrize("template", SERVED, ids=lambda one: one["kind"])
 def test_object_that_no_controller_serves_is_not_waited_for_without_end(template):
-    (progress,) = seen(template, m1={})
+    (progress,) = check_template(template, m1={})
     assert (progress.done, progress.settled, progress.done_where_answered) == (False, True, True)
     assert list(progress.unserved) == ["m1"]
     assert "m1: " in str(progress)
@@ -123,7 +123,7 @@ def test_object_that_no_controller_serves_is_not_waited_for_without_end(template
 
 @pytest.mark.parametrize("template", SERVED, ids=lambda one: one["kind"])
 def test_object_with_a_readiness_rule_is_waited_for(template):
-    (progress,) = seen(template, ready={template["kind"]: "healthy"}, m1={})
+    (progress,) = check_template(template, ready={template["kind"]: "healthy"}, m1={})
     assert (progress.settled, progress.done_where_answered, progress.unserved) == (False, False, {})
 
 
@@ -159,14 +159,14 @@ def test_only_services_and_ingresses_show_that_a_controller_serves_them():
 
 
 def test_clusters_that_lack_the_same_are_named_in_one_text():
-    both, one = seen(SERVICE, m0={}, m1={}), seen(INGRESS, m1={})
+    both, one = check_template(SERVICE, m0={}, m1={}), check_template(INGRESS, m1={})
     text = waiting_text([*both, *one])
     assert text == (
         f"m0, m1: Service default/web: {NO_ADDRESS}; m1: Ingress default/web: no controller has given it an address yet"
     )
     assert unserved_text([*both, *one]) == text
     many = waiting_text(
-        seen({**CLAIM, "metadata": {"name": f"c{n}", "namespace": "default"}}, m1={})[0] for n in range(9)
+        check_template({**CLAIM, "metadata": {"name": f"c{n}", "namespace": "default"}}, m1={})[0] for n in range(9)
     )
     assert many.endswith("; and 5 more")
 

@@ -90,7 +90,7 @@ def own_leaves(value, path=()):
     return [leaf for key, one in places for leaf in own_leaves(one, (*path, key))]
 
 
-def at(value, path):
+def value_at(value, path):
     for step in path:
         value = value[step]
     return value
@@ -111,7 +111,7 @@ def test_each_changed_own_field_is_drift_whatever_others_add(spec, data):
     wanted = deployment(spec)
     path = data.draw(st.sampled_from([one for one in own_leaves(wanted) if "spec" in one]))
     changed = copy.deepcopy(wanted)
-    at(changed, path[:-1])[path[-1]] = 12345 if isinstance(at(wanted, path), int) else "changed"
+    value_at(changed, path[:-1])[path[-1]] = 12345 if isinstance(value_at(wanted, path), int) else "changed"
     found = object_differences(wanted, with_others(changed, data.draw))
     assert found, path
     assert all(one.text.startswith("spec.template.spec.") for one in found)

@@ -29,7 +29,7 @@ JOB = {
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def no_pauses(monkeypatch):
     """Waits take no time: a condition that doesn't hold immediately counts as timed out."""
     now = [0.0]
     poll = run.poll

@@ -41,7 +41,7 @@ def planned(before, after, *, moves=True, templates=None, **more):
     return Result(steps=[*clusters, *objects, moving if moves else replace(moving, op=Op.SAME), rollout])
 
 
-def said(result):
+def notices_and_plan(result):
     plan = fleet_plan(result, version="1.18.2")
     return [notice_text(one) for one in plan.workloads[0].notices], plan
 
@@ -51,7 +51,7 @@ ORDER = "first on member2, then off member1"
 
 def test_plan_shows_the_order_of_a_move_and_counts_copies_as_usual():
     result = planned(on("member1"), on("member2"))
-    texts, plan = said(result)
+    texts, plan = notices_and_plan(result)
     assert texts == [ORDER]
     (radius,) = plan.blast_radius.workloads
     assert (radius.added, radius.removed) == (("member2",), ("member1",))
@@ -70,7 +70,7 @@ def test_plan_shows_the_order_of_a_move_and_counts_copies_as_usual():
     ],
 )
 def test_plan_shows_no_order_if_nothing_moves_or_karmada_moves_it(before, after, more):
-    assert ORDER not in said(planned(before, after, **more))[0]
+    assert ORDER not in notices_and_plan(planned(before, after, **more))[0]
 
 
 def test_first_plan_after_an_upgrade_creates_the_move_resource_and_changes_no_cluster():
@@ -91,7 +91,7 @@ class Plane(Answers):
         raise KindNotServed(f"no {kind} in {api_version}", status=404)
 
 
-def marked(placement, **spec):
+def moving_policy(placement, **spec):
     """Return a policy as it is while its workload moves."""
     live = sender(placement, web(), **spec)
     return {**live, "metadata": {**live["metadata"], "annotations": {MOVING: MARK.write()}}}
@@ -99,7 +99,7 @@ def marked(placement, **spec):
 
 def test_policy_with_both_places_is_a_move_in_progress_and_not_changed():
     declared = sender(on("a"), web())
-    (found,) = compare_object(Plane(marked(on("a", "b"))), "karmada", declared)
+    (found,) = compare_object(Plane(moving_policy(on("a", "b"))), "karmada", declared)
     assert (found.rule, found.time) == (UNDER_WAY, "2026-01-01T10:00:00+00:00")
     assert "from a to b is under way by process 7 on ci-3" in found.message
     assert "`flotilla up` continues" in found.message
@@ -107,7 +107,7 @@ def test_policy_with_both_places_is_a_move_in_progress_and_not_changed():
 
 def test_other_differences_of_such_a_policy_are_found():
     declared = sender(on("a"), web(), priority=3)
-    rules = [one.rule for one in compare_object(Plane(marked(on("a", "b"), priority=5)), "karmada", declared)]
+    rules = [one.rule for one in compare_object(Plane(moving_policy(on("a", "b"), priority=5)), "karmada", declared)]
     assert rules == [UNDER_WAY, "object-changed"]
 
 

@@ -71,9 +71,9 @@ def test_dependencies_and_after_give_one_order(stack, project):
 
 
 def test_two_workloads_that_need_each_other_keep_the_order_of_others(stack, project):
-    one, two = obj("v1", "Namespace", "one"), obj("v1", "Namespace", "two")
+    one, second = obj("v1", "Namespace", "one"), obj("v1", "Namespace", "two")
     config = obj("v1", "ConfigMap", "x")
-    fleet = stack(last=(["b"],), b=([], two, within("one", config)), a=([], one, within("two", config)))
+    fleet = stack(last=(["b"],), b=([], second, within("one", config)), a=([], one, within("two", config)))
     assert order(fleet, project) == ["b", "a", "last"]
 
 
@@ -132,14 +132,14 @@ def test_invalid_workload_is_not_also_reported_as_unknown(sections, project):
 # -- what is declared -----------------------------------------------------------------------------
 
 
-def two(absolute):  # noqa: F811
+def two_workloads(absolute):  # noqa: F811
     plain = absolute["workloads"][0]
     absolute["workloads"] = [{**plain, "name": "web", "after": ["database"]}, {**plain, "name": "database"}]
     return absolute
 
 
 def test_rollout_of_the_workload_before_is_done_before_anything_is_declared(run, absolute):  # noqa: F811
-    names = list(run(two(absolute)))
+    names = list(run(two_workloads(absolute)))
     first = names.index("database-rollout")
     of_web = [name for name in names if name.startswith("web") or name.endswith("/web")]
     assert {
@@ -208,7 +208,7 @@ def test_text_plan_shows_the_order_and_policies_next_to_the_workload(capsys):
 # -- removal ---------------------------------------------------------------------------------------
 
 
-def going(member, template):
+def work_in_deletion(member, template):
     sent = work(template, member, identity="id-web")
     return {**sent, "metadata": {**sent["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
 
@@ -219,7 +219,9 @@ def test_work_without_a_binding_is_waited_for_if_other_workloads_come_after():
     Regression: the workload before was deleted at the same time.
     """
     template = web()
-    plane = Plane(cluster("m1"), cluster("m2", ready=False), going("m1", template), going("m2", template))
+    plane = Plane(
+        cluster("m1"), cluster("m2", ready=False), work_in_deletion("m1", template), work_in_deletion("m2", template)
+    )
     await_withdrawn(plane, [ref_of(template)], 0)
     with pytest.raises(FlotillaError, match=r"copies are still there after 0 s: Deployment default/web in m1\n"):
         await_withdrawn(plane, [ref_of(template)], 0, every_work=True)
@@ -229,7 +231,7 @@ def test_work_without_a_binding_is_waited_for_if_other_workloads_come_after():
 
 
 def test_state_keeps_the_order_of_removal(run, absolute):  # noqa: F811
-    registered = run(two(absolute))
+    registered = run(two_workloads(absolute))
     props = registered["web-withdrawal"].inputs
     assert props["before"] == ["database"]
     assert "before" not in registered["database-withdrawal"].inputs

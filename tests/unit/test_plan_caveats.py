@@ -24,7 +24,7 @@ def planned(*steps, **keys):
     return workload
 
 
-def said(workload):
+def notices_by_reason(workload):
     return {str(one.what): notice_text(one) for one in workload.notices}
 
 
@@ -37,7 +37,7 @@ def test_plan_says_that_taints_are_those_of_the_state(hidden):
     step = rollout_step({**declared(6, BOTH), "kubeconfig": hidden})
     result = with_clusters(Result(steps=[*MEMBERS, step]))
     (workload,) = fleet_plan(result, version="1.18.2").workloads
-    assert said(workload)["by-the-state"].startswith(
+    assert notices_by_reason(workload)["by-the-state"].startswith(
         "the control plane was not read (this engine hides its kubeconfig): this plan uses the taints and interpreters"
     )
     assert "by-the-state" in str(fleet_plan(result).to_json()["workloads"])
@@ -50,7 +50,7 @@ def test_control_plane_that_does_not_answer_is_named(monkeypatch):
     monkeypatch.setattr("flotilla.deploy.clusters.connect", refuse)
     step = rollout_step({**declared(6, BOTH), "kubeconfig": Secret("a kubeconfig")})
     result = with_clusters(Result(steps=[*MEMBERS, step]))
-    assert "(Karmada: no answer within 5 s)" in said(fleet_plan(result).workloads[0])["by-the-state"]
+    assert "(Karmada: no answer within 5 s)" in notices_by_reason(fleet_plan(result).workloads[0])["by-the-state"]
 
 
 def test_control_plane_without_interpreter_kinds_counts_as_asked(monkeypatch):
@@ -73,9 +73,9 @@ def test_no_caveat_where_the_control_plane_makes_no_difference():
     """There is no Cluster yet, the workload doesn't change, or this run creates the control plane."""
     new = {**declared(6, BOTH), "kubeconfig": "[secret]"}
     coming = [Step(Op.CREATE, one.urn, one.type, new=one.new) for one in MEMBERS]
-    assert said(planned(*coming, rollout_step(new), unasked="why")) == {}
+    assert notices_by_reason(planned(*coming, rollout_step(new), unasked="why")) == {}
     same = replace(rollout_step(new, new), op=Op.SAME)
-    assert said(planned(*MEMBERS, same, unasked="why")) == {}
+    assert notices_by_reason(planned(*MEMBERS, same, unasked="why")) == {}
     assert with_clusters(Result(steps=[rollout_step({**new, "kubeconfig": UNKNOWN})])).unasked == ""
     assert with_clusters(Result(steps=list(MEMBERS))).unasked == ""
 
@@ -87,12 +87,12 @@ def test_no_caveat_where_the_control_plane_makes_no_difference():
 def test_copies_with_hidden_overrides_are_not_shown_as_certain(hidden):
     new = {**declared(2, BOTH), "overrideRules": hidden}
     workload = planned(*MEMBERS, rollout_step(new))
-    assert said(workload) == {
+    assert notices_by_reason(workload) == {
         "hidden-overrides": "its overrides are hidden, since one of them sets a secret: copies are shown without any "
         "of its overrides"
     }
     open_ = {**declared(2, BOTH), "overrideRules": [{"overriders": {"plaintext": [{"value": Secret("x")}]}}]}
-    assert "hidden-overrides" not in said(planned(*MEMBERS, rollout_step({**open_, "templates": []})))
+    assert "hidden-overrides" not in notices_by_reason(planned(*MEMBERS, rollout_step({**open_, "templates": []})))
 
 
 @HIDDEN
@@ -103,7 +103,7 @@ def test_workload_that_is_hidden_as_a_whole_is_not_shown_as_unchanged(hidden, op
     step = replace(rollout_step(both, both), op=op)
     workload = planned(*MEMBERS, replace(step, new=None) if op is Op.DELETE else step)
     assert (workload.verb, workload.copies) == (verb, ())
-    assert ("hidden-objects" in said(workload)) is (op is not Op.DELETE)
+    assert ("hidden-objects" in notices_by_reason(workload)) is (op is not Op.DELETE)
     assert planned(*MEMBERS, replace(step, op=Op.SAME)).verb == "stays"
 
 
@@ -131,7 +131,7 @@ def test_change_of_a_lazy_policy_is_not_shown_as_immediate():
     """Karmada moves nothing until a template changes. Regression: the plan showed the copies at the new placement."""
     workload = planned(*MEMBERS, *lazy(on("member2"), on("member1")))
     assert copies(workload) == {"member1": ("stays", ())}
-    assert said(workload) == {
+    assert notices_by_reason(workload) == {
         "lazy": "the change of the policy has no effect yet on Deployment default/web: with `activation: Lazy` Karmada "
         "applies it with the next change of the object"
     }
@@ -140,23 +140,23 @@ def test_change_of_a_lazy_policy_is_not_shown_as_immediate():
 def test_changed_template_applies_the_lazy_policys_change():
     workload = planned(*MEMBERS, *lazy(on("member2"), on("member1"), templates=[web(5)]))
     assert {name: verb for name, (verb, _) in copies(workload).items()} == {"member1": "gone", "member2": "new"}
-    assert said(workload) == {}
+    assert notices_by_reason(workload) == {}
 
 
 def test_policy_that_is_no_longer_lazy_takes_effect_at_once():
     workload = planned(*MEMBERS, *lazy(on("member2"), on("member1"), lazy=False))
     assert {name: verb for name, (verb, _) in copies(workload).items()} == {"member1": "gone", "member2": "new"}
-    assert said(workload) == {}
+    assert notices_by_reason(workload) == {}
 
 
 @pytest.mark.parametrize(("op", "waits"), [(Op.UPDATE, True), (Op.SAME, False)])
 def test_every_field_of_a_lazy_policy_takes_effect_later(op, waits):
     workload = planned(*MEMBERS, *lazy(on("member1"), on("member1"), op=op))
-    assert ("lazy" in said(workload)) is waits
+    assert ("lazy" in notices_by_reason(workload)) is waits
 
 
 def test_lazy_suspension_without_effect_yet_is_not_shown():
     every = {"dispatching": True}
     workload = planned(*MEMBERS, *lazy(on("member1"), on("member1"), suspension=every))
     assert copies(workload) == {"member1": ("stays", ())}
-    assert "lazy" in said(workload)
+    assert "lazy" in notices_by_reason(workload)

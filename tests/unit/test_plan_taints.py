@@ -42,14 +42,14 @@ def cluster_step(name, *, declared=(), live=(), ready=True):
 
 
 def rollout_step(new, old=None, scheduled=None):
-    def made(props, outputs):
+    def rollout_state(props, outputs):
         return state(ROLLOUT_TYPE, "web-rollout", {"workload": "web", "overrideRules": [], **props}, outputs)
 
-    news = made(new, {})
+    news = rollout_state(new, {})
     if old is None:
         return Step(Op.CREATE, news.urn, ROLLOUT_TYPE, new=news)
     outputs = {"scheduled": {"Deployment default/web": scheduled}} if scheduled else {}
-    return Step(Op.UPDATE, news.urn, ROLLOUT_TYPE, old=made(old, outputs), new=news)
+    return Step(Op.UPDATE, news.urn, ROLLOUT_TYPE, old=rollout_state(old, outputs), new=news)
 
 
 def declared(replicas, placement):

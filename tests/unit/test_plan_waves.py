@@ -338,26 +338,26 @@ class ControlPlane:
         return [secret_of(where, record_data(found)), {"metadata": {"name": "broken"}, "data": {"record": "e30="}}]
 
 
-def asked(monkeypatch, *steps, refused=None):
+def result_with_clusters(monkeypatch, *steps, refused=None):
     plane = ControlPlane(refused)
     monkeypatch.setattr("flotilla.deploy.clusters.connect", lambda *_args, **_keys: plane)
     return with_clusters(Result(steps=[*MEMBERS, *steps])), plane.asked
 
 
 def test_records_are_read_once_and_only_if_a_workload_has_waves(monkeypatch):
-    result, requests = asked(monkeypatch, rollout_step(inputs(), inputs()))
+    result, requests = result_with_clusters(monkeypatch, rollout_step(inputs(), inputs()))
     assert result.records == record(inputs())
     secrets = [keys for kind, keys in requests if kind == "Secret"]
     assert secrets == [{"namespace": "kube-system", "labels": "flotilla.dev/rollout=record"}]
-    result, requests = asked(monkeypatch, rollout_step(inputs(strategy=None), inputs(strategy=None)))
+    result, requests = result_with_clusters(monkeypatch, rollout_step(inputs(strategy=None), inputs(strategy=None)))
     assert (result.records, [kind for kind, _ in requests if kind == "Secret"]) == ({}, [])
-    result, _ = asked(monkeypatch, rollout_step(inputs(strategy=None), inputs()))
+    result, _ = result_with_clusters(monkeypatch, rollout_step(inputs(strategy=None), inputs()))
     assert result.records, "a workload that had waves before may be in the middle of them"
 
 
 def test_plan_works_without_the_right_to_read_secrets(monkeypatch):
     refused = ApiError("Karmada: may not list secrets", status=403)
-    result, _ = asked(monkeypatch, rollout_step(inputs(3), inputs(2)), refused=refused)
+    result, _ = result_with_clusters(monkeypatch, rollout_step(inputs(3), inputs(2)), refused=refused)
     assert (result.unasked, len(result.clusters)) == ("", len(NAMES))
     (found,) = fleet_plan(result, version="1.18.2").workloads
     assert found.rollout is not None
@@ -369,7 +369,7 @@ def test_control_plane_that_was_not_asked_is_reported_with_the_waves(monkeypatch
     result = with_clusters(Result(steps=[*MEMBERS, rollout_step(inputs(3, kubeconfig="[secret]"), inputs(2))]))
     assert result.unread_records == "this engine hides its kubeconfig"
     refused = Unreachable("Karmada: no answer", status=0)
-    result, _ = asked(monkeypatch, rollout_step(inputs(3), inputs(2)), refused=refused)
+    result, _ = result_with_clusters(monkeypatch, rollout_step(inputs(3), inputs(2)), refused=refused)
     assert (result.unasked, result.unread_records) == ("Karmada: no answer", "Karmada: no answer")
 
 

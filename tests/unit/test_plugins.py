@@ -165,16 +165,16 @@ def test_two_policies_of_the_same_name_are_refused(package, tmp_path):
         load_rules(tmp_path)
 
 
-def asked(items):
+def member_with(items):
     return Seen("member1", SimpleNamespace(list=lambda *_: items), ())
 
 
 def test_drift_rule_of_a_package_checks_each_cluster(package, tmp_path):
     package(Group.DRIFT_RULES, {"quota": "acme_drift:quota"}, acme_drift=DRIFT)
     (rule,) = own_rules(tmp_path)
-    (found,) = rule.find(asked([]))
+    (found,) = rule.find(member_with([]))
     assert (found.layer, found.rule, found.cluster) == (Layer.MEMBERS, "no-quota", "member1")
-    assert rule.find(asked([{}])) == []
+    assert rule.find(member_with([{}])) == []
     assert rule.find(Seen("karmada", None, ())) == []
 
 
@@ -185,7 +185,7 @@ def test_failing_drift_rule_is_named_and_the_result_is_not_clean(package, tmp_pa
     package(Group.DRIFT_RULES, {"bad": "acme_bad:rule"}, acme_bad=f"def rule(seen):\n    {body}\n")
     (rule,) = own_rules(tmp_path)
     with pytest.raises(PluginError, match=text) as error:
-        rule.find(asked([]))
+        rule.find(member_with([]))
     assert "flotilla.drift_rules 'bad' of acme 1.2" in str(error.value)
 
 

@@ -23,7 +23,7 @@ def rollout():
     return Step(Op.CREATE, "urn:pulumi:s::p::pulumi-python:dynamic:Resource::nginx-rollout", "pulumi-python:dynamic")
 
 
-def begun(progress, *steps):
+def begin_step(progress, *steps):
     for one in steps:
         progress.record(StepEvent(Phase.BEGIN, one))
 
@@ -42,7 +42,7 @@ def progress():
 
 
 def test_operations_in_progress_are_shown_by_cluster_and_workload_with_their_wait(progress):
-    begun(progress, step("web"), step("api", Op.UPDATE, "member2"), rollout(), step("same", Op.SAME))
+    begin_step(progress, step("web"), step("api", Op.UPDATE, "member2"), rollout(), step("same", Op.SAME))
     said = "rollout of nginx: member1: Deployment default/nginx: 1 of 2 replicas are ready"
     progress.record(StepEvent(Phase.WAITING, rollout(), said=said))
     assert rows(progress) == [
@@ -63,7 +63,7 @@ def test_wait_without_a_known_resource_is_shown_once_with_its_last_text(progress
 
 
 def test_rows_are_bounded_fit_the_terminal_and_have_no_control_characters(progress):
-    begun(progress, *(step(f"object-{number:02}\x1b[2J" + "x" * 200) for number in range(50)))
+    begin_step(progress, *(step(f"object-{number:02}\x1b[2J" + "x" * 200) for number in range(50)))
     found = rows(progress, width=40)
     assert len(found) == 13
     assert found[-1] == "  … and 38 more"

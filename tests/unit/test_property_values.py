@@ -113,11 +113,11 @@ def test_aliases_of_templates_are_equal_as_urns_and_as_names_with_types(run, abs
     seen = {}
     init = pulumi.ResourceOptions.__init__
 
-    def noted(self, *args, **options):
+    def record_aliases(self, *args, **options):
         seen.setdefault("all", []).append(options.get("aliases"))
         init(self, *args, **options)
 
-    monkeypatch.setattr(pulumi.ResourceOptions, "__init__", noted)
+    monkeypatch.setattr(pulumi.ResourceOptions, "__init__", record_aliases)
     run(absolute)
     named = [one for listed in seen["all"] for one in listed or () if isinstance(one, str)]
     stack, project = named[0].removeprefix("urn:pulumi:").split("::")[:2]

@@ -31,14 +31,14 @@ def write(project, sections):
     (project / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
 
 
-def opened(project):
+def open_access(project):
     return quick.quick_access(Setting(project, "dev"), lambda: STATE)
 
 
 def test_stack_file_with_kubeconfig_files_needs_no_state(project, sections):
     sections["members"][1]["kubeconfig"] = {"path": "member2.yaml", "context": "fake"}
     write(project, sections)
-    access = opened(project)
+    access = open_access(project)
     assert access.control_plane.name == "Karmada"
     assert access.known == ["member1", "member2"]
     assert access.member("member2").request("GET", "/version", doing="looking") is not None
@@ -48,7 +48,7 @@ def test_stack_file_with_kubeconfig_files_needs_no_state(project, sections):
 def test_member_whose_file_is_missing_is_read_from_the_state(project, sections, entry):
     sections["members"][1]["kubeconfig"] = entry
     write(project, sections)
-    access = opened(project)
+    access = open_access(project)
     assert access is not None
     assert access.known == ["member1"]
 
@@ -71,7 +71,7 @@ UNUSUAL = {
 @pytest.mark.parametrize("section", UNUSUAL.values(), ids=UNUSUAL)
 def test_other_control_planes_need_the_whole_stack_file(project, sections, section):
     write(project, {**sections, "controlPlane": section})
-    assert opened(project) is None
+    assert open_access(project) is None
 
 
 BROKEN = {

@@ -20,7 +20,7 @@ from tests.unit.test_plan_taints import cluster_step, copies, state
 MEMBERS = (ClusterFacts("member1"), ClusterFacts("member2"))
 
 
-def said(templates, *rules):
+def notices_for(templates, *rules):
     placed = {str(ref_of(template)): MEMBERS for template in templates}
     return reach(templates, list(rules), placed)
 
@@ -76,12 +76,12 @@ def cron():
     ],
 )
 def test_override_that_matches_nothing_is_reported(template, one, expected):
-    found = [notice for notice in said([template], one) if notice.what == Reach.NOTHING]
+    found = [notice for notice in notices_for([template], one) if notice.what == Reach.NOTHING]
     assert [expected in notice.detail for notice in found] == ([True] if expected else [])
 
 
 def test_override_that_matches_one_of_several_templates_is_not_reported():
-    assert said([config(), without_inits()], rule(imageOverrider=[image_step("Tag", "v2")])) == []
+    assert notices_for([config(), without_inits()], rule(imageOverrider=[image_step("Tag", "v2")])) == []
 
 
 @pytest.mark.parametrize(
@@ -97,19 +97,19 @@ def test_override_that_matches_one_of_several_templates_is_not_reported():
 )
 def test_digest_that_karmada_drops_is_reported(image, step, expected):
     """Regression: the plan named an image with its digest, but Karmada sent only the tag, so the image isn't pinned."""
-    found = said([without_inits(image=image)], rule(["member1"], imageOverrider=[image_step(*step)]))
+    found = notices_for([without_inits(image=image)], rule(["member1"], imageOverrider=[image_step(*step)]))
     assert [(notice.what, notice.clusters, notice.detail) for notice in found] == (
         [(Reach.DROPS_DIGEST, ("member1",), expected)] if expected else []
     )
 
 
 def test_init_containers_that_an_image_override_skips_are_reported():
-    found = said([pods()], rule(imageOverrider=[image_step("Registry", "mirror.example")]))
+    found = notices_for([pods()], rule(imageOverrider=[image_step("Registry", "mirror.example")]))
     assert [(notice.what, notice.clusters, notice.detail) for notice in found] == [
         (Reach.PASSES_OVER, ("member1", "member2"), "/spec/template/spec/initContainers/0/image")
     ]
     named = image_step("Registry", "mirror.example", path="/spec/template/spec/initContainers/0/image")
-    assert said([pods()], rule(imageOverrider=[named])) == []
+    assert notices_for([pods()], rule(imageOverrider=[named])) == []
 
 
 @pytest.mark.parametrize(
@@ -121,15 +121,15 @@ def test_init_containers_that_an_image_override_skips_are_reported():
     ],
 )
 def test_failing_override_is_reported_with_its_clusters(one):
-    (notice,) = said([without_inits()], {**one, "targetCluster": {"clusterNames": ["member2"]}})
+    (notice,) = notices_for([without_inits()], {**one, "targetCluster": {"clusterNames": ["member2"]}})
     assert (notice.what, notice.clusters) == (Reach.FAILS, ("member2",))
     assert "secret" not in notice_text(notice)
 
 
 def test_rule_for_no_cluster_of_the_workload_is_reported():
-    (notice,) = said([without_inits()], rule(["member3"], imageOverrider=[image_step("Tag", "v2")]))
+    (notice,) = notices_for([without_inits()], rule(["member3"], imageOverrider=[image_step("Tag", "v2")]))
     assert (notice.what, notice.clusters) == (Reach.NO_CLUSTER, ("member3",))
-    assert said([without_inits()], {"overriders": {}}) == []
+    assert notices_for([without_inits()], {"overriders": {}}) == []
 
 
 def scaler(target, kind="Deployment", name="web", api="autoscaling/v2", scaler_kind="HorizontalPodAutoscaler"):

@@ -181,7 +181,7 @@ def declared(obj, name, **spec):
     return resource(f"kubernetes:{obj['apiVersion']}:{obj['kind']}", name, props)
 
 
-def judged(*objects):
+def policy_result(*objects):
     names = [f"object-{number}" for number in range(len(objects))]
     listed = [declared(obj, name) for obj, name in zip(objects, names, strict=True)]
     found = statuses("overrides-change-something", (cluster("member1"), cluster("member2"), *listed))
@@ -194,12 +194,12 @@ WIDE = labelling("site", "add", {"site": "edge"}, "member2")
 
 def test_policy_that_selects_by_an_added_label_is_not_reported_as_unused():
     """Regression: the policy rule said that it targets no cluster that gets the workload."""
-    assert judged(FRONT, SENT, WIDE, noting("edge", [labelled(site="edge")], "edge")) == ["PASS"]
-    assert "FAIL" in judged(FRONT, SENT, WIDE, noting("other", [labelled(site="other", x="y")], "x"))
+    assert policy_result(FRONT, SENT, WIDE, noting("edge", [labelled(site="edge")], "edge")) == ["PASS"]
+    assert "FAIL" in policy_result(FRONT, SENT, WIDE, noting("other", [labelled(site="other", x="y")], "x"))
 
 
 def test_policy_for_every_object_of_its_namespace_is_not_reported_as_unused():
-    assert judged(FRONT, SENT, noting("all", [], "x")) == ["PASS"]
+    assert policy_result(FRONT, SENT, noting("all", [], "x")) == ["PASS"]
 
 
 def test_policy_for_a_follower_is_not_reported_as_unused():
@@ -208,8 +208,8 @@ def test_policy_for_a_follower_is_not_reported_as_unused():
     using["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "c"}}]
     along = {**SENT, "spec": {**SENT["spec"], "propagateDeps": True}}
     only = noting("c", [{"apiVersion": "v1", "kind": "ConfigMap"}], "x")
-    assert judged(using, follower, along, only) == ["PASS"]
-    assert judged(using, follower, SENT, only) == ["FAIL"]
+    assert policy_result(using, follower, along, only) == ["PASS"]
+    assert policy_result(using, follower, SENT, only) == ["FAIL"]
 
 
 def test_rule_for_all_objects_is_also_checked_against_objects_with_their_own_policy():
@@ -220,6 +220,6 @@ def test_rule_for_all_objects_is_also_checked_against_objects_with_their_own_pol
     every = policy("p", [EVERY_DEPLOYMENT, {"apiVersion": "v1", "kind": "ConfigMap"}], **to("member1"))
     shared = policy("o", [selector(config, namespace="default")], "OverridePolicy", overrideRules=[image])
     own = policy("o.of.d", [selector(FRONT, namespace="default")], "OverridePolicy", overrideRules=[image, note])
-    assert judged(FRONT, config, every, shared, own) == ["PASS"]
+    assert policy_result(FRONT, config, every, shared, own) == ["PASS"]
     alone = policy("o.of.d", [selector(FRONT, namespace="default")], "OverridePolicy", overrideRules=[note])
-    assert "FAIL" in judged(FRONT, config, every, shared, alone)
+    assert "FAIL" in policy_result(FRONT, config, every, shared, alone)

@@ -141,7 +141,7 @@ def works(declared, targets):
     return found
 
 
-def judged(targets, placement, clusters, *, expected=None, replicas=4, sent=None, requests=None, **keys):
+def check_workload(targets, placement, clusters, *, expected=None, replicas=4, sent=None, requests=None, **keys):
     declared = web(replicas, requests)
     check = RolloutCheck([declared], placement, [], expected, frozenset([WEB]))
     template = {**declared, "metadata": {**declared["metadata"], "uid": "u", "generation": 1}}
@@ -151,17 +151,19 @@ def judged(targets, placement, clusters, *, expected=None, replicas=4, sent=None
 
 def test_workload_on_fewer_clusters_than_planned_is_not_done():
     clusters = [cluster("member1"), cluster("member2")]
-    progress = judged({"member1": 4}, divided("member1", "member2"), clusters, expected=members("member1", "member2"))
+    progress = check_workload(
+        {"member1": 4}, divided("member1", "member2"), clusters, expected=members("member1", "member2")
+    )
     assert not progress.done
     assert "member2: chosen by the placement, not scheduled there" in str(progress)
-    assert judged({"member1": 4}, divided("member1", "member2"), clusters).done, "nobody said what is expected"
+    assert check_workload({"member1": 4}, divided("member1", "member2"), clusters).done, "nobody said what is expected"
 
 
 def test_dead_member_that_is_about_to_leave_is_not_waited_for():
     """Updates happen before deletions, so the rollout would wait for a member that the same run removes later."""
     clusters = [cluster("member1"), cluster("member2", ready=False)]
     placement = {"clusterAffinity": {}, "replicaScheduling": {"replicaSchedulingType": "Duplicated"}}
-    progress = judged(
+    progress = check_workload(
         {"member1": 4, "member2": 4}, placement, clusters, expected=members("member1"), sent={"member1": 4}
     )
     assert progress.done
@@ -172,7 +174,7 @@ def test_member_that_is_not_ready_blocks_no_other_member():
     clusters = [cluster("member1"), cluster("member2", ready=False)]
     placement = on("member1", "member2")
     targets = {"member1": 4, "member2": 4}
-    progress = judged(targets, placement, clusters, expected=members("member1", "member2"))
+    progress = check_workload(targets, placement, clusters, expected=members("member1", "member2"))
     assert (progress.done, progress.done_where_answered) == (False, True)
     assert progress.unanswered == {"member2": "its Cluster is not Ready: it is gone"}
 
@@ -181,27 +183,29 @@ def test_unreachable_member_counts_by_karmadas_report():
     clusters = [cluster("member1"), cluster("member2")]
     placement, targets = on("member1", "member2"), {"member1": 4, "member2": 4}
     expected = members("member1", "member2", member2="401 Unauthorized")
-    assert judged(targets, placement, clusters, expected=expected).done
-    late = judged(targets, placement, clusters, expected=expected, healthy=["member1"])
+    assert check_workload(targets, placement, clusters, expected=expected).done
+    late = check_workload(targets, placement, clusters, expected=expected, healthy=["member1"])
     assert late.unanswered == {"member2": "401 Unauthorized"}
 
 
 def test_nothing_is_waited_for_if_no_member_answers():
     clusters = [cluster(name, ready=False) for name in ("member1", "member2")]
     expected = members("member1", "member2")
-    progress = judged({}, on("member1", "member2"), clusters, expected=expected, scheduled="False")
+    progress = check_workload({}, on("member1", "member2"), clusters, expected=expected, scheduled="False")
     assert progress.done_where_answered
     assert set(progress.unanswered) == {"member1", "member2"}
-    one = judged({}, on("member1", "member2"), [cluster("member1"), clusters[1]], expected=expected, scheduled="False")
+    one = check_workload(
+        {}, on("member1", "member2"), [cluster("member1"), clusters[1]], expected=expected, scheduled="False"
+    )
     assert one.waiting_for == "not scheduled: 0/2 clusters are available"
 
 
 def test_workload_without_replicas_is_done_where_karmada_removes_it():
     clusters = [cluster("member1"), cluster("member2")]
-    gone = judged({}, on("member1", "member2"), clusters, replicas=0, requests={"cpu": "1"})
+    gone = check_workload({}, on("member1", "member2"), clusters, replicas=0, requests={"cpu": "1"})
     assert gone.done
     assert "no cluster: it has no replicas" in str(gone)
-    assert judged({}, on("member1", "member2"), clusters).waiting_for.startswith("scheduled to no cluster")
+    assert check_workload({}, on("member1", "member2"), clusters).waiting_for.startswith("scheduled to no cluster")
 
 
 GROUPS = {
@@ -216,18 +220,18 @@ GROUPS = {
 def test_placement_with_affinity_groups_is_done():
     """Regression: the model dropped clusterAffinities, and every check said "another placement"."""
     clusters = [cluster(name) for name in NAMES]
-    progress = judged({"member1": 4}, GROUPS, clusters, schedulerObservingAffinityName="near")
+    progress = check_workload({"member1": 4}, GROUPS, clusters, schedulerObservingAffinityName="near")
     assert progress.done
     other = {**GROUPS, "clusterAffinities": GROUPS["clusterAffinities"][1:]}
-    assert "another placement" in judged({"member1": 4}, GROUPS, clusters, bound=other).waiting_for
+    assert "another placement" in check_workload({"member1": 4}, GROUPS, clusters, bound=other).waiting_for
 
 
 def test_only_the_affinity_group_chosen_by_karmada_counts():
     clusters = [cluster("member1", taints=[TAINT]), cluster("member2"), cluster("member3")]
     far = {"schedulerObservingAffinityName": "far"}
     expected = members("member2", "member3")
-    assert judged({"member2": 4, "member3": 4}, GROUPS, clusters, expected=expected, **far).done
-    late = judged({"member2": 4}, GROUPS, clusters, expected=expected, **far)
+    assert check_workload({"member2": 4, "member3": 4}, GROUPS, clusters, expected=expected, **far).done
+    late = check_workload({"member2": 4}, GROUPS, clusters, expected=expected, **far)
     assert "member3: chosen by the placement, not scheduled there" in str(late)
 
 
@@ -239,7 +243,7 @@ def test_clusters_of_other_affinity_groups_are_not_waited_for():
     clusters = [cluster("member1"), cluster("member2", ready=False), cluster("member3")]
     expected = members("member1", "member2", "member3")
     near = {"schedulerObservingAffinityName": "near"}
-    assert judged({"member1": 4}, GROUPS, clusters, expected=expected, **near).done
+    assert check_workload({"member1": 4}, GROUPS, clusters, expected=expected, **near).done
     found = two(clusters=clusters, placement=GROUPS, targets={"member1": 4}, expected=expected, group="near")
     assert (found.waiting, found.unanswered) == ({}, {})
 
@@ -247,15 +251,15 @@ def test_clusters_of_other_affinity_groups_are_not_waited_for():
 def test_any_different_field_is_another_placement():
     clusters = [cluster("member1")]
     placement = {**on("member1"), "workloadAffinity": {"affinity": {"groupByLabelKey": "x"}}}
-    assert judged({"member1": 4}, placement, clusters).done
-    assert "another placement" in judged({"member1": 4}, placement, clusters, bound=on("member1")).waiting_for
+    assert check_workload({"member1": 4}, placement, clusters).done
+    assert "another placement" in check_workload({"member1": 4}, placement, clusters, bound=on("member1")).waiting_for
 
 
 def test_tolerations_of_the_webhook_are_no_other_placement():
     added = {"key": "cluster.karmada.io/not-ready", "operator": "Exists", "effect": "NoExecute"}
     clusters = [cluster("member1")]
     bound = {**on("member1"), "clusterTolerations": [added]}
-    assert judged({"member1": 4}, on("member1"), clusters, bound=bound).done
+    assert check_workload({"member1": 4}, on("member1"), clusters, bound=bound).done
 
 
 def test_number_of_requests_is_independent_of_the_number_of_clusters():

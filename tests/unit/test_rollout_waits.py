@@ -50,7 +50,7 @@ def waited(looks, timeout=300):
     return problem, clock.now - 100
 
 
-def seen(**clusters):
+def progress_of(**clusters):
     return [Progress(WEB, tuple(ClusterProgress(name, 1, 1, *reasons) for name, reasons in clusters.items()))]
 
 
@@ -59,49 +59,51 @@ UNSERVED = ("", "", "no load balancer address yet")
 
 
 def test_first_look_is_immediate_and_two_looks_must_agree():
-    assert waited([seen(a=DONE)]) == ("", 0.5)
-    assert waited([seen(a=DONE), seen(a=LATE), seen(a=DONE)]) == ("", 1.5)
+    assert waited([progress_of(a=DONE)]) == ("", 0.5)
+    assert waited([progress_of(a=DONE), progress_of(a=LATE), progress_of(a=DONE)]) == ("", 1.5)
 
 
 def test_unreachable_member_costs_the_others_nothing_and_the_run_a_grace_period():
-    problem, seconds = waited([seen(a=LATE, b=SILENT)] * 20 + [seen(a=DONE, b=SILENT)])
+    problem, seconds = waited([progress_of(a=LATE, b=SILENT)] * 20 + [progress_of(a=DONE, b=SILENT)])
     assert problem == "is not done: b doesn't answer: it is gone; the others are as declared"
     assert 10 + waiting.GRACE_SECONDS <= seconds < 15 + waiting.GRACE_SECONDS
 
 
 def test_member_that_comes_back_in_time_is_done():
-    problem, _ = waited([seen(a=DONE, b=SILENT)] * 8 + [seen(a=DONE, b=LATE)] * 8 + [seen(a=DONE, b=DONE)])
+    problem, _ = waited(
+        [progress_of(a=DONE, b=SILENT)] * 8 + [progress_of(a=DONE, b=LATE)] * 8 + [progress_of(a=DONE, b=DONE)]
+    )
     assert problem == ""
 
 
 def test_slow_member_that_answers_is_waited_for_until_the_timeout():
-    problem, seconds = waited([seen(a=LATE, b=SILENT)], timeout=60)
+    problem, seconds = waited([progress_of(a=LATE, b=SILENT)], timeout=60)
     assert problem.startswith("is not healthy everywhere after 60 s: Deployment default/web: a: its Work is empty; b:")
     assert 60 < seconds < 64
 
 
 def test_object_that_no_controller_serves_is_waited_for_briefly_and_is_no_failure():
     """Regression: a Service of type LoadBalancer without a controller cost the whole timeout, and each run failed."""
-    problem, seconds = waited([seen(a=LATE, b=UNSERVED)] * 20 + [seen(a=DONE, b=UNSERVED)])
+    problem, seconds = waited([progress_of(a=LATE, b=UNSERVED)] * 20 + [progress_of(a=DONE, b=UNSERVED)])
     assert problem == ""
     assert 10 + waiting.UNSERVED_SECONDS <= seconds < 15 + waiting.UNSERVED_SECONDS
 
 
 def test_address_that_is_assigned_in_time_ends_the_wait():
-    problem, seconds = waited([seen(a=UNSERVED)] * 8 + [seen(a=DONE)])
+    problem, seconds = waited([progress_of(a=UNSERVED)] * 8 + [progress_of(a=DONE)])
     assert (problem, seconds) == ("", 4.0)
 
 
 def test_timeout_shorter_than_the_grace_period_is_no_failure():
-    problem, seconds = waited([seen(a=DONE, b=UNSERVED)], timeout=10)
+    problem, seconds = waited([progress_of(a=DONE, b=UNSERVED)], timeout=10)
     assert problem == ""
     assert 10 < seconds < 12
 
 
 def test_other_unhealthy_objects_still_fail():
-    problem, _ = waited([seen(a=LATE, b=UNSERVED)], timeout=60)
+    problem, _ = waited([progress_of(a=LATE, b=UNSERVED)], timeout=60)
     assert problem.endswith("a: its Work is empty; b: no load balancer address yet")
-    problem, seconds = waited([seen(a=SILENT, b=UNSERVED)])
+    problem, seconds = waited([progress_of(a=SILENT, b=UNSERVED)])
     assert problem.startswith("is not done: a doesn't answer")
     assert seconds < waiting.UNSERVED_SECONDS
 
@@ -110,9 +112,9 @@ def test_wait_reports_what_it_waits_for_and_its_end(looks, monkeypatch, capsys):
     """Regression: nothing was printed until the timeout."""
     clock, said = Clock(), []
     monkeypatch.setattr("flotilla.karmada.status.texts._FIRST_SECONDS", 0.0)
-    poll(lambda: seen(a=LATE), 60, texts=WaitTexts("web", said.append), clock=clock, sleep=clock.sleep)
+    poll(lambda: progress_of(a=LATE), 60, texts=WaitTexts("web", said.append), clock=clock, sleep=clock.sleep)
     assert said == ["rollout of web waits for a: Deployment default/web: its Work is empty"]
-    looks[0] = seen(a=DONE, b=UNSERVED)
+    looks[0] = progress_of(a=DONE, b=UNSERVED)
     monkeypatch.setattr(waiting, "UNSERVED_SECONDS", 0.0)
     heard = []
     with heard_by(heard.append):
@@ -128,7 +130,7 @@ def test_wait_reports_what_it_waits_for_and_its_end(looks, monkeypatch, capsys):
 
 
 def test_refresh_ignores_objects_without_a_controller_and_forgets_those_that_are_served(monkeypatch):
-    look = [seen(a=DONE, b=UNSERVED)]
+    look = [progress_of(a=DONE, b=UNSERVED)]
 
     class Reader:
         connection = None
@@ -143,7 +145,7 @@ def test_refresh_ignores_objects_without_a_controller_and_forgets_those_that_are
     outs = RolloutProvider().read("web", declared).outs
     assert (outs["settled"], outs["unserved"]) == (True, {str(WEB): {"b": "no load balancer address yet"}})
     assert not changes(outs, props())
-    look[0] = seen(a=DONE, b=DONE)
+    look[0] = progress_of(a=DONE, b=DONE)
     assert "unserved" not in RolloutProvider().read("web", outs).outs
 
 
@@ -153,7 +155,7 @@ def test_controllers_are_looked_for_only_if_needed_and_not_at_every_look(monkeyp
     class Check:
         def progress(self, _snapshot, servers=None):
             given.append(servers)
-            return seen(a=UNSERVED)
+            return progress_of(a=UNSERVED)
 
     monkeypatch.setattr(rollout, "read_servers", lambda _connection: asked.append(1) or {"a": {}})
     judge = rollout._Judge(Check(), type("Reader", (), {"connection": None})())
@@ -171,7 +173,7 @@ def test_changed_readiness_rule_is_waited_for():
     "error", [Unreachable("no answer", status=0), ApiError("later", status=429), ApiError("x", status=503)]
 )
 def test_look_that_fails_temporarily_ends_no_wait(error):
-    assert waited([error, seen(a=DONE), error, seen(a=DONE)])[0] == ""
+    assert waited([error, progress_of(a=DONE), error, progress_of(a=DONE)])[0] == ""
     assert error.message in waited([error], timeout=5)[0]
 
 
@@ -179,13 +181,13 @@ def test_refresh_looks_again_if_a_rollout_is_in_progress():
     """A controller that has just begun is no drift; a rollout that is still not done after some seconds is."""
     for looks, done, seconds in (([DONE], True, 0), ([LATE, LATE, DONE], True, 1), ([LATE] * 100, False, 3)):
         left, clock = list(looks), Clock()
-        progress = look_until_settled(lambda left=left: seen(a=left.pop(0)), sleep=clock.sleep)
+        progress = look_until_settled(lambda left=left: progress_of(a=left.pop(0)), sleep=clock.sleep)
         assert (progress[0].done, clock() - 100) == (done, seconds)
-    assert not look_until_settled(lambda: seen(a=LATE), sleep=lambda _seconds: True)[0].done, "asked to end"
+    assert not look_until_settled(lambda: progress_of(a=LATE), sleep=lambda _seconds: True)[0].done, "asked to end"
 
 
 def test_process_that_is_asked_to_end_stops_waiting():
-    _, problem = poll(lambda: seen(a=LATE), 300, clock=Clock(), sleep=lambda _seconds: True)
+    _, problem = poll(lambda: progress_of(a=LATE), 300, clock=Clock(), sleep=lambda _seconds: True)
     assert problem == "was interrupted while waiting for its rollout"
 
 
@@ -222,7 +224,7 @@ def test_karmada_divides_again_for_other_replicas_or_another_placement(olds, div
 @pytest.fixture
 def looks(monkeypatch):
     """Replace what the provider asks Karmada."""
-    found = [seen(a=LATE)]
+    found = [progress_of(a=LATE)]
     fleet = Fleet(Member("a", live(web()), pod()))
     monkeypatch.setattr(rollout, "shared_reader", lambda _kubeconfig: SharedReader(fleet))
     monkeypatch.setattr(rollout, "_looking", lambda _props, _divided, _marks: lambda: found[0])

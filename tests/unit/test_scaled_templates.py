@@ -26,11 +26,11 @@ OURS = entry("us", "Apply", {"f:spec": {"f:replicas": {}}})
 THEIRS = entry("karmada-controller-manager", "Update", {"f:spec": {"f:replicas": {}}}, subresource="scale")
 
 
-def marked(replicas=2):
+def autoscaled(replicas=2):
     return scaled(web(replicas), SCALER)
 
 
-def stored(replicas, *owners):
+def stored_template(replicas, *owners):
     live = {**web(replicas)}
     return {**live, "metadata": {**live["metadata"], "uid": "1", "resourceVersion": "7", "managedFields": list(owners)}}
 
@@ -52,13 +52,13 @@ def state(inputs, **more):
 )
 def test_ignored_field_is_sent_with_its_current_value_or_not_at_all(owners, sent):
     """Regression: with only `ignore_changes`, the state's value was applied by force: 5 replicas became 2 again."""
-    applied = left_to_others(web(2), stored(5, *owners), "us", ["spec.replicas"])
+    applied = left_to_others(web(2), stored_template(5, *owners), "us", ["spec.replicas"])
     assert applied["spec"].get("replicas") == sent
     assert applied["spec"]["template"] == web(2)["spec"]["template"]
 
 
 def test_ignored_field_that_the_object_does_not_have_is_sent_as_declared():
-    live = stored(5)
+    live = stored_template(5)
     del live["spec"]["replicas"]
     assert left_to_others(web(2), live, "us", ["spec.replicas"]) == web(2)
     assert left_to_others(web(2), live, "us", ["spec.paused"]) == web(2)
@@ -66,7 +66,7 @@ def test_ignored_field_that_the_object_does_not_have_is_sent_as_declared():
 
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_update_leaves_an_ignored_field_to_its_owner(dry_run):
-    server = Server(stored(5, THEIRS), there=stored(5, THEIRS))
+    server = Server(stored_template(5, THEIRS), there=stored_template(5, THEIRS))
     old = state(web(2), id="default/web", ignore_changes=("spec.replicas",))
     server.answers[0]["metadata"]["annotations"] = {"pulumi.com/skipAwait": "true"}
     if dry_run:
@@ -80,7 +80,7 @@ def test_update_leaves_an_ignored_field_to_its_owner(dry_run):
 
 class Registry:
     def provider(self, *_names):
-        return Server(stored(2)).provider
+        return Server(stored_template(2)).provider
 
 
 def test_refresh_reports_no_change_of_an_ignored_field():
@@ -118,10 +118,10 @@ def test_program_declares_the_annotation_and_ignores_the_replicas(run, absolute,
 
 
 def test_replicas_are_left_alone_only_if_an_autoscaler_owns_them():
-    assert replicas_from(marked(2), web(5))["spec"]["replicas"] == 5
+    assert replicas_from(autoscaled(2), web(5))["spec"]["replicas"] == 5
     assert replicas_from(web(2), web(5))["spec"]["replicas"] == 2
-    assert replicas_from(marked(2), None) == marked(2)
-    assert replicas_from(marked(2), {"spec": {}}) == marked(2)
+    assert replicas_from(autoscaled(2), None) == autoscaled(2)
+    assert replicas_from(autoscaled(2), {"spec": {}}) == autoscaled(2)
 
 
 # -- the rollout -----------------------------------------------------------------------------------------------------
@@ -129,18 +129,18 @@ def test_replicas_are_left_alone_only_if_an_autoscaler_owns_them():
 
 def test_rollout_is_done_with_the_replicas_of_the_autoscaler():
     """Regression: it waited until its timeout for the number in the manifest."""
-    sent = work(marked(5), "m0", identity="id-web")
-    plane = Plane(cluster("m0"), live(marked(5)), binding(marked(5), ["m0"]), sent)
-    (progress,) = check_once(RolloutCheck([marked(2)], EVERYWHERE, []), plane)
+    sent = work(autoscaled(5), "m0", identity="id-web")
+    plane = Plane(cluster("m0"), live(autoscaled(5)), binding(autoscaled(5), ["m0"]), sent)
+    (progress,) = check_once(RolloutCheck([autoscaled(2)], EVERYWHERE, []), plane)
     assert progress.done, str(progress)
     (progress,) = check_once(RolloutCheck([web(2)], EVERYWHERE, []), plane)
     assert "spec.replicas differs" in progress.waiting_for
 
 
 def test_changed_replicas_in_the_manifest_are_no_new_rollout():
-    assert not changes(props(templates=[marked(2)]), props(templates=[marked(3)]))
+    assert not changes(props(templates=[autoscaled(2)]), props(templates=[autoscaled(3)]))
     assert changes(props(templates=[web(2)]), props(templates=[web(3)]))
-    assert changes(props(templates=[web(2)]), props(templates=[marked(2)]))
+    assert changes(props(templates=[web(2)]), props(templates=[autoscaled(2)]))
 
 
 # -- the plan --------------------------------------------------------------------------------------------------------
@@ -150,8 +150,8 @@ def test_plan_promises_no_replicas_that_the_autoscaler_owns():
     members = [cluster_step("member1"), cluster_step("member2")]
     placement = divided("member1", "member2", member1=1, member2=1)
     step = rollout_step(
-        {"templates": [marked(8)], "placement": placement},
-        {"templates": [marked(4)], "placement": placement},
+        {"templates": [autoscaled(8)], "placement": placement},
+        {"templates": [autoscaled(4)], "placement": placement},
         {"member1": 2, "member2": 2},
     )
     (workload,) = fleet_plan(Result(steps=[*members, step]), version="1.18.2").workloads
@@ -161,7 +161,7 @@ def test_plan_promises_no_replicas_that_the_autoscaler_owns():
 
 
 def test_new_workload_starts_with_the_replicas_of_its_manifest():
-    step = rollout_step({"templates": [marked(3)], "placement": on("member1")})
+    step = rollout_step({"templates": [autoscaled(3)], "placement": on("member1")})
     (workload,) = fleet_plan(Result(steps=[cluster_step("member1"), step]), version="1.18.2").workloads
     verb, details = copies(workload)["member1"]
     assert verb == "new"

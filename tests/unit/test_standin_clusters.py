@@ -32,7 +32,7 @@ class Plane:
         self.asked.append((method, path, body["spec"]))
 
 
-def going(**metadata):
+def cluster_in_deletion(**metadata):
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
@@ -41,7 +41,7 @@ def going(**metadata):
     }
 
 
-def asked(mode, **there):
+def requests_of(mode, **there):
     plane = Plane(mode, **there)
     assert reconcile_clusters(World(plane)) == []
     return plane.asked
@@ -50,8 +50,8 @@ def asked(mode, **there):
 @pytest.mark.parametrize("mode", ["Push", "Pull"])
 def test_works_are_deleted_before_their_namespace(mode):
     work = {"metadata": {"name": "w", "namespace": "karmada-es-m1"}}
-    assert asked(mode, works=[work], namespace=going()) == [("DELETE", "w")]
-    assert asked(mode, namespace=going()) == [("DELETE", "karmada-es-m1")]
+    assert requests_of(mode, works=[work], namespace=cluster_in_deletion()) == [("DELETE", "w")]
+    assert requests_of(mode, namespace=cluster_in_deletion()) == [("DELETE", "karmada-es-m1")]
 
 
 def test_namespace_in_deletion_is_finished_only_if_it_had_nothing_but_works():
@@ -60,5 +60,5 @@ def test_namespace_in_deletion_is_finished_only_if_it_had_nothing_but_works():
     A pull member's namespace has an agent's Role, which must not stay.
     """
     finished = ("PUT", "/api/v1/namespaces/karmada-es-m1/finalize", {"finalizers": []})
-    assert asked("Push", namespace=going(deletionTimestamp=GOING)) == [finished]
-    assert asked("Pull", namespace=going(deletionTimestamp=GOING)) == []
+    assert requests_of("Push", namespace=cluster_in_deletion(deletionTimestamp=GOING)) == [finished]
+    assert requests_of("Pull", namespace=cluster_in_deletion(deletionTimestamp=GOING)) == []

@@ -119,13 +119,13 @@ def test_copies_of_suspended_and_refused_works_are_wanted():
     mark = {"karmada.io/managed": "true"}
     names = ("sent", "suspended", "refused", "gone", "nobodys")
     there = {name: web(name) | {"metadata": {"name": name, "namespace": "default", "labels": mark}} for name in names}
-    going = work(there["gone"], "m0")
-    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    deleting = work(there["gone"], "m0")
+    deleting["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     works = [
         work(there["sent"], "m0"),
         work(there["suspended"], "m0", suspendDispatching=True),
         work(there["refused"], "m0", applied="False"),
-        going,
+        deleting,
     ]
     snapshot = read_all(Plane(*works), [])
     assert [obj["metadata"]["name"] for obj in sent_to(snapshot, "m0")] == ["sent"]
@@ -265,7 +265,7 @@ ANY = pytest.mark.parametrize(
 )
 
 
-def going(applied, **spec):
+def work_in_deletion(applied, **spec):
     """Return a Work of a kept workload, which is being deleted."""
     item = work(web(), "m1", identity="id-web", applied=applied, message="no such kind", **spec)
     return {**item, "metadata": {**item["metadata"], "deletionTimestamp": GOING}}
@@ -281,20 +281,22 @@ def plane_with(*works):
 def test_member_that_cannot_leave_is_named_with_the_work_that_blocks_it(applied, reason):
     """Regression: the message had only the Cluster's finalizer."""
     ref = ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "m1")
-    text = why_cluster_stays(plane_with(going(applied, preserveResourcesOnDeletion=True)), ref)
+    text = why_cluster_stays(plane_with(work_in_deletion(applied, preserveResourcesOnDeletion=True)), ref)
     assert text == (
         "Karmada doesn't finish deleting Work karmada-es-m1/web-1 (Deployment default/web): with `onRemoval: keep` it "
         f"first removes its marks from the copy in m1, and {reason}"
     )
-    assert why_cluster_stays(plane_with(going(applied)), ref) == "", "it deletes its copy, and so it ends"
+    assert why_cluster_stays(plane_with(work_in_deletion(applied)), ref) == "", "it deletes its copy, and so it ends"
     unhurried = work(web(), "m1", identity="id-web", applied=applied, preserveResourcesOnDeletion=True)
     assert why_cluster_stays(plane_with(unhurried), ref) == "", "nobody deletes it"
-    assert why_cluster_stays(plane_with(going(applied, preserveResourcesOnDeletion=True)), ref_of(web())) == ""
+    assert (
+        why_cluster_stays(plane_with(work_in_deletion(applied, preserveResourcesOnDeletion=True)), ref_of(web())) == ""
+    )
 
 
 @ANY
 def test_deletion_of_a_cluster_names_the_work_that_blocks_it(applied, reason):
-    plane = plane_with(going(applied, preserveResourcesOnDeletion=True))
+    plane = plane_with(work_in_deletion(applied, preserveResourcesOnDeletion=True))
     ref = ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "m1")
     plane.objects[ref]["metadata"] |= {"uid": "u", "finalizers": ["karmada.io/cluster-controller"]}
     plane.delete = lambda *_, **__: None
@@ -310,7 +312,7 @@ def test_deletion_of_a_cluster_names_the_work_that_blocks_it(applied, reason):
 
 @ANY
 def test_pull_member_that_cannot_be_drained_has_the_reason(applied, reason):
-    plane = plane_with(going(applied, preserveResourcesOnDeletion=True))
+    plane = plane_with(work_in_deletion(applied, preserveResourcesOnDeletion=True))
     plane.objects[ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "m1")]["spec"]["syncMode"] = "Pull"
     with pytest.raises(FlotillaError, match="member m1 can't leave after 0 s: Karmada doesn't finish") as failed:
         drain(plane, "m1", 0)
@@ -320,12 +322,12 @@ def test_pull_member_that_cannot_be_drained_has_the_reason(applied, reason):
 def test_destroy_that_waits_for_a_kept_copy_names_what_karmada_waits_for():
     """Regression: the message said that finalizers in the members may keep the copies, but there are none."""
     ref = ref_of(web())
-    plane = plane_with(going("True", preserveResourcesOnDeletion=True))
+    plane = plane_with(work_in_deletion("True", preserveResourcesOnDeletion=True))
     with pytest.raises(FlotillaError, match="Deployment default/web in m1 is not done after 0 s: Karmada") as failed:
         await_withdrawn(plane, [ref], 0)
     assert "was the copy deleted there?" in failed.value.message
     with pytest.raises(FlotillaError, match="copies are still there after 0 s: Deployment default/web in m1"):
-        await_withdrawn(plane_with(going("True")), [ref], 0)
+        await_withdrawn(plane_with(work_in_deletion("True")), [ref], 0)
 
 
 @pytest.mark.parametrize(("applied", "reason"), [("", ""), ("False", ""), ("True", "was the copy deleted there?")])
@@ -338,11 +340,11 @@ def test_rollout_does_not_wait_for_a_kept_copy_that_never_existed(applied, reaso
     objects = [cluster("m0"), cluster("m1"), live(template), binding(template, ["m0"], placement=on("m0"))]
     sent = work(template, "m0", identity="id-web")
     check = RolloutCheck([template], on("m0"), [], {"m0": {"id": "m0", "unanswered": ""}})
-    left = going(applied, preserveResourcesOnDeletion=True)
+    left = work_in_deletion(applied, preserveResourcesOnDeletion=True)
     (progress,) = check.progress(read_all(Plane(*objects, sent, left), [ref_of(template)]))
     assert progress.done is not bool(reason), str(progress)
     assert reason in str(progress)
-    (progress,) = check.progress(read_all(Plane(*objects, sent, going(applied)), [ref_of(template)]))
+    (progress,) = check.progress(read_all(Plane(*objects, sent, work_in_deletion(applied)), [ref_of(template)]))
     assert "its copy is still there" in str(progress)
 
 

@@ -181,7 +181,7 @@ def test_drift_uses_the_version_of_the_rollouts():
     asked = {"templates": [web()], "placement": {}, "overrideRules": []}
     parent = "urn:pulumi:s::p::flotilla:index:PropagatedWorkload::shop"
 
-    def made(kind, name, inputs, parent=""):
+    def rollout_state(kind, name, inputs, parent=""):
         own = f"flotilla:index:PropagatedWorkload${kind}" if parent else kind
         return ResourceState(f"urn:pulumi:s::p::{own}::{name}", custom=True, type=kind, inputs=inputs, parent=parent)
 
@@ -189,9 +189,9 @@ def test_drift_uses_the_version_of_the_rollouts():
     found = rollouts_of(
         Snapshot(
             (
-                made(ROLLOUT_TYPE, "web-rollout", {"workload": "web", **asked, "karmadaVersion": "1.17"}),
-                made("kubernetes:policy.karmada.io/v1alpha1:PropagationPolicy", "shop-policy", policy, parent),
-                made("kubernetes:apps/v1:Deployment", "deployment-default/web", web(), parent),
+                rollout_state(ROLLOUT_TYPE, "web-rollout", {"workload": "web", **asked, "karmadaVersion": "1.17"}),
+                rollout_state("kubernetes:policy.karmada.io/v1alpha1:PropagationPolicy", "shop-policy", policy, parent),
+                rollout_state("kubernetes:apps/v1:Deployment", "deployment-default/web", web(), parent),
             )
         )
     )

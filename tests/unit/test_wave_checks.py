@@ -316,24 +316,24 @@ def conditions(status):
     return {"conditions": [{"type": "Complete", "status": status, "reason": "Busy\nnow"}]}
 
 
-def judged(tmp_path, found, **check):
+def run_condition(tmp_path, found, **check):
     return run_checks([{"condition": "Complete", "of": "Job/training", **check}], context(tmp_path, statuses=found))
 
 
 def test_condition_must_hold_in_each_cluster_of_the_wave_and_in_no_other(tmp_path):
     stored = {TRAINING: reports(member1=conditions("False"), member2=conditions("True"), member3=conditions("True"))}
-    assert judged(tmp_path, stored) == ""
+    assert run_condition(tmp_path, stored) == ""
     late = {TRAINING: {**stored[TRAINING], **reports(member3=conditions("False"))}}
-    assert judged(tmp_path, late) == (
+    assert run_condition(tmp_path, late) == (
         "condition Complete of Job/training: Job default/training in member3: condition Complete is False: Busy now"
     )
-    assert judged(tmp_path, late, of="Job/other").endswith("the workload has no such object")
-    assert "no report of the cluster yet" in judged(tmp_path, {TRAINING: reports(member2=conditions("True"))})
+    assert run_condition(tmp_path, late, of="Job/other").endswith("the workload has no such object")
+    assert "no report of the cluster yet" in run_condition(tmp_path, {TRAINING: reports(member2=conditions("True"))})
 
 
 def test_condition_can_be_required_to_be_false(tmp_path):
     found = {TRAINING: reports(member2=conditions("False"), member3=conditions("False"))}
-    assert judged(tmp_path, found, status="False") == ""
+    assert run_condition(tmp_path, found, status="False") == ""
 
 
 def test_first_failing_check_is_named(tmp_path):

@@ -16,7 +16,7 @@ from tests.unit.waves import kept, record
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def no_pauses(monkeypatch):
     hurry(monkeypatch)
 
 

@@ -16,7 +16,7 @@ from tests.unit.wave_plane import NAMES, POLICY, RECORD, STACK, Change, Karmada,
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def no_pauses(monkeypatch):
     hurry(monkeypatch)
 
 
@@ -192,7 +192,7 @@ def killed(*_args, **_options):
     raise ApiError("karmada: it was killed here", status=500)
 
 
-def wish(change, annotation, value):
+def annotate_record(change, annotation, value):
     metadata = change.karmada.objects[RECORD]["metadata"]
     metadata.setdefault("annotations", {})[annotation] = value
 
@@ -205,11 +205,11 @@ def test_wave_waits_for_approval_and_the_next_run_continues():
         change.up("nginx:1.28")
     assert "flotilla rollout approve web" in stopped.value.hint
     assert (change.stored().phase, awaited(change.stored())) == (Phase.APPROVAL, "after-1")
-    wish(change, APPROVED, "after-1")
+    annotate_record(change, APPROVED, "after-1")
     with pytest.raises(running.Stopped, match=r"wave 2 of 3 \(m2\) waits for approval before it begins"):
         change.run()
     assert awaited(change.stored()) == "before-2"
-    wish(change, APPROVED, "after-1,before-2")
+    annotate_record(change, APPROVED, "after-1,before-2")
     assert change.run()
 
 
@@ -218,8 +218,8 @@ def test_pause_keeps_the_change_from_further_clusters_until_it_is_resumed():
     change.strategy["waves"][0]["approve"] = ["after"]
     with pytest.raises(running.Stopped):
         change.up("nginx:1.28")
-    wish(change, APPROVED, "after-1")
-    wish(change, PAUSED, "ann at noon")
+    annotate_record(change, APPROVED, "after-1")
+    annotate_record(change, PAUSED, "ann at noon")
     with pytest.raises(running.Stopped, match=r"wave 2 of 3 \(m2\) is paused \(ann at noon\)") as stopped:
         change.run()
     assert "flotilla rollout resume web" in stopped.value.hint
@@ -233,7 +233,7 @@ def test_abort_takes_the_change_back_whatever_the_failure_action_is():
     change.strategy["waves"][1]["approve"] = ["before"]
     with pytest.raises(running.Stopped):
         change.up("nginx:1.28")
-    wish(change, ABORTED, "ann at noon")
+    annotate_record(change, ABORTED, "ann at noon")
     with pytest.raises(running.Stopped, match="aborted by ann at noon; taken back in m1"):
         change.run()
     assert change.karmada.image() == "nginx:1.27"
