@@ -178,10 +178,7 @@ def policy(name, kind):
 
 
 def test_parts_of_a_chart_with_policies_have_one_release_name(project, sections, helm):
-    """Regression.
-
-    Each part was rendered with a release name of its own, and no policy selected the resulting objects.
-    """
+    """Regression: each part had a release name of its own, and no policy selected the resulting objects."""
     write_chart(
         project / "charts" / "web",
         {

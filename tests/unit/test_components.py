@@ -268,10 +268,7 @@ def test_every_component_has_its_type_token(run, installed, project):
 
 
 def test_secret_value_of_an_override_is_a_secret_in_the_state(run, absolute, project):
-    """Regression.
-
-    The value was in clear text in the inputs of the OverridePolicy and of the rollout, and in every plan.
-    """
+    """Regression: the value was in clear text in every plan and in the inputs of policy and rollout."""
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "door"}, "data": {"token": "b25l"}}
     (project / "door.yaml").write_text(yaml.safe_dump(secret))
     patches = [
@@ -509,10 +506,7 @@ def test_rollout_keeps_references_to_templates_and_not_their_content(run, absolu
 
 
 def test_rollout_of_a_given_policy_waits_for_the_placement_of_that_policy(run, absolute, project):
-    """Regression.
-
-    It waited for tolerations and a division that only the stack's own policies declare, until its timeout.
-    """
+    """Regression: it waited until its timeout for tolerations and a division of the stack's own policies."""
     tolerated = [{"key": "cluster.karmada.io/unreachable", "operator": "Exists", "effect": "NoExecute"}]
     placement = {"clusterAffinity": {"clusterNames": ["member1"]}, "clusterTolerations": tolerated}
     settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}

@@ -34,10 +34,7 @@ def waits_for(template, **ready):
 
 
 def test_rollout_that_takes_longer_than_a_jobs_ttl_is_done():
-    """Regression.
-
-    `up` waited for the Job of kube-prometheus-stack until its timeout; the Job was deleted 60 s after its end.
-    """
+    """Regression: `up` waited until its timeout for a Job that was deleted 60 s after its end."""
     assert waits_for(EXPIRING) == ""
     assert waits_for(EXPIRING, Job="applied") == ""
     assert waits_for(LASTING) == "is not in the control plane"
@@ -54,10 +51,7 @@ def test_finished_and_deleted_job_is_no_drift(declared, rules):
 
 @pytest.mark.parametrize(("declared", "there"), [(EXPIRING, True), (LASTING, False)])
 def test_refresh_keeps_a_finished_and_deleted_job_so_that_it_runs_once(declared, there):
-    """Regression.
-
-    The next run created the Job again, and it was deleted again: no preview after a refresh was ever empty.
-    """
+    """Regression: each run created the Job again, so no preview after a refresh was ever empty."""
     state = ResourceState(
         urn="urn:pulumi:s::p::kubernetes:batch/v1:Job::patch",
         custom=True,

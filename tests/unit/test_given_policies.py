@@ -223,10 +223,7 @@ def test_unknown_cluster_names_in_a_policy_are_ignored_and_reported(given, spec,
 
 
 def test_webhook_defaults_of_spread_and_division_are_declared(given):
-    """Regression.
-
-    A spread without a field was refused. A list declared without the webhook's defaults would always differ.
-    """
+    """Regression: a spread without a field was refused; without the defaults, its list would always differ."""
     scheduling = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted"}
     spec = {"clusterAffinity": {"clusterNames": ["member1", "member2"]}, "spreadConstraints": [{"maxGroups": 2}]}
     both = policy("p", [selector(FRONT)], placement={**spec, "replicaScheduling": {}})
@@ -265,10 +262,7 @@ def test_problem_names_the_objects_of_a_rule(given, project):
 
 
 def test_selector_of_another_namespace_stays_unchanged_and_selects_nothing():
-    """Regression.
-
-    The policy's own namespace overwrote it. Karmada's webhook sets the namespace only where it is missing.
-    """
+    """Regression: the policy's namespace replaced it. Karmada's webhook sets only a missing namespace."""
     wrong = policy("p", [selector(FRONT, namespace="elsewhere"), selector(BACK)], **to("member1"))
     declared = declared_policy(wrong, namespace="default")
     assert [one["namespace"] for one in declared["spec"]["resourceSelectors"]] == ["elsewhere", "default"]

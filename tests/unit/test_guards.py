@@ -183,10 +183,7 @@ def test_guards_warn_in_staging_and_are_silent_in_development(name):
 
 
 def test_list_that_becomes_empty_is_refused_in_every_environment():
-    """Regression.
-
-    An empty list of members, or a placement that matches nothing, removed every workload from the fleet.
-    """
+    """Regression: an empty list of members, or a placement without a match, removed every workload."""
     gone = planned(*DELETIONS["the list of members is empty"][0])
     nothing = planned(*DELETIONS["the label of a placement is mistyped"][0])
     assert refused(gone, environment="development") == [("emptied", "members")]

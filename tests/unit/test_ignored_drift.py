@@ -205,10 +205,7 @@ def test_drift_uses_the_current_entries_of_the_stack_file(tmp_path):
 
 
 def test_validate_reports_an_autoscaler_whose_target_has_replicas_set_by_karmada(sections, project, repository, capsys):
-    """Regression.
-
-    Without `autoscaled`, nothing warned before a preview, nor about the autoscaler of another workload.
-    """
+    """Regression: nothing warned before a preview without `autoscaled`, or of another workload's autoscaler."""
     (project / "Pulumi.yaml").write_text((repository / "Pulumi.yaml").read_text())
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
     scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "up"}}

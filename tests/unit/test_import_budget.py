@@ -90,10 +90,7 @@ def stack_in(folder, kubeconfig, **sections):
 
 
 def test_views_of_a_stack_import_no_more_than_views_of_a_kubeconfig(tmp_path, karmada):
-    """Regression.
-
-    They imported every model of the stack file and derived the state's key, which took four times as long.
-    """
+    """Regression: importing all models and deriving the state's key took four times as long."""
     members = [{"name": name, "kubeconfig": "admin.yaml"} for name in ("member1", "member2")]
     stack_in(tmp_path, Path(karmada).read_text(), members=members)
     assert loaded("clusters", "-C", str(tmp_path), "-s", "dev", "--json") == {"urllib3", "yaml"}

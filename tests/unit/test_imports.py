@@ -25,7 +25,7 @@ def test_no_two_files_import_each_other():
 def test_components_import_each_other_by_relative_imports():
     """In the wheel they have another package name (docs/decisions/own-project.md).
 
-    There `components` is the user's package.
+    In a project, `components` is the user's package.
     """
     absolute = re.compile(r"^\s*(from|import) components\b|[\"']components\.", re.MULTILINE)
     wrong = {file.name: found[0] for file in COMPONENTS.glob("*.py") if (found := absolute.search(file.read_text()))}
@@ -33,10 +33,7 @@ def test_components_import_each_other_by_relative_imports():
 
 
 def test_program_of_a_project_can_import_any_component_first():
-    """Regression.
-
-    `flotilla.stack` imported all of its modules, which need each other; another import order was an ImportError.
-    """
+    """Regression: `flotilla.stack` imported all of its modules, so another import order was an ImportError."""
     for module in ("components.own", "flotilla.workloads.control_plane", "flotilla.stack.files"):
         done = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -201,10 +201,7 @@ def moved(**spec):
     ids=["chosen no more", "not Ready", "needed by another", "being evicted"],
 )
 def test_workload_that_still_runs_in_its_former_cluster_is_not_done(spec, m2, left):
-    """Regression.
-
-    The rollout of a moving workload was called done while a copy was in the cluster that the plan had removed.
-    """
+    """Regression: a moving workload was called done while a copy was still in its former cluster."""
     declared, objects = moved(**spec)
     placement = {"clusterAffinity": {"clusterNames": named(2)}}
     rollout = RolloutCheck(declared, placement, [], {name: {"id": name, "unanswered": ""} for name in named(2)})

@@ -213,10 +213,7 @@ def test_work_that_karmada_never_finishes_is_finished(monkeypatch, copies):
 
 
 def test_unreachable_member_is_asked_once_per_look_for_any_number_of_works(monkeypatch):
-    """Regression.
-
-    Each Work waited for the same member that doesn't answer, so the wait was many times longer than its limit.
-    """
+    """Regression: each Work waited for the same member, so the wait was many times longer than its limit."""
     others = [web(name) for name in ("a", "b", "c")]
     ending = [
         merged(work(one, "m1", preserveResourcesOnDeletion=True), {"metadata": {"name": one["metadata"]["name"]}})

@@ -72,10 +72,7 @@ SERVED = (SERVICE, INGRESS, CLAIM, BUDGET)
     ],
 )
 def test_text_says_what_a_copy_lacks(sent, status, replicas, text):
-    """Regression.
-
-    The reason was only `unhealthy`, or `2 of 2 replicas ready` where the ready replicas were the old ones.
-    """
+    """Regression: the reason was `unhealthy`, or `2 of 2 replicas ready` where only old replicas were ready."""
     assert lacking(kind_of(sent), sent, status, replicas) == text
 
 

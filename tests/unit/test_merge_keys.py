@@ -66,7 +66,7 @@ KEYED = {
 def with_others(value, draw, name=""):
     """Return a value as a member may store it.
 
-    Lists with merge keys in another order, and with an additional element.
+    Lists with merge keys have another order and an additional element.
     """
     if isinstance(value, dict):
         return {key: with_others(one, draw, key) for key, one in value.items()}
@@ -250,10 +250,7 @@ def test_rollout_is_done_if_the_control_plane_adds_a_container_to_the_template()
 
 
 def test_refresh_keeps_zero_values_that_the_server_omits():
-    """Charts write `hostNetwork.
-
-    False`. Regression: a refresh took the missing field for a change, and drift for a removal.
-    """
+    """Regression: a refresh took a missing `hostNetwork: false` for a change, and drift took it for a removal."""
     declared = deployment(pod({**web(), "stdin": False}, hostNetwork=False, automountServiceAccountToken=False))
     kept = deployment(pod(web(), automountServiceAccountToken=False))
     assert with_live_values(declared, kept, kept) == declared

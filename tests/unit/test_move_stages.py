@@ -61,9 +61,9 @@ def total(shares):
 
 
 def ready_at_each_stage(one, stages, scheduler, ready=None):
-    """Run all stages of a move.
+    """Run all stages of a move, and return the ready replicas at the end of each.
 
-    Return the ready replicas at the end of each. New copies become ready only when waited for.
+    New copies become ready only when they are waited for.
     """
     current, ready, found = dict(one.before), dict(ready or one.before), []
     for stage in stages:

@@ -85,10 +85,7 @@ def refused(call):
     ],
 )
 def test_kind_is_identified_by_group_and_name(api_version, kind, cluster_scoped):
-    """Regression.
-
-    A list by kind alone missed half of Kubernetes' own kinds, and took another group's ClusterRole for RBAC's.
-    """
+    """Regression: a list by kind alone missed half of Kubernetes' own kinds, and confused groups."""
     assert BUILT_IN.cluster_scoped(obj(api_version, kind, "x")) is cluster_scoped
 
 

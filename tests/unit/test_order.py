@@ -1,7 +1,4 @@
-"""Workloads with `after`.
-
-What is refused, the order of declaration, and the workloads that a failure leaves unchanged.
-"""
+"""Workloads with `after`: refusals, the order of declaration, and workloads that a failure leaves unchanged."""
 
 import json
 
@@ -159,10 +156,7 @@ def value_of(folder, name):
 
 
 def test_workload_after_a_failed_one_is_neither_changed_nor_deleted(stack_of, tmp_path):  # noqa: F811
-    """As with a new `after`.
-
-    A component depends on a resource of another component, for the first time when that one fails.
-    """
+    """With a new `after`, a component depends on another component for the first time when that one fails."""
 
     def program(value, web, *, after):
         def declared(folder):

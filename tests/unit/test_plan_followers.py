@@ -44,9 +44,9 @@ def step(found, op, old=None):
 
 
 def workload(name, templates, placement, orders=None, *, op=Op.CREATE, before=None):
-    """Return the steps of a workload.
+    """Return the steps of a workload: its policy and its rollout.
 
-    Its policy and its rollout. `before` has the former templates, placement and overrides.
+    `before` has the former templates, placement and overrides.
     """
 
     def side(templates, placement, orders):

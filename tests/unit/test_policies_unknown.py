@@ -56,10 +56,7 @@ WHERE = [(number, path) for number, one in enumerate(plan()) for path in paths(o
 
 @pytest.mark.parametrize(("number", "path"), WHERE, ids=str)
 def test_unknown_part_is_no_error(number, path):
-    """Regression.
-
-    A preview by Pulumi's CLI with a policy pack ended with AttributeError where an override is secret.
-    """
+    """Regression: a preview by Pulumi's CLI with a policy pack ended with AttributeError for a secret override."""
     resources = plan()
     props = copy.deepcopy(resources[number].props)
     inner = props

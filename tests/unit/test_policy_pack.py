@@ -188,10 +188,7 @@ def test_first_plan_of_an_example_gets_the_same_verdicts(examples, stack, violat
 
 
 def _wire_of(state):
-    """Return a resource of a plan as Pulumi's engine passes it to a pack.
-
-    Its inputs, without the markers of secrets.
-    """
+    """Return a resource of a plan as Pulumi's engine passes it to a pack: inputs without markers of secrets."""
     return analyzer_pb2.AnalyzerResource(
         type=state.type,
         properties=to_struct(reveal(state.inputs)),

@@ -178,10 +178,7 @@ def test_autoscaled_workload_without_a_deployment_is_refused(fleet_of, project):
 
 
 def test_members_without_the_spread_field_are_not_called_tainted(fleet_of):
-    """Regression.
-
-    The message `chooses only members with taints that it doesn't tolerate ()` was added to the real problem.
-    """
+    """Regression: a message about taints, `only members with taints that it doesn't tolerate ()`, was added."""
     placement = {"spread": [{"by": "cluster"}, {"by": "region"}]}
     with pytest.raises(ConfigError) as refused:
         fleet_of({"placement": placement}, members=[{"name": "member1"}])

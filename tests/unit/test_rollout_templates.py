@@ -86,10 +86,7 @@ def as_before(stack):
 
 
 def test_only_the_resource_of_a_template_has_its_content_in_the_state(stack):
-    """Regression.
-
-    The state had it five times; four of these were in the inputs and outputs of the workload's Rollout.
-    """
+    """Regression: the state had it five times, four of them in inputs and outputs of the Rollout."""
     assert stack().up().failures == []
     assert holders(stack(), SETTINGS) == ["configmap-default/settings"]
     assert holders(stack(), PASSWORD) == []

@@ -29,11 +29,8 @@ def with_spec(obj, **spec):
 
 @pytest.mark.parametrize("shares", [(9, 3), (3, 9)])
 def test_divided_job_is_done_with_karmadas_completions(shares):
-    """Regression.
-
-    Every cluster was expected to have the template's completions, so the Job was waited for until the timeout.
-
-    Before 1.18 a cluster may get the part of another one, which is accepted.
+    """Regression: every cluster was expected to have the template's completions, so the Job was waited for until the
+    timeout.  Before 1.18 a cluster may get the part of another one, which is accepted.
     """
     declared = job(parallelism=4, completions=12, ttlSecondsAfterFinished=60)
     copy = with_spec(declared)

@@ -1,6 +1,6 @@
 """The rules of Karmada's scheduling, one by one.
 
-Tests/unit/test_scheduling_recorded.py has decisions of real Karmada.
+For decisions of real Karmada, see tests/unit/test_scheduling_recorded.py.
 """
 
 from dataclasses import replace

@@ -102,7 +102,7 @@ def test_unknown_capacity_matters_to_a_spread_only_if_clusters_are_left_over():
 def test_unknown_capacity_does_not_move_a_placed_spread():
     """Clusters that have the template come first, whatever the others' capacity.
 
-    Regression: shown as Karmada's choice.
+    Regression: the result was shown as Karmada's choice.
     """
     placement = {"spreadConstraints": [spread(1, 1)]}
     assert shares(AB, placement, template(6), shares={"b": 4}) == {"b": 6}

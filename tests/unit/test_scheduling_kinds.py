@@ -119,9 +119,9 @@ def test_unknown_version_leaves_certain_only_what_all_versions_do():
 
 
 def test_no_group_is_named_if_versions_choose_a_cluster_by_different_groups():
-    """Since 1.18 one zone of a cluster is enough.
+    """Since 1.18 one zone of a cluster is enough; before, all had to be listed.
 
-    Before, all had to be listed. Regression: the newest version's group was named.
+    Regression: the newest version's group was named.
     """
     zoned = {"fieldSelector": {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["z1"]}]}}
     placement = {"clusterAffinities": [{"affinityName": "zone", **zoned}, {"affinityName": "any"}]}

@@ -55,9 +55,9 @@ BOTH, ONE, TWO = ({"clusters": names} for names in (["member1", "member2"], ["me
 
 
 def test_cluster_without_another_workloads_config_map_is_reported(reported_lines):
-    """Three workloads.
+    """The shared ConfigMap of three workloads is placed on fewer clusters than its users.
 
-    The shared ConfigMap is placed on fewer clusters than its users. Regression: nothing reported it.
+    Regression: nothing reported it.
     """
     found = reported_lines(
         ("base", [config_map()], ONE),

@@ -1,7 +1,4 @@
-"""The generated passphrase.
-
-The same for parallel first runs, complete when it appears, never next to an older state.
-"""
+"""The generated passphrase: equal for parallel first runs, complete at once, never next to an older state."""
 
 import base64
 import multiprocessing

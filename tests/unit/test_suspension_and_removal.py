@@ -46,10 +46,7 @@ def test_workload_that_is_no_longer_suspended_is_waited_for(key):
 
 
 def test_lazy_workload_is_checked_against_the_policy_that_karmada_still_uses():
-    """Regression.
-
-    After a change of the policy alone, `up` waited until its timeout; Karmada acts with the next change.
-    """
+    """Regression: `up` waited until its timeout for what Karmada does only with the next change."""
     template = job(parallelism=2, completions=4)
     identity = f"id-{ref_of(template).name}"
     bound = binding(template, ["m0", "m1"])
@@ -92,10 +89,7 @@ def state_of(template, *, rollout=False, **spec):
 @pytest.mark.parametrize("rollout", [False, True], ids=["by its policies", "by its rollout"])
 @pytest.mark.parametrize("suspension", [EVERY, {"dispatchingOnClusters": {"clusterNames": ["m0", "m1"]}}])
 def test_drift_does_not_wait_for_a_suspended_workload(suspension, rollout):
-    """Regression.
-
-    The suspension was not read from the state, so copies that were never sent were always `not-healthy`.
-    """
+    """Regression: drift ignored the suspension, so copies that were never sent were always `not-healthy`."""
     template = web()
     check = rollouts_of(state_of(template, rollout=rollout, suspension=suspension)).checks["web"]
     unsent = [work(template, name, identity="id-web", applied="", suspendDispatching=True) for name in ("m0", "m1")]
@@ -112,10 +106,7 @@ def test_drift_accepts_the_schedule_of_a_lazy_workload(rollout):
 
 
 def test_copies_of_suspended_and_refused_works_are_wanted():
-    """Regression.
-
-    A copy that a suspended Work had sent, or whose change a member refused, was called `copy-unwanted`.
-    """
+    """Regression: a copy sent by a suspended Work, or refused by a member, was called `copy-unwanted`."""
     mark = {"karmada.io/managed": "true"}
     names = ("sent", "suspended", "refused", "gone", "nobodys")
     there = {name: web(name) | {"metadata": {"name": name, "namespace": "default", "labels": mark}} for name in names}

@@ -170,9 +170,9 @@ def test_cluster_is_unhealthy_if_it_has_the_change_and_lacks_health(seen, asked)
 
 
 def test_replica_is_not_healthy_while_only_the_old_one_is_available():
-    """Karmada reports health.
+    """Karmada reports health, as one replica is updated and the old one is available.
 
-    One replica is updated, and the old one is available. Regression: a bad image passed its wave.
+    Regression: a bad image passed its wave.
     """
     status = {"replicas": 2, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
     assert progress_of(health="Healthy", status=status).late == "1 old replica not replaced yet"

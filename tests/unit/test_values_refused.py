@@ -166,10 +166,7 @@ def test_secret_value_from_a_fact_is_reported_as_clear_text(project, fleet_of):
     ],
 )
 def test_number_in_a_text_field_of_kubernetes_is_refused_before_it_is_sent(fleet_of, evaluate, path, ok):
-    """A fact that is the whole value keeps its type, and plain patches can have numbers, too.
-
-    Members would refuse the copy.
-    """
+    """Facts keep their type, and plain patches can have numbers, too: members would refuse such a copy."""
     number = "${member.facts.size}" if evaluate else 3
     filled = json.loads(json.dumps(ok).replace('"${value}"', json.dumps(number)))
     one = {"clusters": ["member1"], "patches": [{"op": "add", "path": path, "value": filled}]}

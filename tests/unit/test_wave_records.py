@@ -35,10 +35,7 @@ def noise(size):
 
 
 def test_objects_that_a_change_leaves_unchanged_are_stored_once():
-    """Regression.
-
-    The objects before and after were larger than a Secret can be, so taking a change back was refused.
-    """
+    """Regression: old and new objects were larger than a Secret can be, so taking back was refused."""
     change = Change(onFailure="revert")
     change.added = [written(live(noise(600_000)))]
     change.karmada.objects[ref_of(change.added[0])] = change.added[0]
