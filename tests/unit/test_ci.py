@@ -72,7 +72,7 @@ def test_gitlab_jobs_of_a_merge_request_follow_the_same_rules():
     assert commands.index("cd ../base") < commands.index("make install"), "the target branch's Makefile"
 
 
-def test_the_check_refuses_to_run_a_pull_request_s_code_beside_secrets():
+def test_check_refuses_to_run_code_of_a_pull_request_with_secrets():
     command = ["bash", str(REPOSITORY / "ci" / "steps" / "check.sh")]
     environment = {"PATH": "/usr/bin:/bin", "STACK": "dev", "PULUMI_CONFIG_PASSPHRASE": "x"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

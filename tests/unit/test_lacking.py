@@ -155,7 +155,7 @@ def test_only_services_and_ingresses_show_that_a_controller_serves_them():
 # -- lines ------------------------------------------------------------------------------------------------------------
 
 
-def test_clusters_that_lack_the_same_are_named_in_one_text():
+def test_clusters_that_lack_the_same_are_named_in_one_line():
     both, one = check_template(SERVICE, m0={}, m1={}), check_template(INGRESS, m1={})
     text = waiting_text([*both, *one])
     assert text == (

@@ -208,7 +208,8 @@ def test_ca_bundle_that_the_template_leaves_empty_belongs_to_the_member(empty):
     assert sent == webhooks("LS0t"), "what Karmada's control plane has is what travels"
 
 
-def test_merge_keys_of_custom_kinds_come_from_their_definition_which_is_read_only_for_differing_lists():
+def test_merge_keys_of_custom_kinds_come_from_their_definition():
+    """The definition is read only if lists differ."""
     sent = widget(parts=[{"id": 1, "n": 1}], tags=["a"], by={"x": {"s": ["a"]}})
     others = widget(
         parts=[{"id": 1, "side": "right"}, {"id": 1, "side": "left", "n": 1}],
