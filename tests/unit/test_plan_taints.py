@@ -241,7 +241,7 @@ def test_tolerations_of_a_stack_are_in_the_policy_and_the_plan(sections, project
         ({"key": "a", "effect": "PreferNoSchedule"}, "effect"),
     ],
 )
-def test_contradictory_toleration_is_refused(sections, project, toleration, rule):
+def test_invalid_toleration_is_refused(sections, project, toleration, rule):
     sections["workloads"][0]["placement"]["tolerations"] = [toleration]
     with pytest.raises(ConfigError, match=rule):
         parse_fleet(sections, base=project)
