@@ -74,7 +74,7 @@ def namespace():
     return found
 
 
-def made(obj, *, owner=None, labels=None, annotations=None, **more):
+def with_metadata(obj, *, owner=None, labels=None, annotations=None, **more):
     """Return an object with metadata that somebody other than its author has set."""
     meta = {**obj["metadata"]}
     if owner:

@@ -53,7 +53,7 @@ def test_kind_that_may_not_be_listed_is_reported_and_other_kinds_are_read():
 
 
 @pytest.mark.parametrize(("refused", "single"), [("", 0), ("Secret", 2)])
-def test_member_credentials_come_from_the_listed_secrets_or_from_single_reads_where_lists_are_refused(refused, single):
+def test_member_credentials_come_from_the_secret_list_or_else_from_single_reads(refused, single):
     """Regression: the Secret of each member was read again, one after the other, though all Secrets had been listed."""
     clusters = [cluster(name) for name in ("member1", "member2")]
     for one in clusters:

@@ -19,13 +19,13 @@ from tests.unit.from_member import (
     document,
     fleet_of_fakes,
     left,
-    made,
     role,
     rules,
     scaler,
     service,
     settings,
     web,
+    with_metadata,
 )
 
 
@@ -49,7 +49,9 @@ def test_fields_of_users_are_kept_and_fields_of_servers_are_left_out(fleet):
 
 
 def test_fields_that_the_server_set_in_an_applied_object_are_left_out(fleet):
-    live = made(web(serviceAccount="web", dnsPolicy="ClusterFirst"), annotations={LAST_APPLIED: json.dumps(web())})
+    live = with_metadata(
+        web(serviceAccount="web", dnsPolicy="ClusterFirst"), annotations={LAST_APPLIED: json.dumps(web())}
+    )
     live["spec"] = {**live["spec"], "revisionHistoryLimit": 10, "replicas": 3}
     fleet.member.put(live)
     fleet.stack()
@@ -82,21 +84,21 @@ def test_without_a_passphrase_secrets_are_left_out(fleet, monkeypatch, capsys):
 
 def test_objects_of_controllers_karmada_and_tools_are_left_out(fleet, capsys):
     for obj in (
-        made(own("ReplicaSet", "apps/v1", "web-1", spec={}), owner="Deployment"),
-        made(own("Pod", "v1", "web-1-a", spec={}), owner="ReplicaSet"),
-        made(own("Pod", "v1", "web-1-b", spec={}), owner="ReplicaSet"),
-        made(own("Job", "batch/v1", "nightly-1", spec={}), owner="CronJob"),
+        with_metadata(own("ReplicaSet", "apps/v1", "web-1", spec={}), owner="Deployment"),
+        with_metadata(own("Pod", "v1", "web-1-a", spec={}), owner="ReplicaSet"),
+        with_metadata(own("Pod", "v1", "web-1-b", spec={}), owner="ReplicaSet"),
+        with_metadata(own("Job", "batch/v1", "nightly-1", spec={}), owner="CronJob"),
         own("EndpointSlice", "discovery.k8s.io/v1", "web-abc"),
         own("ConfigMap", "v1", "kube-root-ca.crt", data={}),
         own("ServiceAccount", "v1", "default"),
         secret("web-token-x", {"token": "a"}, type="kubernetes.io/service-account-token"),
         secret("sh.helm.release.v1.web.v1", {"release": "a"}, type="helm.sh/release.v1"),
-        made(settings(), labels={"karmada.io/managed": "true"}, name="sent"),
-        made(secret("cert", {"tls.key": "a"}), annotations={"cert-manager.io/certificate-name": "front"}),
-        made(own("ConfigMap", "v1", "lock"), annotations={"control-plane.alpha.kubernetes.io/leader": "{}"}),
+        with_metadata(settings(), labels={"karmada.io/managed": "true"}, name="sent"),
+        with_metadata(secret("cert", {"tls.key": "a"}), annotations={"cert-manager.io/certificate-name": "front"}),
+        with_metadata(own("ConfigMap", "v1", "lock"), annotations={"control-plane.alpha.kubernetes.io/leader": "{}"}),
         own("Job", "batch/v1", "once", spec={}, status={"conditions": [{"type": "Complete", "status": "True"}]}),
         own("Pod", "v1", "lonely", spec={}),
-        made(settings(), deletionTimestamp="2026-01-01T00:00:00Z", name="going"),
+        with_metadata(settings(), deletionTimestamp="2026-01-01T00:00:00Z", name="going"),
         database(),
         own("PersistentVolumeClaim", "v1", "data-db-0", spec={"storageClassName": "fast"}),
         own("PersistentVolumeClaim", "v1", "uploads", spec={"accessModes": ["ReadWriteOnce"]}),
@@ -132,8 +134,8 @@ def test_objects_of_controllers_karmada_and_tools_are_left_out(fleet, capsys):
 
 def test_objects_of_a_helm_release_or_another_controller_are_reported(fleet, capsys):
     release = {"annotations": {"meta.helm.sh/release-name": "front"}}
-    fleet.member.put(made(web(), **release))
-    fleet.member.put(made(settings(), labels={"argocd.argoproj.io/instance": "front-app"}, **release))
+    fleet.member.put(with_metadata(web(), **release))
+    fleet.member.put(with_metadata(settings(), labels={"argocd.argoproj.io/instance": "front-app"}, **release))
     fleet.stack()
     fleet.run("--namespace", "shop", "--json")
     said = document(capsys)
@@ -272,7 +274,7 @@ def test_dependencies_that_are_missing_or_in_other_namespaces_are_reported(fleet
 
 
 def test_dependency_that_karmada_sends_already_is_not_missing(fleet, capsys):
-    fleet.member.put(made(settings(), labels={"karmada.io/managed": "true"}))
+    fleet.member.put(with_metadata(settings(), labels={"karmada.io/managed": "true"}))
     fleet.stack()
     fleet.run("--namespace", "shop", "--json")
     assert rules(document(capsys)) == set()

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from flotilla.cli.main import main
-from tests.unit.from_member import BASE, OTHER, document, fleet_of_fakes, made, namespace
+from tests.unit.from_member import BASE, OTHER, document, fleet_of_fakes, namespace, with_metadata
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ def test_new_stack_can_use_the_members_of_another_stack(fleet):
 
 
 def test_objects_that_run_as_declared_add_nothing(fleet, capsys):
-    fleet.member.put(made(namespace(), labels={"karmada.io/managed": "true"}))
+    fleet.member.put(with_metadata(namespace(), labels={"karmada.io/managed": "true"}))
     for obj in BASE[1:]:
-        fleet.member.put(made(obj, labels={"karmada.io/managed": "true"}))
+        fleet.member.put(with_metadata(obj, labels={"karmada.io/managed": "true"}))
     fleet.stack(OTHER)
     before = fleet.file.read_text()
     fleet.run("--namespace", "shop")

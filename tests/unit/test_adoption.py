@@ -30,7 +30,7 @@ def config_map(name="settings", **data):
     }
 
 
-def there(name="settings", manager="kubectl-client-side-apply", **data):
+def existing_config_map(name="settings", manager="kubectl-client-side-apply", **data):
     obj = config_map(name, **data)
     obj["metadata"] = {"name": name, "namespace": "default", "labels": {"by": "somebody"}}
     return written(obj, manager)
@@ -68,7 +68,7 @@ def changes(result):
     return {s.name: [(c.text, c.old, c.new) for c in s.changes] for s in result.steps if s.op is Op.ADOPT}
 
 
-def stored(api, name="settings"):
+def stored_object(api, name="settings"):
     return api.find("v1", "ConfigMap", name, "default")
 
 
@@ -78,7 +78,7 @@ def stored(api, name="settings"):
 def test_existing_objects_are_all_listed_also_without_owners_or_with_unknown_values(run):
     """An account that was created without any field has no owner, and a Secret's data may be unknown in a preview."""
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a", "namespace": "default"}}
-    with FakeApi(there(x="1"), account, there("later", manager="karmadactl", y="1")) as api:
+    with FakeApi(existing_config_map(x="1"), account, existing_config_map("later", manager="karmadactl", y="1")) as api:
         later = config_map("later", y=UNKNOWN_TEXT)
         planned = run(api, "preview", config_map(x="1"), account, later, config_map("new"))
         assert planned.failures == planned.messages == []
@@ -94,13 +94,13 @@ def test_autoscaler_annotation_is_no_difference(run):
     """Regression: a plan showed a template that a FederatedHPA scales, and its copies, as changed."""
     declared = config_map(x="1")
     declared["metadata"]["annotations"] |= {"flotilla.dev/scaled-by": "FederatedHPA web"}
-    with FakeApi(there(x="1")) as api:
+    with FakeApi(existing_config_map(x="1")) as api:
         planned = run(api, "preview", declared, adopt=ALL)
         assert (ops(planned), changes(planned)) == ({"settings": "adopt"}, {"settings": []})
 
 
 def test_adoption_without_differences_reports_no_changes(run):
-    with FakeApi(there(x="1")) as api:
+    with FakeApi(existing_config_map(x="1")) as api:
         planned = run(api, "preview", config_map(x="1"), adopt=ALL)
         assert (ops(planned), changes(planned)) == ({"settings": "adopt"}, {"settings": []})
         assert changes_no_cluster(planned)
@@ -113,14 +113,14 @@ def test_adoption_without_differences_reports_no_changes(run):
 
 
 def test_plan_shows_differences_and_leaves_fields_of_others(run):
-    with FakeApi(there(x="1", theirs="kept")) as api:
+    with FakeApi(existing_config_map(x="1", theirs="kept")) as api:
         planned = run(api, "preview", config_map(x="2", y="3"), adopt=ALL)
         assert changes(planned) == {"settings": [("data.x", "1", "2"), ("data.y", None, "3")]}
-        assert stored(api)["data"] == {"x": "1", "theirs": "kept"}, "a preview changes nothing"
+        assert stored_object(api)["data"] == {"x": "1", "theirs": "kept"}, "a preview changes nothing"
 
 
 def test_unknown_value_counts_as_different(run):
-    with FakeApi(there(x="1", y="1")) as api:
+    with FakeApi(existing_config_map(x="1", y="1")) as api:
         declared = config_map(x=UNKNOWN_TEXT, y="1")
         assert changes(run(api, "preview", declared, adopt=ALL)) == {"settings": [("data.x", "1", UNKNOWN)]}
 
@@ -141,7 +141,7 @@ def test_immutable_difference_is_refused_in_one_line_and_other_objects_are_adopt
     web = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "default"}}
     declared = {**web, "spec": {"selector": {"matchLabels": {"app": "nginx"}}}}
     declared["metadata"] = {**web["metadata"], "annotations": {"pulumi.com/skipAwait": "true"}}
-    with FakeApi(written({**web, "spec": {"selector": labels}}, "kubectl"), there(x="1")) as api:
+    with FakeApi(written({**web, "spec": {"selector": labels}}, "kubectl"), existing_config_map(x="1")) as api:
         api.refusals["Deployment", "web"] = 'Deployment.apps "web" is invalid: spec.selector: field is immutable'
         result = run(api, verb, declared, config_map(x="1"), adopt=ALL)
         (failure,) = result.failures
@@ -175,9 +175,9 @@ def test_refused_adoption_shows_neither_the_declared_nor_the_stored_secret(run, 
 @pytest.mark.parametrize(("uid", "refused"), [("a", False), ("b", True), (None, False), (UNKNOWN, False)])
 def test_cluster_with_the_same_name_and_another_uid_is_refused(uid, refused):
     api = {"apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster"}
-    there = written({**api, "metadata": {"name": "member1", "uid": "1"}, "spec": {"id": "a"}}, "karmadactl")
+    stored_cluster = written({**api, "metadata": {"name": "member1", "uid": "1"}, "spec": {"id": "a"}}, "karmadactl")
     declared = {**api, "metadata": {"name": "member1"}, "spec": {"id": uid} if uid else {}}
-    found = existing(there, declared, None, "pulumi-kubernetes-x")
+    found = existing(stored_cluster, declared, None, "pulumi-kubernetes-x")
     assert bool(found.refusal) is refused
     assert not refused or "is another cluster (UID a) than the one that the kubeconfig leads to (UID b)" in str(
         found.refusal
@@ -189,21 +189,21 @@ def test_cluster_with_the_same_name_and_another_uid_is_refused(uid, refused):
 
 def test_adopted_object_is_owned_by_the_stack_and_keeps_its_uid(run):
     """A field that the stack no longer declares is removed; a field that it never declared stays with its owner."""
-    with FakeApi(there(x="1", dropped="1", theirs="kept")) as api:
-        uid = stored(api)["metadata"]["uid"]
+    with FakeApi(existing_config_map(x="1", dropped="1", theirs="kept")) as api:
+        uid = stored_object(api)["metadata"]["uid"]
         planned = run(api, "preview", config_map(x="1", dropped="1"), adopt=ALL)
         done = run(api, "up", config_map(x="1", dropped="1"), adopt=ALL, plan=planned)
         assert (done.failures, ops(done)) == ([], {"settings": "adopt"})
-        assert stored(api)["metadata"]["uid"] == uid
-        (ours,) = owners(stored(api), "data", "x")
+        assert stored_object(api)["metadata"]["uid"] == uid
+        (ours,) = owners(stored_object(api), "data", "x")
         assert ours.startswith("pulumi-kubernetes-")
-        assert owners(stored(api), "data", "theirs") == {"kubectl-client-side-apply"}
-        assert stored(api)["metadata"]["labels"] == {"by": "somebody"}
+        assert owners(stored_object(api), "data", "theirs") == {"kubectl-client-side-apply"}
+        assert stored_object(api)["metadata"]["labels"] == {"by": "somebody"}
         assert run(api, "preview", config_map(x="1", dropped="1")).changes == []
         assert run(api, "preview", config_map(x="1", dropped="1"), adopt=ALL).changes == []
         assert run(api, "refresh", preview_only=True).changes == []
         assert run(api, "up", config_map(x="1")).failures == []
-        assert stored(api)["data"] == {"x": "1", "theirs": "kept"}
+        assert stored_object(api)["data"] == {"x": "1", "theirs": "kept"}
 
 
 def test_object_without_a_field_manager_is_owned_by_the_stack_alone(run):
@@ -212,11 +212,11 @@ def test_object_without_a_field_manager_is_owned_by_the_stack_alone(run):
     with FakeApi(bare) as api:
         assert run(api, "up", config_map(x="1", y="2"), adopt=ALL).failures == []
         assert run(api, "up", config_map(x="1")).failures == []
-        assert stored(api)["data"] == {"x": "1"}
+        assert stored_object(api)["data"] == {"x": "1"}
 
 
 def test_state_after_an_adoption_equals_that_of_a_creation_and_marks_the_adoption(run, tmp_path):
-    with FakeApi(there(x="1")) as api:
+    with FakeApi(existing_config_map(x="1")) as api:
         run(api, "up", config_map(x="1"), config_map("new", x="1"), adopt=ALL)
         run(api, "up", config_map(x="2"), config_map("new", x="1"))
         document = json.loads((tmp_path / ".pulumi/stacks/adopting/test.json").read_text())
@@ -229,7 +229,7 @@ def test_state_after_an_adoption_equals_that_of_a_creation_and_marks_the_adoptio
 
 
 def test_only_named_objects_are_adopted(run):
-    with FakeApi(there(x="1"), there("other", x="1")) as api:
+    with FakeApi(existing_config_map(x="1"), existing_config_map("other", x="1")) as api:
         for name in ("other", "ConfigMap/other", "ConfigMap default/other"):
             planned = run(api, "preview", config_map(x="1"), config_map("other", x="1"), adopt=Adoption(True, (name,)))
             assert ops(planned) == {"settings": "create", "other": "adopt"}
@@ -240,14 +240,14 @@ def test_only_named_objects_are_adopted(run):
 
 def test_adoption_is_refused_if_the_object_differs_from_the_plan(run):
     """The object changes between the plan and the run, or is replaced by another one."""
-    with FakeApi(there(x="1")) as api:
+    with FakeApi(existing_config_map(x="1")) as api:
         shown = run(api, "preview", config_map(x="1"), adopt=ALL)
-        api.put(there(x="changed"))
+        api.put(existing_config_map(x="changed"))
         (failure,) = run(api, "up", config_map(x="1"), adopt=ALL, plan=shown).failures
         assert "data.x would change from changed, which is not what was shown" in failure
         shown = run(api, "preview", config_map(x="1"), adopt=ALL)
         api.take("v1", "ConfigMap", "settings", "default")
-        api.put(there(x="changed"))
+        api.put(existing_config_map(x="changed"))
         (failure,) = run(api, "up", config_map(x="1"), adopt=ALL, plan=shown).failures
         assert "another resource is in its place" in failure
         api.take("v1", "ConfigMap", "settings", "default")
@@ -256,23 +256,23 @@ def test_adoption_is_refused_if_the_object_differs_from_the_plan(run):
 
 
 def test_up_without_adopt_refuses_existing_objects_and_names_the_option(run):
-    with FakeApi(there(x="1")) as api:
+    with FakeApi(existing_config_map(x="1")) as api:
         (failure,) = run(api, "up", config_map(x="1")).failures
         assert "already exists and does not belong to this stack" in failure
         assert "flotilla up --adopt" in failure
-        assert not any(owner.startswith("pulumi") for owner in owners(stored(api), "data", "x"))
+        assert not any(owner.startswith("pulumi") for owner in owners(stored_object(api), "data", "x"))
 
 
 def test_ignored_fields_keep_their_owner_and_value(run):
     """For example, an autoscaler owns the replicas: an adoption that set them would restart pods."""
-    with FakeApi(there(x="5", y="1")) as api:
+    with FakeApi(existing_config_map(x="5", y="1")) as api:
         planned = run(api, "preview", config_map(x="1", y="1"), adopt=ALL, options={"ignore_changes": ["data.x"]})
         assert changes(planned) == {"settings": []}
         assert run(api, "up", config_map(x="1", y="1"), adopt=ALL, options={"ignore_changes": ["data.x"]}).failures == (
             []
         )
-        assert stored(api)["data"]["x"] == "5"
-        assert owners(stored(api), "data", "x") == {"kubectl-client-side-apply"}
+        assert stored_object(api)["data"]["x"] == "5"
+        assert owners(stored_object(api), "data", "x") == {"kubectl-client-side-apply"}
 
 
 # -- owners ---------------------------------------------------------------------------------------
@@ -307,7 +307,7 @@ def test_other_managers_that_apply_the_object_are_reported():
     for manager, said in (("argocd-controller", "argocd-controller applies it, too"), ("pulumi-kubernetes-1", "stack")):
         live = {**config_map(), "metadata": {**config_map()["metadata"], "managedFields": [owned(manager, "Apply")]}}
         assert said in existing(live, config_map(), None, "ours").note
-    assert existing(there(), config_map(), None, "ours").note == ""
+    assert existing(existing_config_map(), config_map(), None, "ours").note == ""
 
 
 # -- names ----------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from flotilla.plan.steps import Op
 from flotilla.state.checkpoint import from_export
 from flotilla.state.values import Secret
 from tests.faults import FakeApi
-from tests.unit.test_adoption import config_map, stored, there
+from tests.unit.test_adoption import config_map, existing_config_map, stored_object
 
 KMS = {"type": "cloud", "state": {"url": "awskms://alias/fleet", "encryptedkey": "AQID"}}
 
@@ -94,7 +94,7 @@ def ops(result):
 
 
 def test_preview_reads_state_and_configuration_from_the_cli_and_writes_nothing(stack, cli):
-    with FakeApi(there(colour="blue")) as api:
+    with FakeApi(existing_config_map(colour="blue")) as api:
         plan = stack(api, config_map(colour="red")).preview()
         again = stack(api, config_map(colour="red")).preview()
     assert plan.failures == []
@@ -105,12 +105,12 @@ def test_preview_reads_state_and_configuration_from_the_cli_and_writes_nothing(s
 
 
 def test_up_adopts_and_imports_a_state_with_the_same_secrets_provider(stack, cli):
-    with FakeApi(there(colour="blue")) as api:
-        uid = stored(api)["metadata"]["uid"]
+    with FakeApi(existing_config_map(colour="blue")) as api:
+        uid = stored_object(api)["metadata"]["uid"]
         one = stack(api, config_map(colour="red"))
         done = one.up(plan=one.preview())
         assert done.failures == []
-        assert (stored(api)["metadata"]["uid"], stored(api)["data"]) == (uid, {"colour": "red"})
+        assert (stored_object(api)["metadata"]["uid"], stored_object(api)["data"]) == (uid, {"colour": "red"})
     assert ops(done) == {"settings": Op.ADOPT}
     assert cli.deployment["secrets_providers"] == KMS
     assert cli.resources["settings"]["importID"] == "default/settings"
@@ -123,10 +123,10 @@ def test_up_adopts_and_imports_a_state_with_the_same_secrets_provider(stack, cli
 
 def test_backend_that_refuses_the_state_stops_the_run_before_any_change(stack, cli):
     cli.refuses = ["the stack is currently locked by 1 lock(s)"]
-    with FakeApi(there(colour="blue")) as api:
+    with FakeApi(existing_config_map(colour="blue")) as api:
         with pytest.raises(EngineError, match=r"currently locked by 1 lock.*; nothing was changed"):
             stack(api, config_map(colour="red")).up()
-        assert stored(api)["data"] == {"colour": "blue"}
+        assert stored_object(api)["data"] == {"colour": "blue"}
 
 
 def test_state_without_a_secrets_provider_is_refused_as_its_secrets_would_be_clear_text(stack, cli):
@@ -138,26 +138,26 @@ def test_state_without_a_secrets_provider_is_refused_as_its_secrets_would_be_cle
 
 def test_import_is_repeated_until_the_backend_accepts_the_state(stack, cli):
     cli.refuses = [None, "timeout", "timeout"]
-    with FakeApi(there()) as api:
+    with FakeApi(existing_config_map()) as api:
         assert stack(api, config_map()).up().failures == []
     assert "settings" in cli.resources
 
 
 def test_import_that_always_fails_is_one_line_and_the_next_run_adopts_the_rest(stack, cli):
     cli.refuses = [None, "timeout", "timeout", "timeout"]
-    with FakeApi(there()) as api:
+    with FakeApi(existing_config_map()) as api:
         with pytest.raises(EngineError, match="timeout; the changes of this run are not in the state") as refused:
             stack(api, config_map(), config_map("made")).up()
         assert "run the same command again" in refused.value.hint
-        uid = stored(api, "made")["metadata"]["uid"]
+        uid = stored_object(api, "made")["metadata"]["uid"]
         done = stack(api, config_map(), config_map("made")).up()
         assert ops(done) == {"settings": Op.ADOPT, "made": Op.ADOPT}
-        assert stored(api, "made")["metadata"]["uid"] == uid
+        assert stored_object(api, "made")["metadata"]["uid"] == uid
     assert {"settings", "made"} <= cli.resources.keys()
 
 
 def test_failed_run_imports_the_resources_that_it_has_changed(stack, cli):
-    with FakeApi(there(), there("other")) as api:
+    with FakeApi(existing_config_map(), existing_config_map("other")) as api:
         api.refusals["ConfigMap", "other"] = "no"
         done = stack(api, config_map(), config_map("other")).up()
     assert done.failures
@@ -171,14 +171,17 @@ def test_state_that_another_run_has_changed_in_the_meantime_is_not_overwritten(s
     def meanwhile():
         cli.deployment = other
 
-    with FakeApi(there()) as api, pytest.raises(EngineError, match="another run has changed the state of stack test"):
+    with (
+        FakeApi(existing_config_map()) as api,
+        pytest.raises(EngineError, match="another run has changed the state of stack test"),
+    ):
         stack(api, config_map(), more=meanwhile).up()
     assert cli.deployment is other
 
 
 def test_pending_operations_of_an_interrupted_cli_run_are_exported_with_the_state(stack, cli):
     """An import drops pending operations, so the state is not imported before the run has settled them."""
-    with FakeApi(there()) as api:
+    with FakeApi(existing_config_map()) as api:
         stack(api, config_map()).up()
         begun = cli.resources["settings"]
         cli.deployment = {**cli.deployment, "pending_operations": [{"resource": begun, "type": "updating"}]}
@@ -228,7 +231,7 @@ def test_no_copy_is_made_where_the_embedded_engine_can_open_the_stack(
 
 def test_in_a_folder_both_engines_adopt_on_the_same_files(stack, tmp_path, monkeypatch):
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path / 'state'}")
-    with FakeApi(there()) as api:
+    with FakeApi(existing_config_map()) as api:
         monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
         (tmp_path / "Pulumi.test.yaml").write_text("config: {adopting:door: hunter2}\n")
         one = stack(api, config_map())

@@ -202,7 +202,7 @@ def carrying(member, obj):
     return work(obj, member, identity="id-common")
 
 
-def judged(*objects, members=("m1", "m2"), rules=()):
+def progress_of(*objects, members=("m1", "m2"), rules=()):
     """Return the progress of a ConfigMap that follows a Deployment; the Deployment is done in two clusters."""
     declared = {**user("web"), "metadata": {**user("web")["metadata"], "labels": {}, "annotations": {}}}
     whole = [cluster(name) for name in members]
@@ -218,24 +218,24 @@ def judged(*objects, members=("m1", "m2"), rules=()):
 
 def test_rollout_waits_for_a_follower_in_the_clusters_of_its_user():
     there = live(FOLLOWER, claimed=False)
-    assert judged().waiting_for == "is not in the control plane"
-    assert judged(there).waiting_for.startswith("doesn't follow its templates yet")
-    half = judged(there, attached("m1"), carrying("m1", FOLLOWER))
+    assert progress_of().waiting_for == "is not in the control plane"
+    assert progress_of(there).waiting_for.startswith("doesn't follow its templates yet")
+    half = progress_of(there, attached("m1"), carrying("m1", FOLLOWER))
     assert {one.cluster: one.late for one in half.clusters} == {"m1": "", "m2": "not sent yet (there is no Work)"}
-    assert judged(there, attached("m1", "m2"), carrying("m1", FOLLOWER), carrying("m2", FOLLOWER)).done
+    assert progress_of(there, attached("m1", "m2"), carrying("m1", FOLLOWER), carrying("m2", FOLLOWER)).done
 
 
 def test_overrides_of_a_follower_are_expected_in_its_copies():
     overriders = {"labelsOverrider": [{"operator": "add", "value": {"x": "y"}}]}
     rule = {"targetCluster": {"clusterNames": ["m2"]}, "overriders": overriders}
     there = live(FOLLOWER, claimed=False)
-    late = judged(there, attached("m1", "m2"), carrying("m1", FOLLOWER), carrying("m2", FOLLOWER), rules=[rule])
+    late = progress_of(there, attached("m1", "m2"), carrying("m1", FOLLOWER), carrying("m2", FOLLOWER), rules=[rule])
     assert [one.late for one in late.clusters] == ["", "its Work doesn't have metadata.labels.x as declared yet"]
 
 
 def test_copy_of_a_follower_without_users_is_reported():
     there, every = live(FOLLOWER, claimed=False), [carrying(name, FOLLOWER) for name in ("m1", "m2", "m3")]
-    found = judged(there, attached("m1", "m2"), cluster("m3"), *every)
+    found = progress_of(there, attached("m1", "m2"), cluster("m3"), *every)
     assert {one.cluster: one.late for one in found.clusters} == {
         "m1": "",
         "m2": "",

@@ -86,7 +86,7 @@ def strategy_of(version, model, *, every):
     return body.map(lambda one: whole(model, one))
 
 
-def same(one, other):
+def equal_with_types(one, other):
     """Return whether two values are equal, types included: 1, 1.0 and True are three values."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
@@ -101,7 +101,7 @@ def test_any_value_of_the_published_schema_is_written_back_unchanged(version, mo
     @settings(max_examples=5 if every else 30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(strategy_of(version, model, every=every))
     def is_written_back_unchanged(obj):
-        assert same(model.read(obj).manifest(), obj)
+        assert equal_with_types(model.read(obj).manifest(), obj)
 
     is_written_back_unchanged()
 
@@ -118,9 +118,9 @@ def test_recorded_objects_are_written_back_unchanged(published):
     found = list(recordings(published))
     assert {model.kind_of for model, _ in found} >= {"Cluster", "PropagationPolicy", "ResourceBinding", "Work"}
     for model, obj in found:
-        assert same(model.read(obj).manifest(), obj)
+        assert equal_with_types(model.read(obj).manifest(), obj)
         (read,) = Kind(model).read_page(Page([obj], "", "1")).items
-        assert same(read.manifest(), obj)
+        assert equal_with_types(read.manifest(), obj)
 
 
 def test_fields_unknown_to_the_model_survive_a_change():
@@ -140,7 +140,7 @@ def test_fields_unknown_to_the_model_survive_a_change():
     policy = {"apiVersion": api.POLICY_API, "kind": "PropagationPolicy", "metadata": {"name": "p"}, "spec": spec}
     read = api.PropagationPolicy.read(policy)
     changed = read.model_copy(update={"spec": read.spec.model_copy(update={"priority": 5})})
-    assert same(changed.manifest(), {**policy, "spec": {**spec, "priority": 5}})
+    assert equal_with_types(changed.manifest(), {**policy, "spec": {**spec, "priority": 5}})
 
 
 def test_nulls_are_written_back_as_nulls_and_read_as_empty():
@@ -154,7 +154,7 @@ def test_nulls_are_written_back_as_nulls_and_read_as_empty():
     }
     read = api.ResourceBinding.read(obj)
     assert (read.spec.clusters, read.status.conditions, read.metadata.labels) == ([], [], {})
-    assert same(read.manifest(), obj)
+    assert equal_with_types(read.manifest(), obj)
 
 
 def test_fields_that_are_not_set_do_not_appear():

@@ -16,7 +16,7 @@ WEB = ref_of(web())
 LEFT = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": [DEPENDENCIES_FINALIZER], "resourceVersion": "1"}
 
 
-def left(clusters=(), **metadata):
+def binding_without_template(clusters=(), **metadata):
     """Return the binding of a deleted template, with or without clusters."""
     return merged(binding(web(), list(clusters)), {"metadata": {**LEFT, **metadata}})
 
@@ -37,7 +37,7 @@ def clock(monkeypatch):
 
 def test_binding_without_clusters_is_finished_after_some_seconds(clock):
     """Karmada 1.10.7 never finishes such a binding. Regression: `release --all` left them behind."""
-    plane = Writable(left())
+    plane = Writable(binding_without_template())
     assert finish_bindings(plane, [WEB]) == []
     assert binding_ref(WEB) not in plane.objects
     assert clock[0] > bindings._PATIENCE_SECONDS
@@ -46,10 +46,10 @@ def test_binding_without_clusters_is_finished_after_some_seconds(clock):
 @pytest.mark.parametrize(
     "waiting",
     [
-        left(["m1"]),
-        left(deletionTimestamp=None),
-        left(finalizers=[DEPENDENCIES_FINALIZER, BINDING_FINALIZER]),
-        left(finalizers=[DEPENDENCIES_FINALIZER, "example.com/theirs"]),
+        binding_without_template(["m1"]),
+        binding_without_template(deletionTimestamp=None),
+        binding_without_template(finalizers=[DEPENDENCIES_FINALIZER, BINDING_FINALIZER]),
+        binding_without_template(finalizers=[DEPENDENCIES_FINALIZER, "example.com/theirs"]),
     ],
     ids=["it has clusters", "nobody has deleted it", "its Works come first", "somebody else keeps it"],
 )
@@ -62,7 +62,13 @@ def test_binding_that_karmada_is_still_deleting_is_waited_for_and_named(waiting,
 
 
 @pytest.mark.parametrize(
-    "others", [[live(web()), left()], [left(finalizers=[BINDING_FINALIZER])], [left(finalizers=[])], []]
+    "others",
+    [
+        [live(web()), binding_without_template()],
+        [binding_without_template(finalizers=[BINDING_FINALIZER])],
+        [binding_without_template(finalizers=[])],
+        [],
+    ],
 )
 def test_no_wait_where_the_template_exists_or_the_binding_has_no_finalizer(others, clock):
     plane = Writable(*others)
@@ -74,13 +80,13 @@ def test_no_wait_where_the_template_exists_or_the_binding_has_no_finalizer(other
 def test_interrupted_run_reports_the_interruption(monkeypatch):
     monkeypatch.setattr(bindings, "pause", lambda _seconds: True)
     with pytest.raises(FlotillaError, match="interrupted while waiting for Karmada to finish bindings"):
-        finish_bindings(Writable(left()), [WEB])
+        finish_bindings(Writable(binding_without_template()), [WEB])
 
 
 @pytest.mark.parametrize("keeps", [False, True])
 def test_deletion_of_a_workload_finishes_its_bindings(monkeypatch, keeps):
     """Regression: a binding kept the workload's namespace from being deleted."""
-    plane = Writable(cluster("m1"), left())
+    plane = Writable(cluster("m1"), binding_without_template())
     monkeypatch.setattr("components.withdrawal.connect", lambda *_, **__: plane)
     monkeypatch.setattr("flotilla.karmada.keeping.members.reach", lambda *_: Writable())
     props = {"workload": "web", "templates": [list(WEB)], "kubeconfig": "", "timeout": 60, "keeps": keeps}

@@ -1,6 +1,6 @@
 """Errors of one cluster affect only that cluster.
 
-Drift and the read-only verbs, with a member that fails in many ways.
+Tests of drift and of the read-only verbs, with a member that fails in many ways.
 """
 
 import base64

@@ -59,7 +59,7 @@ def published(repository, version):
     return yaml.safe_load(file.read_text())
 
 
-def at(document, path):
+def value_at(document, path):
     for step in path.split("."):
         document = document[step]
     return document
@@ -80,7 +80,7 @@ def test_every_path_and_every_default_is_one_of_the_charts(published, version, s
     for value in values:
         if value.path in UNNAMED:
             continue
-        stored = at(published, value.path)
+        stored = value_at(published, value.path)
         if value.path.startswith(("certs.custom.", "etcd.external.certs.")):
             assert "XXXX" in stored, value.path
         elif value.default is not None and value.path != "certs.auto.hosts":
@@ -101,7 +101,9 @@ def test_every_value_has_a_reason_and_a_consequence():
 
 def test_no_image_tag_is_mutable():
     values = release_values(HelmControlPlane.model_validate(LESSON), "1.10.7")
-    tags = [(name, at(values, f"{c.path}.image.tag")) for name, c in chart.COMPONENTS.items() if has_tag(values, c)]
+    tags = [
+        (name, value_at(values, f"{c.path}.image.tag")) for name, c in chart.COMPONENTS.items() if has_tag(values, c)
+    ]
     assert {name for name, _ in tags} >= {"scheduler", "controllerManager", "webhook", "cfssl", "kubectl", "agent"}
     assert all(tag != "latest" for _, tag in tags)
     assert values["karmadaImageVersion"] == "v1.10.7"
@@ -109,7 +111,7 @@ def test_no_image_tag_is_mutable():
 
 def has_tag(values, component):
     try:
-        at(values, f"{component.path}.image.tag")
+        value_at(values, f"{component.path}.image.tag")
     except KeyError:
         return False
     return True

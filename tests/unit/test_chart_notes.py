@@ -35,78 +35,78 @@ SHOP = 'Thank you for shop:\n  it runs <nginx:1.27> in "default"'
 
 
 @pytest.fixture
-def noted(place):
+def chart_with_notes(place):
     (place / "charts" / "web" / "templates" / "NOTES.txt").write_text(NOTES)
     return place
 
 
 @pytest.fixture
-def said(noted, sections, helm):
+def notes_of(chart_with_notes, sections, helm):
     """Return the notes of a stack with one chart, as one run reads them."""
 
     def read(chart=None, **more):
         given = {"path": "charts/web"} if chart is None else chart
         sections["workloads"] = [{"name": "shop", "placement": {}, "chart": given, **more}]
-        files = ManifestFiles(noted)
-        return chart_notes(parse_fleet(sections, base=noted, manifests=files).workloads, files)
+        files = ManifestFiles(chart_with_notes)
+        return chart_notes(parse_fleet(sections, base=chart_with_notes, manifests=files).workloads, files)
 
     return read
 
 
-def test_notes_are_rendered_like_the_chart(said, helm):
-    assert said() == {"shop": SHOP}
+def test_notes_are_rendered_like_the_chart(notes_of, helm):
+    assert notes_of() == {"shop": SHOP}
     own = {"path": "charts/web", "release": "r", "values": {"tag": "a"}}
-    assert said(own, namespace="space") == {
+    assert notes_of(own, namespace="space") == {
         "shop": SHOP.replace("shop", "r").replace("1.27", "a").replace("default", "space")
     }
 
 
-def test_notes_declare_no_object(declared, noted):
+def test_notes_declare_no_object(declared, chart_with_notes):
     objects, notices = declared()
     assert names(objects) == ["CustomResourceDefinition things.example.org", "Deployment shop-web", "Service shop-web"]
     assert notices == []
-    assert sorted(file.name for file in (noted / "charts" / "web" / "templates").iterdir()) == [
+    assert sorted(file.name for file in (chart_with_notes / "charts" / "web" / "templates").iterdir()) == [
         "NOTES.txt",
         "a.yaml",
         "b.yaml",
     ]
 
 
-def test_helm_renders_only_the_notes_template_without_a_kubeconfig(said, helm):
-    said()
+def test_helm_renders_only_the_notes_template_without_a_kubeconfig(notes_of, helm):
+    notes_of()
     *_, call = helm.of("template")
     assert call.option("show-only") == "templates/flotilla-notes.yaml"
     assert "--include-crds" not in call.arguments
     assert call.environment["KUBECONFIG"].endswith("/kubeconfig")
 
 
-def test_notes_are_stored_with_the_rendering(said, helm):
-    said()
+def test_notes_are_stored_with_the_rendering(notes_of, helm):
+    notes_of()
     helm.calls.clear()
-    assert said() == {"shop": SHOP}
+    assert notes_of() == {"shop": SHOP}
     assert helm.calls == []
     helm.remove("helm")
-    assert said() == {"shop": SHOP}
+    assert notes_of() == {"shop": SHOP}
 
 
 @pytest.mark.parametrize("how", ["archive", "repository", "oci"])
-def test_notes_are_shown_for_charts_from_any_source(said, helm, noted, how):
+def test_notes_are_shown_for_charts_from_any_source(notes_of, helm, chart_with_notes, how):
     if how == "archive":
-        with tarfile.open(noted / "web.tgz", "w:gz") as archive:
-            archive.add(noted / "charts" / "web", arcname="web")
+        with tarfile.open(chart_with_notes / "web.tgz", "w:gz") as archive:
+            archive.add(chart_with_notes / "charts" / "web", arcname="web")
         chart = {"path": "web.tgz"}
     else:
-        shutil.copytree(noted / "charts" / "web", helm.folder / "repository" / "web")
+        shutil.copytree(chart_with_notes / "charts" / "web", helm.folder / "repository" / "web")
         oci = {"oci": "oci://registry.example/web", "version": "1.2.3"}
         chart = dict(AT) if how == "repository" else oci
-    assert said(chart) == {"shop": SHOP}
+    assert notes_of(chart) == {"shop": SHOP}
 
 
 @pytest.mark.parametrize(
     "text", [None, "", " \n", "{{ .Values.absent.deeper }}"], ids=["no file", "empty", "blank", "failing"]
 )
-def test_chart_without_notes_shows_none(said, noted, helm, monkeypatch, text):
-    file = noted / "charts" / "web" / "templates" / "NOTES.txt"
+def test_chart_without_notes_shows_none(notes_of, chart_with_notes, helm, monkeypatch, text):
+    file = chart_with_notes / "charts" / "web" / "templates" / "NOTES.txt"
     if text is None:
         file.unlink()
     elif not text.startswith("{{"):
@@ -114,52 +114,54 @@ def test_chart_without_notes_shows_none(said, noted, helm, monkeypatch, text):
     else:
         # A helm that can't render the notes: the objects are declared all the same.
         monkeypatch.setattr(notes_module, "_TEMPLATE", "{{ .Values.absent }}")
-    assert said() == {}
-    assert bool(list((noted / FOLDER).glob("*.json")))
+    assert notes_of() == {}
+    assert bool(list((chart_with_notes / FOLDER).glob("*.json")))
 
 
-def test_rendering_stored_by_an_older_version_has_no_notes(said, noted):
+def test_rendering_stored_by_an_older_version_has_no_notes(notes_of, chart_with_notes):
     """Its random values would change if it were rendered again for the notes."""
-    said()
-    (kept,) = (noted / FOLDER).glob("*.json")
+    notes_of()
+    (kept,) = (chart_with_notes / FOLDER).glob("*.json")
     text = kept.read_text()
     assert '"notes":' in text
     kept.write_text(text.replace('"notes":', '"other":'))
-    assert said() == {}
+    assert notes_of() == {}
 
 
-def test_chart_template_with_the_name_of_ours_is_kept(said, noted):
-    (noted / "charts" / "web" / "templates" / "flotilla-notes.yaml").write_text(DEPLOYMENT.replace("-web", "-x"))
-    assert said() == {"shop": SHOP}
+def test_chart_template_with_the_name_of_ours_is_kept(notes_of, chart_with_notes):
+    (chart_with_notes / "charts" / "web" / "templates" / "flotilla-notes.yaml").write_text(
+        DEPLOYMENT.replace("-web", "-x")
+    )
+    assert notes_of() == {"shop": SHOP}
 
 
-def test_secrets_in_notes_are_masked(said, noted, monkeypatch):
+def test_secrets_in_notes_are_masked(notes_of, chart_with_notes, monkeypatch):
     """Secrets are found by keys of values, in the chart's Secrets, and by values registered later."""
     monkeypatch.setattr(secrecy, "_known", set())
-    templates = noted / "charts" / "web" / "templates"
+    templates = chart_with_notes / "charts" / "web" / "templates"
     (templates / "NOTES.txt").write_text(
         "log in with {{ .Values.adminPassword }} or {{ .Values.made }}, tag {{ .Values.tag }}"
     )
     secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {password: {{ .Values.made }}}\n"
     (templates / "c.yaml").write_text(secret)
     values = {"adminPassword": "hunter2", "made": "open-sesame-43", "tag": "met-elsewhere"}
-    notes = said({"path": "charts/web", "values": values})["shop"]
+    notes = notes_of({"path": "charts/web", "values": values})["shop"]
     assert notes == "log in with [secret] or [secret], tag met-elsewhere"
-    assert "hunter2" not in next((noted / FOLDER).glob("*.json")).read_text().partition('"notes"')[2]
+    assert "hunter2" not in next((chart_with_notes / FOLDER).glob("*.json")).read_text().partition('"notes"')[2]
     secrecy.remember("met-elsewhere")
-    assert said({"path": "charts/web", "values": values})["shop"].endswith("tag [secret]")
+    assert notes_of({"path": "charts/web", "values": values})["shop"].endswith("tag [secret]")
 
 
-def test_very_long_notes_are_cut(said, noted):
-    (noted / "charts" / "web" / "templates" / "NOTES.txt").write_text("x" * (notes_module.LONGEST + 5))
-    assert len(said()["shop"]) == notes_module.LONGEST
+def test_very_long_notes_are_cut(notes_of, chart_with_notes):
+    (chart_with_notes / "charts" / "web" / "templates" / "NOTES.txt").write_text("x" * (notes_module.LONGEST + 5))
+    assert len(notes_of()["shop"]) == notes_module.LONGEST
 
 
-def test_archive_with_more_files_than_a_chart_is_not_unpacked(said, noted, monkeypatch):
-    with tarfile.open(noted / "web.tgz", "w:gz") as archive:
-        archive.add(noted / "charts" / "web", arcname="web")
+def test_archive_with_more_files_than_a_chart_is_not_unpacked(notes_of, chart_with_notes, monkeypatch):
+    with tarfile.open(chart_with_notes / "web.tgz", "w:gz") as archive:
+        archive.add(chart_with_notes / "charts" / "web", arcname="web")
     monkeypatch.setattr(notes_module, "MOST_FILES", 2)
-    assert said({"path": "web.tgz"}) == {}
+    assert notes_of({"path": "web.tgz"}) == {}
 
 
 # -- a chart whose objects are sent by several policies ----------------------------------------------------------------
@@ -176,10 +178,7 @@ def policy(name, kind):
 
 
 def test_parts_of_a_chart_with_policies_have_one_release_name(project, sections, helm):
-    """Regression.
-
-    Each part was rendered with a release name of its own, and no policy selected the resulting objects.
-    """
+    """Regression: each part had a release name of its own, and no policy selected the resulting objects."""
     write_chart(
         project / "charts" / "web",
         {
@@ -242,7 +241,7 @@ class Ran:
 
 
 @pytest.fixture
-def command(noted, sections, helm, monkeypatch, capsys, repository):
+def command(chart_with_notes, sections, helm, monkeypatch, capsys, repository):
     """Run a verb on a stack of three workloads with the chart: one is new, one is changed and one is unchanged."""
     members = [{"kind": "Cluster", "metadata": {"name": name}, "spec": {}} for name in ("member1", "member2")]
     clusters = [
@@ -269,8 +268,8 @@ def command(noted, sections, helm, monkeypatch, capsys, repository):
     monkeypatch.setattr(status, "open_access", lambda _: FleetAccess(None))
     monkeypatch.setattr("flotilla.observe.fleet.fleet_status", lambda _: FleetStatus((), (), {}))
     monkeypatch.setattr(status, "members_of", lambda *_, **__: [])
-    (noted / "Pulumi.yaml").write_text((repository / "Pulumi.yaml").read_text())
-    (noted / "stacks").mkdir()
+    (chart_with_notes / "Pulumi.yaml").write_text((repository / "Pulumi.yaml").read_text())
+    (chart_with_notes / "stacks").mkdir()
     sections["workloads"] = [
         {"name": name, "placement": {}, "chart": {"path": "charts/web", "includeCRDs": False, "values": {"own": name}}}
         for name in ("new", "changed", "same")
@@ -278,10 +277,10 @@ def command(noted, sections, helm, monkeypatch, capsys, repository):
     for number, one in enumerate(sections["workloads"]):
         one["namespace"] = f"space{number}"
     config = {f"flotilla:{key}": value for key, value in sections.items()}
-    (noted / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+    (chart_with_notes / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
 
     def do(*words, expect=ExitCode.DONE):
-        assert main([words[0], "-C", str(noted), "-s", "dev", *words[1:]]) == expect
+        assert main([words[0], "-C", str(chart_with_notes), "-s", "dev", *words[1:]]) == expect
         return capsys.readouterr().out
 
     do.result = ran
@@ -324,8 +323,8 @@ def test_fleet_without_a_stack_shows_no_notes(command):
     assert command("workloads", "--notes", "--kubeconfig", "kube.yaml", expect=ExitCode.USAGE) == ""
 
 
-def test_control_sequences_in_notes_are_shown_as_text(noted, command):
-    (noted / "charts" / "web" / "templates" / "NOTES.txt").write_text("red \x1b[31m and\n::error::nothing\n")
+def test_control_sequences_in_notes_are_shown_as_text(chart_with_notes, command):
+    (chart_with_notes / "charts" / "web" / "templates" / "NOTES.txt").write_text("red \x1b[31m and\n::error::nothing\n")
     out = command("workloads", "same", "--notes")
     assert "\x1b" not in out
     assert "red \\x1b[31m and" in out

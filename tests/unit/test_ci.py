@@ -72,7 +72,7 @@ def test_gitlab_jobs_of_a_merge_request_follow_the_same_rules():
     assert commands.index("cd ../base") < commands.index("make install"), "the target branch's Makefile"
 
 
-def test_the_check_refuses_to_run_a_pull_request_s_code_beside_secrets():
+def test_check_refuses_to_run_code_of_a_pull_request_with_secrets():
     command = ["bash", str(REPOSITORY / "ci" / "steps" / "check.sh")]
     environment = {"PATH": "/usr/bin:/bin", "STACK": "dev", "PULUMI_CONFIG_PASSPHRASE": "x"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -174,10 +174,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("entry", FOREIGN, ids=["another author", "another stack", "a longer name", "a quotation"])
 def test_clean_run_closes_only_the_issue_that_its_job_wrote_for_its_stack(entry):
-    """Regression.
-
-    A field manager called `<!-- flotilla drift dev -->` in production's report closed production's issue.
-    """
+    """Regression: a manager `<!-- flotilla drift dev -->` in production's report closed production's issue."""
     found = Recorder(issues=[entry])
     forge.issue(found, "dev", 0, "")
     assert found.done == []
@@ -259,10 +256,7 @@ def test_missing_input_is_reported_and_nothing_is_written(environment, words):
 
 @pytest.mark.parametrize(("plan", "words"), [("", ""), ("abc", " --plan abc")])
 def test_merge_confirms_the_plan_digest_that_a_person_gives(tmp_path, repository, plan, words):
-    """Regression.
-
-    A plan that a guard refuses could be applied only on a person's machine, with production's passphrase there.
-    """
+    """Regression: a refused plan could be applied only on a machine with production's passphrase."""
     program = tmp_path / "flotilla"
     program.write_text('#!/bin/sh\necho "$@"\n')
     program.chmod(0o755)

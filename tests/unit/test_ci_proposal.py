@@ -1,7 +1,4 @@
-"""What a preview takes from a pull request.
-
-Workloads and plain manifests, but nothing that chooses credentials or code.
-"""
+"""What a preview takes from a pull request: workloads and manifests, but nothing that chooses credentials or code."""
 
 import shutil
 

@@ -188,10 +188,7 @@ BINDING = {
 
 
 class ControlPlane:
-    """A control plane with prepared answers.
-
-    The binding, the template, the Works' clusters, which clusters are Ready.
-    """
+    """A control plane with prepared answers: the binding, the template, clusters of Works, and Ready clusters."""
 
     def __init__(self, *, template=False, clusters=(), ready=()):
         self.template, self.clusters, self.ready = template, list(clusters), ready

@@ -98,16 +98,16 @@ def test_a_member_is_every_object_of_its_join(run, absolute):
     for member in ("member1", "member2"):
         assert {s: registered[f"{member}-{s}"].typ for s in suffixes} == suffixes
     assert registered["member1-cluster"].inputs["spec"]["id"] == "uid-of-member1"
-    assert hidden(registered["member1-credentials"].inputs["data"]) == {"token": "dG9rZW4=", "caBundle": "Y2E="}
-    assert hidden(registered["member1-impersonator-credentials"].inputs["data"]) == {"token": "dG9rZW4="}
+    assert secret_content(registered["member1-credentials"].inputs["data"]) == {"token": "dG9rZW4=", "caBundle": "Y2E="}
+    assert secret_content(registered["member1-impersonator-credentials"].inputs["data"]) == {"token": "dG9rZW4="}
 
 
 def opened(value):
     """Return a list, whether or not it is marked as a secret."""
-    return hidden(value) if isinstance(value, dict) else value
+    return secret_content(value) if isinstance(value, dict) else value
 
 
-def hidden(value):
+def secret_content(value):
     """Return the content of a secret; fails for other values."""
     assert SIGNATURE_KEY in value
     return value["value"]
@@ -268,10 +268,7 @@ def test_every_component_has_its_type_token(run, installed, project):
 
 
 def test_secret_value_of_an_override_is_a_secret_in_the_state(run, absolute, project):
-    """Regression.
-
-    The value was in clear text in the inputs of the OverridePolicy and of the rollout, and in every plan.
-    """
+    """Regression: the value was in clear text in every plan and in the inputs of policy and rollout."""
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "door"}, "data": {"token": "b25l"}}
     (project / "door.yaml").write_text(yaml.safe_dump(secret))
     patches = [
@@ -477,7 +474,7 @@ def test_objects_of_a_chart_are_declared_one_by_one_and_notices_are_shown(
     absolute["workloads"] = [{"name": "shop", "placement": {}, "chart": chart}]
     registered = run(absolute)
     assert registered["configmap-default/shop"].inputs["data"] == {"a": "c"}
-    assert set(hidden(registered["secret-default/shop"].inputs["stringData"])) == {"a"}
+    assert set(secret_content(registered["secret-default/shop"].inputs["stringData"])) == {"a"}
     selected = registered["shop-policy"].inputs["spec"]["resourceSelectors"]
     assert [(one["kind"], one["name"]) for one in selected] == [("ConfigMap", "shop"), ("Secret", "shop")]
     (notice,) = shown
@@ -501,7 +498,7 @@ def test_rollout_keeps_references_to_templates_and_not_their_content(run, absolu
     ]
     registered = run(absolute)
     assert SIGNATURE_KEY in registered["s-rollout"].inputs["templates"]
-    (of_secret,) = hidden(registered["s-rollout"].inputs["templates"])
+    (of_secret,) = secret_content(registered["s-rollout"].inputs["templates"])
     (of_plain,) = registered["c-rollout"].inputs["templates"]
     named = {"apiVersion": "v1", "namespace": "default"}
     assert of_secret == {**named, "kind": "Secret", "name": "s", "digest": of_secret["digest"]}
@@ -509,10 +506,7 @@ def test_rollout_keeps_references_to_templates_and_not_their_content(run, absolu
 
 
 def test_rollout_of_a_given_policy_waits_for_the_placement_of_that_policy(run, absolute, project):
-    """Regression.
-
-    It waited for tolerations and a division that only the stack's own policies declare, until its timeout.
-    """
+    """Regression: it waited until its timeout for tolerations and a division of the stack's own policies."""
     tolerated = [{"key": "cluster.karmada.io/unreachable", "operator": "Exists", "effect": "NoExecute"}]
     placement = {"clusterAffinity": {"clusterNames": ["member1"]}, "clusterTolerations": tolerated}
     settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}

@@ -1,7 +1,4 @@
-"""Objects of the control plane itself.
-
-Which are refused, their order, and who owns the replicas of an autoscaled template.
-"""
+"""Objects of the control plane itself: refusals, order, and owners of the replicas of autoscaled templates."""
 
 import pytest
 import yaml

@@ -211,7 +211,7 @@ OF_OTHERS = {"cluster is not reachable", "the client connection is closing"}
 def is_known(text):
     """Return whether a part of a quoted message is in the code.
 
-    Also True if no part is long enough to be searched for.
+    Also return True if no part is long enough to be searched for.
     """
     parts = [part.strip(" :.") for part in VARIES.split(text)]
     parts = [part for part in parts if part.count(" ") > 1]

@@ -71,7 +71,7 @@ DEPLOYMENT = {
         (
             ("spec", "paused"),
             "kubectl-edit",
-        ),  # no manager owns the field: the last manager that wrote anything but the status
+        ),  # no owner: the last writer of anything but the status
     ],
 )
 def test_last_writer_of_a_field_is_found(path, writer):

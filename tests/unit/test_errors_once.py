@@ -1,4 +1,4 @@
-"""Each error of an `up` is printed once: when it happens, or at the end, never both."""
+"""Each error of an `up` is printed exactly once: when it happens, or at the end."""
 
 # ruff: noqa: F811 - fixtures are arguments here
 
@@ -21,7 +21,7 @@ REASON = "member1: no answer from https://127.0.0.1:2 while"
 
 @pytest.fixture
 def up(stack, project, capsys):
-    """Run `up` for people; return what it prints to standard output, which is the plan, and to standard error."""
+    """Run `up` with text output; return its standard output (the plan) and its standard error."""
     shutil.copy(REPOSITORY / "__main__.py", project / "__main__.py")
 
     def up():
@@ -31,7 +31,7 @@ def up(stack, project, capsys):
     return up
 
 
-def test_a_failed_step_and_its_hint(world, up, monkeypatch):
+def test_failed_step_is_printed_once_with_its_hint(world, up, monkeypatch):
     def fail(*_):
         raise ClusterError("nginx is not healthy in member1", hint="look at its logs")
 
@@ -42,7 +42,7 @@ def test_a_failed_step_and_its_hint(world, up, monkeypatch):
     assert said.splitlines()[-1] == "error: 1 failed (the stack itself 1); the reasons are above"
 
 
-def test_a_cluster_that_never_answers(up, monkeypatch):
+def test_cluster_that_never_answers_is_printed_once(up, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
     printed = up()
     assert [text.count(REASON) for text in (printed.out, printed.err)] == [1, 1]
@@ -50,7 +50,7 @@ def test_a_cluster_that_never_answers(up, monkeypatch):
     assert "error: member1 did not answer; nothing had to be changed there" in printed.err
 
 
-def test_a_cluster_that_stops_answering(world, up, monkeypatch):
+def test_cluster_that_stops_answering_is_printed_once(world, up, monkeypatch):
     def write(self, inputs) -> Live:
         if self._cluster == "member1-provider":
             raise Unreachable(f"{REASON} applying {inputs['kind']}: connection refused", status=0)

@@ -1,4 +1,4 @@
-"""The example stacks: valid, explained, previewed when nothing of them exists yet, and judged by the policies."""
+"""The example stacks are valid and documented, can be previewed before anything exists, and pass the policies."""
 
 import gc
 import json
@@ -16,7 +16,7 @@ ALONE = ("dev", "lesson", "platform", "production")
 
 @pytest.fixture
 def run(examples, capsys):
-    """Run a verb on a copy of the project, with no cluster anywhere."""
+    """Run a verb on a copy of the project whose clusters can't be reached."""
 
     def run(verb, stack, *options, expect=0):
         code = main([verb, "-C", str(examples), "-s", stack, "--json", *options])
@@ -50,12 +50,12 @@ def test_a_first_preview_works_when_nothing_exists(run, stack):
 
 @pytest.mark.parametrize("stack", ["members", "workloads"])
 @pytest.mark.filterwarnings("always:coroutine:RuntimeWarning")
-def test_a_stack_before_its_platform_is_refused_and_leaves_nothing_behind(run, stack, recwarn):
+def test_workload_stack_before_its_platform_stack_is_refused_and_leaves_no_coroutines(run, stack, recwarn):
     def coroutines():
         return {id(o) for o in gc.get_objects() if isinstance(o, CoroutineType) and o.__qualname__.startswith("Output")}
 
     before = coroutines()
-    gc.disable()  # so that the moment of collection is not chance
+    gc.disable()  # so that garbage collection happens at a known moment
     try:
         refused = run("preview", stack, "--engine", "embedded", expect=1)
         left = coroutines() - before

@@ -1,4 +1,4 @@
-"""Jobs with `ttlSecondsAfterFinished`: the control plane deletes them when they are done, and nothing is wrong."""
+"""Jobs with `ttlSecondsAfterFinished`: the control plane deletes them when they have finished, which is no error."""
 
 import pytest
 
@@ -20,7 +20,7 @@ EXPIRING, LASTING = job(ttlSecondsAfterFinished=60), job()
 
 
 class Gone:
-    """A control plane that has nothing."""
+    """A control plane without any object."""
 
     name = "karmada"
 
@@ -33,25 +33,25 @@ def waits_for(template, **ready):
     return progress.waiting_for if not progress.done else ""
 
 
-def test_a_rollout_that_takes_longer_than_a_job_lives_is_done_all_the_same():
-    """It waited for the Job of kube-prometheus-stack until its timeout: 60 s after it had run, the Job was deleted."""
+def test_rollout_that_takes_longer_than_a_jobs_ttl_is_done():
+    """Regression: `up` waited until its timeout for a Job that was deleted 60 s after its end."""
     assert waits_for(EXPIRING) == ""
     assert waits_for(EXPIRING, Job="applied") == ""
     assert waits_for(LASTING) == "is not in the control plane"
 
 
-def test_a_job_that_was_to_reach_a_condition_is_not_taken_for_one_that_has():
+def test_deleted_job_has_not_reached_its_awaited_condition():
     assert "nobody knows how it ended" in waits_for(EXPIRING, **{"Job/patch": {"condition": "Complete"}})
 
 
 @pytest.mark.parametrize(("declared", "rules"), [(EXPIRING, []), (LASTING, ["object-missing"])])
-def test_a_job_that_has_run_and_was_deleted_is_no_drift(declared, rules):
+def test_finished_and_deleted_job_is_no_drift(declared, rules):
     assert [one.rule for one in compare_object(Gone(), "karmada", declared)] == rules
 
 
 @pytest.mark.parametrize(("declared", "there"), [(EXPIRING, True), (LASTING, False)])
-def test_a_refresh_keeps_a_job_that_has_run_so_that_it_runs_once(declared, there):
-    """The next run made it again, and it was gone again a minute later: no preview after a refresh was ever empty."""
+def test_refresh_keeps_a_finished_and_deleted_job_so_that_it_runs_once(declared, there):
+    """Regression: each run created the Job again, so no preview after a refresh was ever empty."""
     state = ResourceState(
         urn="urn:pulumi:s::p::kubernetes:batch/v1:Job::patch",
         custom=True,

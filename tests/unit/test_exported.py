@@ -1,4 +1,4 @@
-"""What a server has set in an exported manifest is left out and named; what a person wrote stays."""
+"""Fields that a server has set in an exported manifest are left out and reported; fields of the user stay."""
 
 import copy
 import json
@@ -142,7 +142,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("exported", "wanted"), CASES, ids=lambda one: f"{one['kind']}")
-def test_what_a_server_has_set_is_left_out(exported, wanted):
+def test_fields_of_the_server_are_left_out(exported, wanted):
     given = copy.deepcopy(exported)
     assert cleaned(exported) == wanted
     assert exported == given, "manifests are shared: nobody changes them"
@@ -151,14 +151,14 @@ def test_what_a_server_has_set_is_left_out(exported, wanted):
 
 
 @pytest.mark.parametrize(("exported", "wanted"), CASES, ids=lambda one: f"{one['kind']}")
-def test_what_is_left_has_nothing_that_karmada_never_sends(exported, wanted):
-    """A field that is declared and never arrives is waited for until the timeout."""
+def test_remaining_fields_are_all_sent_by_karmada(exported, wanted):
+    """A declared field that Karmada never sends would be waited for until the timeout."""
     assert {key: value for key, value in traveling(wanted).items() if value is not None} == wanted
 
 
-def test_every_row_has_a_case_or_is_karmadas():
+def test_every_row_of_the_table_has_a_case_or_is_karmadas():
     said = json.dumps([case[0] for case in CASES])
-    ours = ("karmada.io/", "pulumi.com/", "flotilla.dev/")  # cases of their own
+    ours = ("karmada.io/", "pulumi.com/", "flotilla.dev/")  # these have cases of their own
     rare = ("revision-history", "desired-replicas", "max-replicas", "template.generation", "/leader", "job-tracking",
             "cronjob-scheduled-timestamp", "current-metrics", "selected-node", "beta.kubernetes.io/storage-provisioner",
             "ephemeralContainers")  # fmt: skip
@@ -182,7 +182,7 @@ def test_every_row_has_a_case_or_is_karmadas():
     ],
     ids=lambda one: one["kind"],
 )
-def test_a_manifest_without_a_trace_of_a_server_is_left_alone(written):
+def test_manifest_without_server_fields_is_unchanged(written):
     assert cleaned(written) is written
     assert not is_exported(written)
     assert dropped(written) is None
@@ -201,7 +201,7 @@ def test_a_manifest_without_a_trace_of_a_server_is_left_alone(written):
     ],
     ids=lambda one: one["kind"],
 )  # fmt: skip
-def test_what_generators_leave_behind_goes_without_a_word(generated):
+def test_leftovers_of_generators_are_removed_without_a_notice(generated):
     generated["metadata"]["creationTimestamp"] = None
     left = cleaned(generated)
     assert "status" not in left
@@ -209,8 +209,11 @@ def test_what_generators_leave_behind_goes_without_a_word(generated):
     assert dropped(generated) is None
 
 
-def test_owners_and_finalizers_go_from_any_manifest_and_are_named_apart():
-    """A finalizer in a template let `destroy` wait for ten minutes; an owner lets the garbage collector delete it."""
+def test_owners_and_finalizers_are_removed_from_any_manifest_and_reported_separately():
+    """With a finalizer in a template, `destroy` waits ten minutes.
+
+    With an owner, the garbage collector deletes the object.
+    """
     written = plain("Application", "argoproj.io/v1alpha1", spec={"project": "x"})
     written["metadata"]["finalizers"] = ["resources-finalizer.argocd.argoproj.io"]
     assert "finalizers" not in cleaned(written)["metadata"]
@@ -232,7 +235,7 @@ KARMADAS = {
 }
 
 
-def test_an_object_of_a_member_or_of_karmada_loses_karmadas_marks():
+def test_object_exported_from_a_member_or_karmada_loses_karmadas_marks():
     labels = {"karmada.io/managed": "true", "work.karmada.io/permanent-id": "u", "app": "web"}
     copied = plain("ConfigMap", labels=labels, annotations={**KARMADAS, "work.karmada.io/conflict-resolution": "abort"})
     assert cleaned(copied) == plain("ConfigMap", labels={"app": "web"})
@@ -243,7 +246,7 @@ def test_an_object_of_a_member_or_of_karmada_loses_karmadas_marks():
 
 
 @pytest.mark.parametrize("policy", ["propagationpolicy", "clusterpropagationpolicy"])
-def test_claims_of_karmada_1_10_are_labels_too(policy):
+def test_claim_labels_of_karmada_1_10_are_removed(policy):
     names = {f"{policy}.karmada.io/name": "web", "propagationpolicy.karmada.io/namespace": "default"}
     claimed = plain(
         "ConfigMap", labels={**names, f"{policy}.karmada.io/permanent-id": "u", "app": "web"}, annotations=names
@@ -252,8 +255,8 @@ def test_claims_of_karmada_1_10_are_labels_too(policy):
 
 
 @pytest.mark.parametrize("asked", [False, True])
-def test_a_template_of_a_stack_is_again_what_its_manifest_was(asked):
-    """Else an exported template would say that nobody wants to wait for it."""
+def test_exported_template_of_a_stack_equals_its_manifest(asked):
+    """Otherwise an exported template would carry the annotation that nobody waits for it."""
     manifest = plain("ConfigMap", annotations={"pulumi.com/skipAwait": "true"} if asked else None)
     exported = template(manifest, namespace="default")
     assert (HEALTH_IGNORED in exported["metadata"]["annotations"]) is asked
@@ -264,7 +267,7 @@ def test_a_template_of_a_stack_is_again_what_its_manifest_was(asked):
 EXPORT = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": [case[0] for case in CASES[:2]]})
 
 
-def test_one_notice_for_a_workload_names_what_was_left_out(project, fleet_of):
+def test_one_notice_per_workload_names_the_removed_fields(project, fleet_of):
     (project / "export.yaml").write_text(EXPORT)
     fleet = fleet_of({"image": None, "manifests": ["export.yaml"]})
     files = ManifestFiles(project)
@@ -276,7 +279,7 @@ def test_one_notice_for_a_workload_names_what_was_left_out(project, fleet_of):
     assert manifests_of(fleet.workloads[0], files) == [case[1] for case in CASES[:2]]
 
 
-def test_validate_says_it(project, sections, capsys):
+def test_validate_prints_the_notice(project, sections, capsys):
     (project / "stacks").mkdir()
     (project / "Pulumi.yaml").write_text((REPOSITORY / "Pulumi.yaml").read_text())
     (project / "export.yaml").write_text(EXPORT)
@@ -288,7 +291,7 @@ def test_validate_says_it(project, sections, capsys):
     assert "2 objects exported from a cluster" in note
 
 
-def test_a_plan_says_it(run, absolute, project, monkeypatch):  # noqa: F811
+def test_plan_prints_the_notice(run, absolute, project, monkeypatch):  # noqa: F811
     (project / "export.yaml").write_text(EXPORT)
     absolute["workloads"] = [{"name": "web", "manifests": [str(project / "export.yaml")], "placement": {}}]
     said = []
@@ -298,15 +301,15 @@ def test_a_plan_says_it(run, absolute, project, monkeypatch):  # noqa: F811
     assert "clusterIP" not in registered["service-default/web"].inputs["spec"]
 
 
-def test_names_and_owners_of_a_file_are_no_line_of_their_own():
+def test_names_and_owners_alone_print_no_notice():
     text = yaml.safe_dump({**plain("ConfigMap"), "metadata": {"name": "a\nb", "finalizers": ["x\ny"], "uid": "u"}})
     assert "\n" not in notice("web", [dropped(one) for one in parse_manifests(text)])
 
 
 @pytest.mark.parametrize("wrong", [5, "text", [1], {"a": 1}, None])
-def test_fields_of_another_type_are_no_traceback(wrong):
-    """What a file holds is checked by the API server; here it only must not end the run."""
-    refused = (("metadata",), ("metadata", "labels"), ("metadata", "annotations"))  # by parsing
+def test_fields_of_wrong_types_do_not_crash(wrong):
+    """The API server checks the content of a file; here a wrong type must only not end the run."""
+    refused = (("metadata",), ("metadata", "labels"), ("metadata", "annotations"))  # the parser builds such values
     for row in ROWS:
         group, kind = (row.kinds or (("", "ConfigMap"),))[0]
         for path in {row.path[: length + 1] for length in range(len(row.path))} - {*refused}:

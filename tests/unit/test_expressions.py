@@ -1,4 +1,4 @@
-"""Expressions of the stack file: what is one, what it is for a member, and what is refused."""
+"""Expressions of the stack file: their syntax, their value for a member, and errors."""
 
 import json
 import time
@@ -79,12 +79,12 @@ def test_an_expression_that_is_the_whole_value_keeps_its_type(text, expected):
         ("costs 5$ in ${member.region}", "costs 5$ in eu"),
     ],
 )
-def test_within_a_text_everything_is_a_text(text, expected):
+def test_expression_within_a_text_becomes_text(text, expected):
     assert parse(text).value(MEMBER, typed=False) == expected
 
 
 @pytest.mark.parametrize("text", ["", "plain", "$HOME", "$(HOME)", "{{ member.name }}", "}", "$"])
-def test_a_text_without_expressions_is_none(text):
+def test_text_without_expressions_is_unchanged(text):
     assert parse(text) is None
 
 
@@ -112,15 +112,15 @@ def test_a_text_without_expressions_is_none(text):
         ('${member.facts["\\x"]}', "key that is not a text"),
     ],
 )
-def test_what_is_no_expression_is_refused_with_what_to_write(text, what):
-    """No calls, no attributes of objects, nothing of a member but what expressions may ask for."""
+def test_invalid_expression_is_refused_with_the_remedy(text, what):
+    """No calls, no attributes of objects, and only the properties of a member that expressions may use."""
     with pytest.raises(ExpressionError) as caught:
         parse(text)
     assert what in caught.value.rule
     assert caught.value.remedy
 
 
-def test_a_default_is_a_text_as_it_stands():
+def test_default_is_a_literal_text():
     assert parse("${member.facts.none:-$x}").value(MEMBER, typed=False) == "$x"
 
 
@@ -132,21 +132,21 @@ def test_a_default_is_a_text_as_it_stands():
         ("v${member.facts.db}", "is a mapping"),
     ],
 )
-def test_what_a_text_would_have_to_guess_is_refused(text, what):
-    """1.10 is read as 1.1, so the text that was meant is lost."""
+def test_ambiguous_text_is_refused(text, what):
+    """YAML reads 1.10 as the number 1.1, so the intended text is lost."""
     with pytest.raises(ExpressionError, match=what) as caught:
         parse(text).value(MEMBER, typed=True)
     assert not isinstance(caught.value, Lacking)
 
 
-def test_what_a_member_lacks_is_named_without_the_text_around_it():
+def test_missing_property_of_a_member_is_named_without_the_surrounding_text():
     with pytest.raises(Lacking) as caught:
         parse("hunter2 ${member.facts.none}").value(MEMBER, typed=False)
     assert caught.value.expression == "${member.facts.none}"
     assert "hunter2" not in str(caught.value) + caught.value.remedy
 
 
-def test_a_text_has_an_end():
+def test_length_of_the_result_is_bounded():
     long = {**MEMBER, "facts": {"long": "x" * (LONGEST_TEXT // 2)}}
     assert len(parse("${member.facts.long}${member.facts.long}").value(long, typed=False)) == LONGEST_TEXT
     for text in ("${member.facts.long}${member.facts.long}!", "$${" + "x" * LONGEST_TEXT):
@@ -168,8 +168,8 @@ def test_a_text_has_an_end():
         "${member.facts.a:-" + "9" * 200_000 + "}",
     ],
 )
-def test_no_text_takes_long(text):
-    """A quadratic pattern would take minutes for these."""
+def test_no_text_takes_long_to_evaluate(text):
+    """A pattern with quadratic run time would take minutes for these texts."""
     begun = time.process_time()
     try:
         template = parse(text)

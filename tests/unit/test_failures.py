@@ -1,4 +1,7 @@
-"""One resource's failure stays that resource's: what doesn't depend on it is done, and nothing is deleted for it."""
+"""A failed resource stops only what depends on it.
+
+Independent resources are done, and nothing is deleted for a failure.
+"""
 
 import asyncio
 
@@ -19,7 +22,7 @@ from tests.conformance.file_resource import FileProvider, FileResource, Group
 
 @pytest.fixture
 def stack(tmp_path, monkeypatch):
-    """Make a stack of a function; `files` is where its resources are."""
+    """Create a stack from a function; `files` is the folder of its resources."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "abc")
     (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "p", "runtime": "python"}))
     (tmp_path / "files").mkdir()
@@ -38,7 +41,7 @@ def declare(folder, name, value="1", **options):
     return FileResource(name, {"folder": str(folder), "value": value}, pulumi.ResourceOptions(**options))
 
 
-def test_what_does_not_depend_on_a_failed_resource_is_created_and_what_does_is_not(stack, tmp_path):
+def test_only_dependents_of_a_failed_resource_are_not_created(stack, tmp_path):
     def program(folder):
         bad = declare(folder, "bad", "fail")
         declare(folder, "after", depends_on=[bad])
@@ -53,8 +56,8 @@ def test_what_does_not_depend_on_a_failed_resource_is_created_and_what_does_is_n
     assert "bad can't be written" in result.failures[0]
 
 
-def test_what_is_registered_long_after_a_failure_is_created_all_the_same(stack, tmp_path):
-    """What waits for a failed resource must not end the program while others are on their way."""
+def test_resource_that_is_registered_long_after_a_failure_is_created(stack, tmp_path):
+    """A resource that waits for the failed one must not end the program while others are still to be registered."""
 
     def program(folder):
         bad = declare(folder, "bad", "fail")
@@ -73,7 +76,7 @@ def test_what_is_registered_long_after_a_failure_is_created_all_the_same(stack, 
     assert len(result.failures) == 1
 
 
-def test_what_the_program_no_longer_has_is_deleted_although_something_else_failed(stack, tmp_path):
+def test_removed_resource_is_deleted_although_another_one_failed(stack, tmp_path):
     def first(folder):
         declare(folder, "one")
         declare(folder, "old")
@@ -88,7 +91,7 @@ def test_what_the_program_no_longer_has_is_deleted_although_something_else_faile
     assert not stack(lambda folder: declare(folder, "one", "2")).up().failures
 
 
-def test_what_was_not_registered_because_of_a_failure_is_not_taken_for_removed(stack, tmp_path):
+def test_resource_that_was_not_registered_because_of_a_failure_is_not_deleted(stack, tmp_path):
     def program(value):
         def declared(folder):
             group = Group("group")
@@ -107,8 +110,8 @@ def test_what_was_not_registered_because_of_a_failure_is_not_taken_for_removed(s
     assert stack(program("2")).preview().changes == []
 
 
-def test_a_newly_failing_dependency_does_not_delete_what_now_waits_for_it(stack, tmp_path):
-    """The dependency isn't in the state yet: only the component shows that its other part wasn't registered."""
+def test_new_dependency_that_fails_does_not_delete_its_dependent(stack, tmp_path):
+    """The dependency isn't in the state yet; only the component shows that its other resource wasn't registered."""
 
     def first(folder):
         group = Group("group")
@@ -124,7 +127,7 @@ def test_a_newly_failing_dependency_does_not_delete_what_now_waits_for_it(stack,
     assert files(tmp_path) == ["part"]
 
 
-def test_a_failed_program_deletes_nothing(stack, tmp_path):
+def test_failed_program_deletes_nothing(stack, tmp_path):
     def broken(folder):
         declare(folder, "bad", "fail")
         raise ValueError("the program's own mistake")
@@ -134,7 +137,7 @@ def test_a_failed_program_deletes_nothing(stack, tmp_path):
     assert "one" in files(tmp_path)
 
 
-def test_a_destroy_goes_on_past_what_can_not_be_deleted(stack, tmp_path, monkeypatch):
+def test_destroy_continues_after_a_failed_deletion(stack, tmp_path, monkeypatch):
     def program(folder):
         one = declare(folder, "one")
         declare(folder, "two", depends_on=[one])
@@ -157,7 +160,7 @@ def test_a_destroy_goes_on_past_what_can_not_be_deleted(stack, tmp_path, monkeyp
     assert files(tmp_path) == []
 
 
-# -- clusters that don't answer, without clusters ---------------------------------------------------
+# -- clusters that don't answer, without real clusters ----------------------------------------------
 
 PROVIDER = "urn:pulumi:s::p::pulumi:providers:kubernetes::member1-provider"
 
@@ -174,7 +177,7 @@ def unreachable():
     return Unreachable("member1: no answer from https://one: timed out", status=0)
 
 
-def test_a_cluster_that_does_not_answer_is_asked_once_and_reported_once():
+def test_cluster_that_does_not_answer_is_asked_and_reported_once():
     run = deployment()
     asked = []
 
@@ -206,7 +209,7 @@ def test_a_cluster_that_does_not_answer_is_asked_once_and_reported_once():
         (unreachable(), False),
     ],
 )
-def test_a_creation_is_forgotten_only_where_the_api_server_refused_it(error, forgotten):
+def test_pending_creation_is_removed_only_if_the_api_server_refused_it(error, forgotten):
     run = deployment()
     begun = resource("one", outputs={"__fieldManager": "m"}, provider=f"{PROVIDER}::id")
     error.nothing_done = error.refused
@@ -220,7 +223,7 @@ def test_a_creation_is_forgotten_only_where_the_api_server_refused_it(error, for
     assert (run.snapshot().pending == ()) is forgotten
 
 
-def test_nothing_is_deleted_that_a_resource_which_is_left_needs():
+def test_dependency_of_a_remaining_resource_is_not_deleted():
     provider = ResourceState(urn=PROVIDER, custom=True, type="pulumi:providers:kubernetes", id="id")
     left = resource("left", provider=f"{PROVIDER}::id")
     run = deployment(provider, left, dry_run=True)
@@ -232,10 +235,10 @@ def test_nothing_is_deleted_that_a_resource_which_is_left_needs():
     assert [step.name for step in run.result.steps] == ["left", "member1-provider"]
 
 
-# -- what a failure must not delete -----------------------------------------------------------------
+# -- resources that a failure must not delete -------------------------------------------------------
 
 
-def test_a_renamed_resource_that_fails_is_not_deleted_under_its_name_of_before(stack, tmp_path):
+def test_failing_renamed_resource_is_not_deleted_under_its_former_name(stack, tmp_path):
     def first(folder):
         declare(folder, "one")
         declare(folder, "part", parent=Group("group"))
@@ -253,7 +256,7 @@ def test_a_renamed_resource_that_fails_is_not_deleted_under_its_name_of_before(s
     assert sorted(kept) == ["one", "part"], "in whichever order they were made"
 
 
-def test_what_is_replaced_stays_where_its_replacement_fails(stack, tmp_path):
+def test_replaced_resource_is_kept_if_its_replacement_fails(stack, tmp_path):
     def program(name, value):
         def declared(folder):
             one = FileResource("one", {"folder": str(folder), "name": name, "value": value})
@@ -271,8 +274,11 @@ def test_what_is_replaced_stays_where_its_replacement_fails(stack, tmp_path):
     assert stack(program("other", "2")).preview().changes == []
 
 
-def test_what_newly_waits_for_a_failed_resource_elsewhere_is_not_taken_for_removed(stack, tmp_path):
-    """Neither the state nor a component connects the two: only the program's own attempt shows it."""
+def test_new_dependent_of_a_failed_resource_in_another_component_is_not_deleted(stack, tmp_path):
+    """Neither the state nor a component connects the two resources.
+
+    Only the registration by the program shows the dependency.
+    """
 
     def first(folder):
         declare(folder, "alone")
@@ -290,8 +296,11 @@ def test_what_newly_waits_for_a_failed_resource_elsewhere_is_not_taken_for_remov
     assert files(tmp_path) == ["alone", "part"]
 
 
-def test_what_waits_for_a_resource_that_could_not_be_replaced_stays(stack, tmp_path, monkeypatch):
-    """What has to be deleted before a replacement isn't: then the resource itself has failed, too."""
+def test_dependent_of_a_resource_whose_replacement_failed_is_kept(stack, tmp_path, monkeypatch):
+    """The dependent would be deleted before the replacement.
+
+    As it isn't deleted, the replaced resource has failed, too.
+    """
 
     def program(fixed):
         def declared(folder):
@@ -312,11 +321,11 @@ def test_what_waits_for_a_resource_that_could_not_be_replaced_stays(stack, tmp_p
     assert files(tmp_path) == ["after", "bound", "one"]
 
 
-# -- names of before --------------------------------------------------------------------------------
+# -- former names -----------------------------------------------------------------------------------
 
 
-def test_what_has_the_former_name_of_something_else_is_deleted_and_not_forgotten(stack, tmp_path):
-    """A name may be used again while what had it before still says so."""
+def test_resource_whose_name_is_a_former_name_of_another_is_deleted_and_not_forgotten(stack, tmp_path):
+    """A name can be used again while the resource that had it before still lists it as an alias."""
 
     def declared(*names):
         def program(folder):
@@ -333,7 +342,7 @@ def test_what_has_the_former_name_of_something_else_is_deleted_and_not_forgotten
     assert files(tmp_path) == ["new"]
 
 
-def test_one_entry_of_the_state_is_not_two_resources(stack, tmp_path):
+def test_one_state_entry_cannot_be_two_resources(stack, tmp_path):
     def second(folder):
         renamed = pulumi.ResourceOptions(aliases=[pulumi.Alias(name="one")])
         uno = FileResource("uno", {"folder": str(folder), "name": "one", "value": "1"}, renamed)
@@ -346,8 +355,8 @@ def test_one_entry_of_the_state_is_not_two_resources(stack, tmp_path):
     assert [r.name for r in stack(second).snapshot().resources if r.type.endswith("File")] == ["uno"]
 
 
-def test_what_a_dynamic_resource_can_not_reach_keeps_no_other_from_being_made(stack, tmp_path, monkeypatch):
-    """All dynamic resources have one provider, whatever cluster each of them dials."""
+def test_unreachable_cluster_of_a_dynamic_resource_does_not_block_other_dynamic_resources(stack, tmp_path, monkeypatch):
+    """All dynamic resources have the same provider, whichever cluster each of them connects to."""
     usual = FileProvider.create
 
     def create(self, props):

@@ -1,4 +1,4 @@
-"""The fault proxy itself: what reaches the server, what reaches the client, and that a seed repeats it."""
+"""The fault proxy itself: what reaches the server and the client, and that a seed repeats the faults."""
 
 import http.client
 import json
@@ -31,7 +31,7 @@ def proxy(api, tmp_path):
 
 
 def line_to(proxy, seconds=5.0):
-    """A client of the proxy that sends again nothing."""
+    """A client of the proxy that never repeats a request."""
     document = yaml.safe_load(proxy.kubeconfig)
     import base64
 
@@ -58,7 +58,7 @@ COLLECTION = "/api/v1/namespaces/default/configmaps"
 NOTHING = (ConnectionError, http.client.HTTPException, ssl.SSLError)
 
 
-def test_without_faults_everything_passes_streams_included(api, proxy):
+def test_all_requests_pass_without_faults_also_streams(api, proxy):
     document = kubeconfigs.select(kubeconfigs.load(proxy.kubeconfig))
     connection = Connection(document, name="one")
     assert connection.get(ObjectRef("v1", "Namespace", "kube-system"))["metadata"]["uid"]
@@ -70,7 +70,7 @@ def test_without_faults_everything_passes_streams_included(api, proxy):
     assert {entry.action for entry in proxy.log} == {Action.PASS}
 
 
-def test_a_request_is_dropped_before_or_after_it_took_effect(api, proxy):
+def test_request_is_dropped_before_or_after_it_took_effect(api, proxy):
     for after, name in ((False, "before"), (True, "after")):
         proxy.fail(drop(after=after, method="POST"))
         with pytest.raises(NOTHING):
@@ -80,7 +80,7 @@ def test_a_request_is_dropped_before_or_after_it_took_effect(api, proxy):
     assert ask(proxy)[0] == 200
 
 
-def test_answers_are_made_up_before_or_after_the_request_took_effect(api, proxy):
+def test_fake_answers_are_sent_before_or_after_the_request_took_effect(api, proxy):
     proxy.fail(answer(503, '{"message":"later"}', {"Retry-After": "1"}, method="POST", nth=1))
     proxy.fail(answer(500, "<html>", method="POST", after=True))
     assert ask(proxy, "POST", COLLECTION, config_map("first")) == (503, b'{"message":"later"}')
@@ -89,7 +89,7 @@ def test_answers_are_made_up_before_or_after_the_request_took_effect(api, proxy)
     assert api.find("v1", "ConfigMap", "second", "default")
 
 
-def test_an_answer_is_cut_halved_or_garbled(proxy):
+def test_answer_is_cut_halved_or_garbled(proxy):
     whole = ask(proxy)[1]
     proxy.fail(cut(nth=1))
     with pytest.raises(http.client.IncompleteRead) as caught:
@@ -117,12 +117,12 @@ def test_a_request_hangs_until_the_faults_are_cleared(proxy):
     assert time.monotonic() - began >= 0.3
 
 
-def test_the_port_is_closed_or_silent_and_open_again(proxy):
+def test_port_can_be_closed_or_silent_and_opened_again(proxy):
     open_line = line_to(proxy)
     open_line.request("GET", SYSTEM)
     assert open_line.getresponse().read()
     proxy.close_port()
-    with pytest.raises(NOTHING):  # what was open is closed
+    with pytest.raises(NOTHING):  # open connections are closed
         _again(open_line)
     for _ in range(3):
         with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", proxy.port), timeout=5):
@@ -150,7 +150,7 @@ def test_faults_are_chosen_by_method_path_client_and_occurrence(proxy):
     assert [ask(proxy)[0] for _ in range(4)] == [429, 418, 200, 200]
 
 
-def test_a_seed_repeats_the_same_faults_however_requests_are_interleaved(api, tmp_path):
+def test_seed_repeats_the_same_faults_however_requests_are_interleaved(api, tmp_path):
     paths = [SYSTEM, COLLECTION]
 
     def statuses(seed, order):
@@ -167,7 +167,7 @@ def test_a_seed_repeats_the_same_faults_however_requests_are_interleaved(api, tm
     assert statuses(8, paths * 10) != forwards
 
 
-def test_what_it_did_is_reported_without_credentials(proxy):
+def test_faults_are_logged_without_credentials(proxy):
     proxy.fail(drop(after=True, nth=1))
     with pytest.raises(NOTHING):
         ask(proxy)

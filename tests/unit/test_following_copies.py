@@ -1,4 +1,4 @@
-"""Copies of objects that follow other templates (propagateDeps): wanted where they are, and shown."""
+"""Copies of objects that follow other templates (propagateDeps) are wanted, and they are listed."""
 
 from flotilla.deploy.declared import Declared
 from flotilla.drift.propagation import check_unclaimed
@@ -16,7 +16,7 @@ def config_map(name="common"):
 
 
 def attached(template, **spec):
-    """The binding of an object that no policy selects, and that another template needs."""
+    """Return the binding of an object that no policy selects and that another template needs."""
     obj = binding(template, [])
     del obj["spec"]["placement"]
     return {**obj, "spec": {**obj["spec"], "requiredBy": NEEDED, **spec}}
@@ -26,8 +26,8 @@ def declared(*templates):
     return Declared(rollouts={"front": RolloutCheck(list(templates), EVERYWHERE, [])})
 
 
-def test_an_object_that_follows_others_is_not_unclaimed():
-    """A ConfigMap in the control plane that Karmada sends along with a Deployment was reported as running nowhere"""
+def test_follower_is_no_unclaimed_template():
+    """Regression: a ConfigMap that Karmada sends along with a Deployment was reported as running nowhere."""
     ours, shared, lost = (live(config_map(name), claimed=name == "ours") for name in ("ours", "common", "lost"))
     plane = Plane(ours, shared, lost, attached(shared), attached(lost, requiredBy=[]))
     found = check_unclaimed(plane, declared(ours), read_all(plane, []))
@@ -35,8 +35,8 @@ def test_an_object_that_follows_others_is_not_unclaimed():
     assert plane.asked["list", "ResourceBinding"] == 1
 
 
-def test_copies_that_follow_others_are_listed():
-    """They were in the members, and no list had them"""
+def test_copies_of_followers_are_listed():
+    """Regression: the copies were in the members, but in no list."""
     bound = attached(config_map(), clusters=[{"name": "m0"}])
     bound["status"]["aggregatedStatus"] = [{"clusterName": name, "applied": True} for name in ("m0", "m1")]
     works = [work(config_map(), name, identity="id-common") for name in ("m0", "m1")]
@@ -47,7 +47,7 @@ def test_copies_that_follow_others_are_listed():
     ]
 
 
-def test_the_stand_in_sends_to_all_who_need_it_each_once():
+def test_stand_in_sends_a_follower_once_to_each_cluster_of_its_users():
     bound = binding(web(), ["m1", "m0"])
     required = [{"name": "a", "clusters": [{"name": "m0", "replicas": 7}]}, {"name": "b", "clusters": [{"name": "m2"}]}]
     bound["spec"]["requiredBy"] = [*required, {"name": "c"}]

@@ -1,4 +1,4 @@
-"""A policy that is read as keys of a workload means what it meant before."""
+"""A policy is converted to keys of a workload with the same meaning."""
 
 import pytest
 
@@ -18,14 +18,14 @@ def policy_of(spec):
 
 
 def read(spec):
-    """Read a spec; return what is declared for its keys, and what was not read."""
+    """Convert a spec to keys; return the policy declared for these keys, and the fields that were not converted."""
     found = workload_keys(spec)
     workload = Workload.model_validate({"name": "web", "image": "web:1", **found.keys})
     return workload, found.unread
 
 
 @pytest.mark.parametrize("version", ["1.10", "1.14", NEWEST])
-def test_every_key_survives_the_way_there_and_back(version):
+def test_every_key_survives_the_conversion_in_both_directions(version):
     for keys in workloads_for(version):
         karmada = Version.parse(version)
         spec = policy_of(propagation_spec(Workload.model_validate(keys), karmada))
@@ -61,11 +61,11 @@ def test_every_key_survives_the_way_there_and_back(version):
         ),
     ],
 )
-def test_what_has_no_key_or_no_effect_is_named(spec, unread):
+def test_fields_without_a_key_or_without_effect_are_reported(spec, unread):
     assert read(spec)[1] == unread
 
 
-def test_old_names_and_short_forms_are_read():
+def test_deprecated_names_and_short_forms_are_read():
     workload, _ = read({"failover": {"application": {"purgeMode": "Graciously", "gracePeriodSeconds": 9}}})
     assert workload.failover.application.grace_seconds == 9
     assert read({"association": True})[0].sends_dependencies

@@ -1,4 +1,4 @@
-"""Stack files, manifests and kubeconfigs of any content: an answer or one of our errors, never another exception."""
+"""Stack files, manifests and kubeconfigs with any content lead to a result or to one of our own errors."""
 
 import json
 
@@ -135,7 +135,7 @@ STACK = {
 
 
 def texts_of(*valid):
-    """Return texts: of any kind, of any data, of valid data with changes, and valid texts with damage."""
+    """Draw texts: any text, any data as YAML, valid data with mutations, and damaged valid texts."""
     return st.one_of(
         st.text(max_size=60),
         st.lists(WORDS, max_size=8).map("\n".join),
@@ -147,7 +147,7 @@ def texts_of(*valid):
 
 @fuzz(examples=150)
 @given(texts_of(DEPLOYMENT))
-def test_any_text_is_read_or_refused_in_one_line(text):
+def test_any_yaml_text_is_read_or_refused_in_one_line(text):
     try:
         found = yaml.load_all(text)
     except yaml.YamlError as error:
@@ -158,14 +158,14 @@ def test_any_text_is_read_or_refused_in_one_line(text):
 
 @fuzz(examples=100)
 @given(ANYTHING.map(dumped), st.lists(st.integers(0, 3) | st.text(max_size=4), max_size=4))
-def test_any_place_is_found_or_not(text, path):
+def test_any_yaml_path_is_found_or_not_found(text, path):
     place = yaml.place_of(text, tuple(path))
     assert place is None or 1 <= place.line <= text.count("\n") + 2
 
 
 @fuzz(examples=150)
 @given(texts_of(*MANIFESTS))
-def test_any_manifest_is_objects_or_problems(text):
+def test_any_manifest_gives_objects_or_problems(text):
     try:
         objects = parse_manifests(text)
     except ManifestError as error:
@@ -179,7 +179,7 @@ def test_any_manifest_is_objects_or_problems(text):
 
 @fuzz(examples=200)
 @given(texts_of(*KUBECONFIGS))
-def test_any_kubeconfig_leads_to_one_cluster_or_is_refused(text):
+def test_any_kubeconfig_gives_one_cluster_or_is_refused(text):
     try:
         chosen = kubeconfig.checked(kubeconfig.select(kubeconfig.load(text)))
     except FlotillaError as error:
@@ -193,7 +193,7 @@ def test_any_kubeconfig_leads_to_one_cluster_or_is_refused(text):
 
 @fuzz(examples=300)
 @given(workloads(), st.integers(10, 18))
-def test_any_workload_is_a_policy_or_refused(project, workload, minor):
+def test_any_workload_gives_a_policy_or_is_refused(project, workload, minor):
     member = {"kubeconfig": "kube.yaml", "provider": "gcp", "region": "us", "zones": ["us-a"]}
     sections = {
         "controlPlane": {"kubeconfig": "kube.yaml", "version": f"1.{minor}"},
@@ -202,7 +202,7 @@ def test_any_workload_is_a_policy_or_refused(project, workload, minor):
     try:
         sections["workloads"] = yaml.load_all(dumped([workload]))[0]
     except yaml.YamlError:
-        return  # no value of a stack file
+        return  # such a value can't be in a stack file
     try:
         fleet = parse_fleet(sections, base=project, files=False)
     except ConfigError as error:
@@ -224,7 +224,7 @@ def folder(project, repository):
     (project / "stacks").mkdir()
     (project / "objects.yaml").write_text(dumped(MANIFESTS[1]))
     (project / "stacks" / "Pulumi.dev.yaml").write_text(dumped(STACK))
-    main(["validate", "-C", str(project), "-s", "dev"])  # what is imported meanwhile is no example's time
+    main(["validate", "-C", str(project), "-s", "dev"])  # imports must not count as time of the first example
     return project
 
 
@@ -241,5 +241,5 @@ def test_validate_answers_any_stack_file(folder, capsys, text):
         assert f"has {len(problems)} problem" in heading
 
 
-def test_the_stack_that_is_changed_is_valid(folder, capsys):
+def test_stack_before_mutation_is_valid(folder, capsys):
     assert main(["validate", "-C", str(folder), "-s", "dev"]) == ExitCode.DONE, capsys.readouterr().err

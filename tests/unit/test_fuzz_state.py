@@ -1,4 +1,4 @@
-"""State files of any content: a snapshot or one of our errors, never another exception."""
+"""State files with any content lead to a snapshot or to one of our own errors."""
 
 import json
 
@@ -49,14 +49,14 @@ TEXTS = st.one_of(
 )
 
 
-def test_the_state_that_is_changed_is_valid():
+def test_state_before_mutation_is_valid():
     snapshot = reading.snapshot_of(reading.parse(json.dumps(STATE).encode(), "flotilla", "dev"), CRYPTER)
     assert len(snapshot.resources) == 2
 
 
 @fuzz(examples=250)
 @given(TEXTS)
-def test_any_state_is_a_snapshot_or_refused(text):
+def test_any_state_gives_a_snapshot_or_is_refused(text):
     try:
         document = reading.parse(text.encode("utf-8", "surrogatepass"), "flotilla", "dev")
         assert isinstance(secrets_salt(document), str | None)

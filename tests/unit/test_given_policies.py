@@ -1,4 +1,4 @@
-"""Policies of the user's own: which of them sends what, and what is planned, checked and declared of them."""
+"""Policies written by the user: which policy sends which object, and how they are planned, checked and declared."""
 
 import pytest
 import yaml
@@ -62,7 +62,7 @@ FRONT, BACK = deployment("front", {"tier": "front"}), deployment("back", {"tier"
 
 @pytest.fixture
 def given(project, fleet_of):
-    """Parse a stack with one workload `shop` of manifests and policies, beside others."""
+    """Parse a stack with one workload `shop` of manifests and policies, and possibly other workloads."""
 
     def parse(manifests, policies, *others, **keys):
         (project / "shop.yaml").write_text(yaml.safe_dump_all(manifests))
@@ -78,7 +78,7 @@ def names(fleet, project):
     return {one.name: [m["metadata"]["name"] for m in manifests_of(one, files)] for one in fleet.workloads}
 
 
-def test_one_policy_is_one_workload_of_the_same_name(given, project):
+def test_single_policy_gives_one_workload_of_the_same_name(given, project):
     fleet = given([FRONT, config("c")], [policy("p", [selector(FRONT), selector(config("c"))], **to("member2"))])
     (shop,) = fleet.workloads
     assert shop.name == "shop"
@@ -86,7 +86,7 @@ def test_one_policy_is_one_workload_of_the_same_name(given, project):
     assert names(fleet, project) == {"shop": ["front", "c"]}
 
 
-def test_each_policy_has_its_part_with_what_it_sends_by_karmadas_order(given, project):
+def test_each_policy_has_a_part_with_the_objects_that_it_wins_by_karmadas_order(given, project):
     policies = [
         policy("everything", [EVERY_DEPLOYMENT], "ClusterPropagationPolicy", **to("member1")),
         policy("by-label", [{**EVERY_DEPLOYMENT, "labelSelector": {"matchLabels": {"tier": "back"}}}], **to("member2")),
@@ -109,7 +109,7 @@ def test_each_policy_has_its_part_with_what_it_sends_by_karmadas_order(given, pr
     assert sorted(declared) == ["by-kind", "by-label", "by-name", "everything", "urgent"]
 
 
-def test_overrides_are_applied_in_karmadas_order_to_the_objects_that_they_mean(given, project):
+def test_overrides_apply_in_karmadas_order_to_the_selected_objects(given, project):
     policies = [
         policy("p", [EVERY_DEPLOYMENT], **to("member1", "member2")),
         tagged("z-all", [EVERY_DEPLOYMENT], "all"),
@@ -131,7 +131,7 @@ def test_overrides_are_applied_in_karmadas_order_to_the_objects_that_they_mean(g
     }
 
 
-def test_a_policy_that_two_parts_share_is_declared_once_and_before_both(given, project):
+def test_policy_shared_by_two_parts_is_declared_once_before_both(given, project):
     policies = [
         policy("one", [selector(FRONT)], **to("member1")),
         policy("two", [selector(BACK)], **to("member2")),
@@ -169,14 +169,14 @@ def test_policies_may_stand_among_the_manifests(given, project, fleet_of):
         ),
     ],
 )
-def test_what_would_run_nowhere_or_be_refused_is_said(given, policies, said):
+def test_objects_that_run_nowhere_or_would_be_refused_are_reported(given, policies, said):
     with pytest.raises(ConfigError) as refused:
         given([FRONT, BACK], policies)
     assert said in str(refused.value)
 
 
-def test_what_is_wrong_with_policies_of_a_folder_names_the_file(project, fleet_of):
-    """Only the folder's place in the stack file was said: `workloads[0].policies[0]`."""
+def test_problem_of_a_policy_in_a_folder_names_the_file(project, fleet_of):
+    """Regression: the problem named only the folder's key in the stack file: `workloads[0].policies[0]`."""
     (project / "karmada").mkdir()
     (project / "shop.yaml").write_text(yaml.safe_dump(FRONT))
     (project / "karmada" / "good.yaml").write_text(yaml.safe_dump(policy("p", [selector(FRONT)], **to("member1"))))
@@ -214,16 +214,16 @@ def divided(*members, groups=()):
         ),
     ],
 )
-def test_names_of_clusters_elsewhere_are_passed_over_as_karmada_does_and_named(given, spec, said):
-    """A policy of a larger fleet was refused, though it works with the clusters that are there."""
+def test_unknown_cluster_names_in_a_policy_are_ignored_and_reported(given, spec, said):
+    """Regression: a policy that also named clusters of a larger fleet was refused; Karmada ignores such names."""
     fleet = given([FRONT], [policy("p", [selector(FRONT)], **spec)])
     found = notices(fleet)
     assert len(found) == len(said)
     assert all(any(one in line for line in found) for one in said)
 
 
-def test_what_the_webhook_makes_of_a_spread_and_a_division_is_declared(given):
-    """A spread without a field was refused; declared without what is stored, its list would differ for ever."""
+def test_webhook_defaults_of_spread_and_division_are_declared(given):
+    """Regression: a spread without a field was refused; without the defaults, its list would always differ."""
     scheduling = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted"}
     spec = {"clusterAffinity": {"clusterNames": ["member1", "member2"]}, "spreadConstraints": [{"maxGroups": 2}]}
     both = policy("p", [selector(FRONT)], placement={**spec, "replicaScheduling": {}})
@@ -234,18 +234,18 @@ def test_what_the_webhook_makes_of_a_spread_and_a_division_is_declared(given):
     assert declared["spec"]["placement"]["replicaScheduling"] == scheduling
 
 
-def test_a_policy_that_chooses_no_member_is_refused_by_its_name(given):
+def test_policy_that_selects_no_member_is_refused_by_its_name(given):
     said = r"workloads\[0\].policies \(PropagationPolicy default/p\): chooses no member of this stack"
     with pytest.raises(ConfigError, match=said):
         given([FRONT], [policy("p", [selector(FRONT)], **to("elsewhere"))])
 
 
-def test_policies_and_keys_that_say_the_same_are_refused_together(given):
+def test_policies_together_with_the_keys_that_they_replace_are_refused(given):
     with pytest.raises(ConfigError, match="has 'policies' and 'placement', 'priority'"):
         given([FRONT], [policy("p", [EVERY_DEPLOYMENT])], placement={}, priority=1)
 
 
-def test_a_policy_that_reaches_another_workload_is_refused(given):
+def test_policy_that_selects_objects_of_another_workload_is_refused(given):
     both = tagged("both", [EVERY_DEPLOYMENT], "2")
     with pytest.raises(ConfigError, match="OverridePolicy default/both selects Deployment default/web of the workload"):
         given([FRONT], [policy("p", [selector(FRONT)]), both], {"name": "web"})
@@ -253,7 +253,7 @@ def test_a_policy_that_reaches_another_workload_is_refused(given):
         given([FRONT], [policy("web", [selector(FRONT)])], {"name": "web"})
 
 
-def test_rules_for_some_objects_alone_say_so(given, project):
+def test_problem_names_the_objects_of_a_rule(given, project):
 
     all_of_them, one = tagged("all", [EVERY_DEPLOYMENT], "2"), tagged("one", [selector(BACK)], "3")
     assert rules_of_all([all_of_them], [FRONT, BACK]) == all_of_them["spec"]["overrideRules"]
@@ -261,8 +261,8 @@ def test_rules_for_some_objects_alone_say_so(given, project):
     assert [rule[ONLY_FOR][0][2] for rule in found] == ["front", "back", "back"]
 
 
-def test_a_selector_of_another_namespace_stays_as_it_is_and_selects_nothing():
-    """It was written over with the policy's own namespace; Karmada's webhook fills in only what is missing."""
+def test_selector_of_another_namespace_stays_unchanged_and_selects_nothing():
+    """Regression: the policy's namespace replaced it. Karmada's webhook sets only a missing namespace."""
     wrong = policy("p", [selector(FRONT, namespace="elsewhere"), selector(BACK)], **to("member1"))
     declared = declared_policy(wrong, namespace="default")
     assert [one["namespace"] for one in declared["spec"]["resourceSelectors"]] == ["elsewhere", "default"]
@@ -270,8 +270,8 @@ def test_a_selector_of_another_namespace_stays_as_it_is_and_selects_nothing():
     assert [selects(declared, one) for one in within] == [False, True]
 
 
-def test_a_selector_with_labels_that_fit_everything_is_more_exact_than_one_without():
-    """pkg/util/selector.go: what counts is that there is a label selector."""
+def test_label_selector_that_matches_everything_ranks_above_no_label_selector():
+    """pkg/util/selector.go: only the presence of a label selector counts."""
     one = {**FRONT, "metadata": {**FRONT["metadata"], "namespace": "default"}}
     by_kind, by_labels = (
         declared_policy(policy(name, [{**EVERY_DEPLOYMENT, **more}]), namespace="default")
@@ -285,12 +285,12 @@ def spec_of(version=None, **placement):
     return declared_policy(placed, namespace="default", version=version)["spec"]["placement"]
 
 
-def test_a_placement_that_says_nothing_of_replicas_gets_nothing_said():
-    """Karmada's API and webhooks leave it so: a policy that is there already would differ from what is declared."""
+def test_placement_without_replica_scheduling_gets_no_default():
+    """Karmada's API and webhooks set no default; with one, an existing policy would differ from the declared one."""
     assert spec_of(clusterAffinity={"clusterNames": ["a"]}) == {"clusterAffinity": {"clusterNames": ["a"]}}
 
 
-def test_tolerations_get_what_the_webhook_of_the_version_adds_and_no_more():
+def test_tolerations_get_exactly_what_the_webhook_of_the_version_adds():
     own = {
         "key": "cluster.karmada.io/unreachable",
         "operator": "Exists",

@@ -1,4 +1,4 @@
-"""Which update a rollback goes back to, and the stack file that it makes."""
+"""Which update a rollback goes back to, and the stack file that it produces."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from flotilla.state.history import BrokenOff, Update
 
 
 def history(*entries):
-    """Updates from short words: `good`, `failed`, `refresh`, `destroy`, `back1`, `back1-failed`, `broken`."""
+    """Return updates from abbreviations: `good`, `failed`, `refresh`, `destroy`, `back1`, `back1-failed`, `broken`."""
     made = []
     for number, word in enumerate(entries, start=1):
         name, _, end = word.partition("-")
@@ -40,8 +40,8 @@ def history(*entries):
         (["broken", "good", "good"], 2),
     ],
 )
-def test_without_a_number_it_is_the_newest_that_ended_well_before_the_current_one(entries, number):
-    """After a rollback the next one goes further back, never forward again; a failed one is gone on with."""
+def test_default_is_the_newest_successful_update_before_the_current_one(entries, number):
+    """A rollback after a rollback goes further back, never forward again. A failed rollback is continued."""
     assert newest_good(history(*entries), lambda *_: False).number == number
 
 
@@ -56,18 +56,21 @@ def test_without_a_number_it_is_the_newest_that_ended_well_before_the_current_on
         (["good", "destroy"], 0, 1),
     ],
 )
-def test_what_was_killed_has_no_entry_and_is_gone_back_from(entries, back_to, number):
-    """After a killed update it is the one before it, which is the newest; a killed rollback is gone on with."""
+def test_killed_update_has_no_entry_and_is_rolled_back(entries, back_to, number):
+    """The target is then the newest entry, which is the update before the killed one.
+
+    A killed rollback is continued.
+    """
     assert newest_good(history(*entries), lambda *_: False, BrokenOff(back_to)).number == number
 
 
-def test_an_update_that_declared_the_same_as_the_current_one_is_passed_over():
-    """A bad declaration that was applied twice was `gone back` to."""
+def test_update_with_the_same_declaration_as_the_current_one_is_skipped():
+    """Regression: after a wrong declaration was applied twice, the rollback went back to the same wrong declaration."""
     found = newest_good(history("good", "good", "good"), lambda one, other: (one.number, other.number) == (2, 3))
     assert found.number == 1
 
 
-def test_after_a_destroy_nothing_is_compared():
+def test_no_declarations_are_compared_after_a_destroy():
     assert newest_good(history("good", "destroy"), lambda *_: True).number == 1
 
 
@@ -82,7 +85,7 @@ def test_after_a_destroy_nothing_is_compared():
         (["good", "broken", "good"], "entry 2 of the history can't be used"),
     ],
 )
-def test_where_there_is_no_way_back_one_line_says_why(entries, said):
+def test_rollback_without_a_target_is_refused_in_one_line(entries, said):
     with pytest.raises(NoWayBack, match=said) as refused:
         newest_good(history(*entries), lambda *_: False)
     assert "nothing was changed" in refused.value.message
@@ -98,7 +101,7 @@ def test_where_there_is_no_way_back_one_line_says_why(entries, said):
         (4, "entry 4 of the history can't be used"),
     ],
 )
-def test_a_number_that_can_not_be_gone_back_to(number, said):
+def test_update_number_that_is_no_valid_target_is_refused(number, said):
     with pytest.raises(NoWayBack, match=said):
         named(history("good", "failed", "refresh", "broken"), number)
 
@@ -115,8 +118,8 @@ def back(then, now):
     return sections, found.notes
 
 
-def test_karmada_itself_and_what_judges_plans_stay_as_they_are_declared_now():
-    """A rollback must not downgrade Karmada, issue old certificates again, or loosen the guards."""
+def test_karmada_and_the_plan_guards_keep_their_current_declaration():
+    """A rollback must not downgrade Karmada, issue old certificates again, or weaken the guards."""
     then = {"controlPlane": {"version": "1.10.7"}, "workloads": [{"name": "a"}], "policies": {"disable": ["x"]}}
     now = {"controlPlane": {"version": "1.18.2"}, "workloads": [], "objects": [{"name": "o"}], "drift": {}}
     sections, notes = back(then, now)
@@ -124,7 +127,7 @@ def test_karmada_itself_and_what_judges_plans_stay_as_they_are_declared_now():
     assert [note.partition(":")[0] for note in notes] == ["controlPlane", "policies", "drift"]
 
 
-def test_how_a_member_is_reached_is_as_it_is_declared_now_and_what_karmada_knows_of_it_as_then():
+def test_access_to_a_member_is_current_and_its_cluster_properties_are_restored():
     then = member("m", kubeconfig="old.yaml", apiEndpoint="https://old", labels={"site": "one"}, protect=False)
     now = member(
         "m",
@@ -149,7 +152,7 @@ def test_how_a_member_is_reached_is_as_it_is_declared_now_and_what_karmada_knows
     assert notes == ("member m, kubeconfig, apiEndpoint, proxyUrl: as the stack file has it now",)
 
 
-def test_an_agents_settings_are_those_of_now_where_the_member_is_joined_in_the_same_mode():
+def test_current_agent_settings_are_kept_if_the_member_has_the_same_mode():
     agent = {"mode": "Pull", "agent": {"image": "new"}}
     same, _ = back({"members": [member("m", mode="Pull", agent={"image": "old"})]}, {"members": [member("m", **agent)]})
     assert same["members"][0]["agent"] == {"image": "new"}
@@ -157,13 +160,13 @@ def test_an_agents_settings_are_those_of_now_where_the_member_is_joined_in_the_s
     assert other["members"] == [member("m")]
 
 
-def test_a_member_that_got_another_name_since_gets_its_former_one_back():
+def test_member_renamed_since_gets_its_former_name_back():
     sections, _ = back({"members": [member("one")]}, {"members": [member("two", formerly="one")]})
     assert sections["members"] == [{"name": "one", "kubeconfig": "two.yaml", "formerly": "two"}]
 
 
-def test_a_workload_that_got_another_name_since_keeps_it_with_what_comes_after_it():
-    """Its policies have the former name in the control plane: two components would have declared them."""
+def test_workload_renamed_since_keeps_its_new_name_and_its_dependents():
+    """Its policies have the former name in the control plane; otherwise two components would declare them."""
     then = [{"name": "shop", "image": "shop:1"}, {"name": "web", "after": ["shop"]}]
     now = [{"name": "store", "formerly": "shop", "image": "shop:2"}, {"name": "web"}]
     sections, notes = back({"workloads": then}, {"workloads": now})
@@ -174,7 +177,7 @@ def test_a_workload_that_got_another_name_since_keeps_it_with_what_comes_after_i
     assert notes == ("workload shop keeps its new name store",)
 
 
-def test_files_charts_and_kustomizations_are_replaced_by_their_content():
+def test_files_charts_and_kustomizations_are_replaced_by_their_objects():
     then = {
         "workloads": [
             {"name": "a", "chart": {"path": "c"}, "ready": {}},

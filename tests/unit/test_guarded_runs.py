@@ -1,4 +1,4 @@
-"""Plans that guards refuse: what the command, drift's fix, reports and the tools for agents make of them."""
+"""Plans that guards refuse: in the command, in `drift --fix`, in reports and in the tools for agents."""
 
 import json
 
@@ -17,13 +17,13 @@ from flotilla.plan.steps import Op, Result, Step
 from flotilla.policy.guards import GUARDS
 from flotilla.report.build import plan_report
 from flotilla.stack.policies import Guards
-from tests.unit.test_guards import BY_LABEL, DELETIONS, NOW, TEN, judged, member, planned, ran, workload
+from tests.unit.test_guards import BY_LABEL, DELETIONS, NOW, TEN, member, planned, ran, verdicts_of, workload
 
 DIGEST = "d" * 32
 
 
 class Fake:
-    """A stack whose plan takes a workload off ten clusters."""
+    """A stack whose plan removes a workload from ten clusters."""
 
     engine = EngineName.EMBEDDED
 
@@ -55,7 +55,7 @@ def fake(monkeypatch):
 
 @pytest.fixture
 def run_fake(stack, project, fake, capsys):
-    """Run a verb on the fake stack, and return its exit code, what it printed, and what it said of errors."""
+    """Run a verb on the fake stack; return its exit code, its output and its error output."""
 
     def run(verb, *words):
         code = main([verb, "-C", str(project), "-s", "dev", *words])
@@ -65,7 +65,7 @@ def run_fake(stack, project, fake, capsys):
     return run
 
 
-def test_a_plan_opens_with_how_far_it_reaches_and_so_does_its_document(run_fake):
+def test_plan_and_its_document_begin_with_the_blast_radius(run_fake):
     code, out, _ = run_fake("preview")
     assert code == ExitCode.REFUSED
     assert out.splitlines()[1] == "copies: 10 removed; 10 clusters touched"
@@ -80,7 +80,7 @@ def test_a_plan_opens_with_how_far_it_reaches_and_so_does_its_document(run_fake)
     }  # fmt: skip
 
 
-def test_a_guarded_plan_is_done_by_its_digest_alone(run_fake, fake, project):
+def test_guarded_plan_is_applied_only_with_its_digest(run_fake, fake, project):
     code, _, said = run_fake("preview")
     assert code == ExitCode.REFUSED
     (line,) = [line for line in said.splitlines() if "emptied" in line]
@@ -95,7 +95,7 @@ def test_a_guarded_plan_is_done_by_its_digest_alone(run_fake, fake, project):
     assert "advice: policy emptied: web" in said
 
 
-def test_a_refusal_has_the_guards_verdicts_in_its_document(run_fake):
+def test_document_of_a_refusal_has_the_verdicts_of_the_guards(run_fake):
     code, document, _ = run_fake("up", "--json")
     body = json.loads(document)
     assert (code, body["error"]["kind"]) == (ExitCode.REFUSED, "refused")
@@ -103,7 +103,7 @@ def test_a_refusal_has_the_guards_verdicts_in_its_document(run_fake):
     assert f"--plan {DIGEST}" in body["error"]["hint"]
 
 
-def test_a_policy_can_not_be_confirmed_by_a_digest(run_fake, stack, sections, repository, project):
+def test_policy_violation_cannot_be_confirmed_by_a_digest(run_fake, stack, sections, repository, project):
     rules = project / "policies" / "rules"
     rules.mkdir(parents=True)
     (rules / "__init__.py").write_text(
@@ -116,8 +116,8 @@ def test_a_policy_can_not_be_confirmed_by_a_digest(run_fake, stack, sections, re
     assert "to confirm this plan" not in said
 
 
-def test_a_freeze_holds_for_up_and_not_for_preview(run_fake, stack, sections, fake, project):
-    """A pull request's preview failed all weekend, for a change that nobody wanted to make before Monday."""
+def test_freeze_blocks_up_but_not_preview(run_fake, stack, sections, fake, project):
+    """Regression: the preview of a pull request failed all weekend, for a change that was to be applied on Monday."""
     always = {"from": "2020-01-01", "until": "2999-12-31", "reason": "ticket 7"}
     stack({**sections, "policies": {"guards": {"freeze": [always]}, "levels": {"emptied": "disabled"}}})
     code, _, said = run_fake("preview")
@@ -130,7 +130,7 @@ def test_a_freeze_holds_for_up_and_not_for_preview(run_fake, stack, sections, fa
 
 
 def test_a_destroy_in_production_needs_its_digest(run_fake, stack, sections, fake, project):
-    """The wrong stack's name and --yes deleted a production fleet."""
+    """Regression: the wrong stack's name with --yes deleted a production fleet."""
     stack({**sections, "policies": {"environment": "production"}})
     code, _, said = run_fake("destroy", "--yes")
     assert (code, fake.done) == (ExitCode.REFUSED, [])
@@ -140,13 +140,13 @@ def test_a_destroy_in_production_needs_its_digest(run_fake, stack, sections, fak
     assert fake.done == [("destroy", DIGEST)]
 
 
-def test_a_destroy_in_development_is_asked_about_as_ever(run_fake, fake):
+def test_destroy_in_development_asks_for_confirmation(run_fake, fake):
     assert run_fake("destroy", "--json", "--yes")[0] == ExitCode.DONE
     assert fake.done == [("destroy", DIGEST)]
 
 
-def test_fixing_drift_is_guarded_too(run_fake, fake, monkeypatch):
-    """`drift --fix` does whatever the stack file says: a mistyped label went through with it."""
+def test_drift_fix_is_guarded(run_fake, fake, monkeypatch):
+    """`drift --fix` applies the stack file as it is. Regression: a mistyped label was applied."""
 
     class Report:
         findings = (type("F", (), {"remedy": drift.Remedy.UP}),)
@@ -164,8 +164,8 @@ def test_fixing_drift_is_guarded_too(run_fake, fake, monkeypatch):
     assert fake.done == [("up", DIGEST)], "what is done is the plan that guards have judged"
 
 
-def test_the_command_that_confirms_has_all_that_the_digest_is_for(run_fake, project, monkeypatch, capsys):
-    """Without `-C` it looked for the stack in the folder of the shell."""
+def test_confirming_command_has_all_options_that_the_digest_depends_on(run_fake, project, monkeypatch, capsys):
+    """Regression: without `-C`, the command looked for the stack in the shell's current folder."""
     _, _, said = run_fake("preview", "--engine", "embedded", "--refresh", "--target", "*web*", "--adopt", "web")
     more = "--engine embedded --refresh --target '*web*' --adopt web"
     assert f"flotilla up --stack dev -C {project} {more} --plan {DIGEST}" in said
@@ -177,7 +177,7 @@ def test_the_command_that_confirms_has_all_that_the_digest_is_for(run_fake, proj
 @pytest.mark.parametrize(
     ("words", "given"), [((), False), (("--allow-guarded",), False), (("--allow-changes",), False)]
 )
-def test_an_agents_digest_is_no_confirmation_unless_both_are_allowed(stack, project, monkeypatch, words, given):
+def test_digest_of_an_agent_confirms_only_if_confirmation_is_allowed(stack, project, monkeypatch, words, given):
     made = []
     monkeypatch.setattr(agent, "Workplace", lambda *a, **k: made.append(k) or Workplace(*a, **k))
     for more, expected in ((words, given), (("--allow-changes", "--allow-guarded"), True)):
@@ -185,13 +185,13 @@ def test_an_agents_digest_is_no_confirmation_unless_both_are_allowed(stack, proj
         assert made.pop()["allow_guarded"] is expected
 
 
-def test_a_changing_tool_refuses_a_guarded_plan_and_names_who_confirms_it(project, monkeypatch):
+def test_changing_tool_refuses_a_guarded_plan_and_says_who_can_confirm_it(project, monkeypatch):
     asked = []
 
     def plan(workplace, _edit, *, applying=False):
         asked.append(applying)
         found = planned(*DELETIONS["a list of workloads is empty"][0])
-        return Planned(Result(digest=DIGEST), judged(found), "", allow_guarded=workplace.allow_guarded)
+        return Planned(Result(digest=DIGEST), verdicts_of(found), "", allow_guarded=workplace.allow_guarded)
 
     monkeypatch.setattr(changing, "planned", plan)
     monkeypatch.setattr(changing.Changing, "_do", lambda *_: "done")
@@ -204,20 +204,20 @@ def test_a_changing_tool_refuses_a_guarded_plan_and_names_who_confirms_it(projec
     assert asked == [True, True], "a freeze holds for what is carried out"
 
 
-def test_every_guard_is_in_the_reference_with_its_setting(repository):
+def test_every_guard_and_its_setting_are_in_the_reference(repository):
     text = (repository / "docs" / "reference" / "policies.md").read_text()
     assert [guard.name for guard in GUARDS if f"| `{guard.name}` |" not in text] == []
     keys = (repository / "docs" / "reference" / "stack-file.md").read_text()
     assert [f.alias for f in Guards.model_fields.values() if f"| `{f.alias}` |" not in keys] == []
 
 
-def test_an_agent_and_a_report_say_how_far_a_plan_reaches():
+def test_agents_plan_and_report_have_the_blast_radius():
     plan, result = planned(*DELETIONS["a list of workloads is empty"][0]), Result(digest=DIGEST)
     reach = "copies: 12 removed; 10 clusters touched"
-    page = plan_report(plan, result, stack="dev", engine="embedded", verdicts=judged(plan), now=NOW)
+    page = plan_report(plan, result, stack="dev", engine="embedded", verdicts=verdicts_of(plan), now=NOW)
     assert page.subtitle.endswith(f"; {reach}")
     one = Step(Op.DELETE, "urn:pulumi:s::p::t::n", "t")
-    found = Planned(Result(steps=[one], digest=DIGEST), judged(plan), "")
+    found = Planned(Result(steps=[one], digest=DIGEST), verdicts_of(plan), "")
     found.__dict__["plan"] = plan
     answer = plan_answer(found, PagedArguments(), enabled=True)
     assert answer.blast_radius == reach
@@ -225,13 +225,13 @@ def test_an_agent_and_a_report_say_how_far_a_plan_reaches():
     assert len(answer.refused_by) == 3
 
 
-def test_an_agent_leaves_the_digest_of_a_guarded_plan_to_a_person():
+def test_agent_gets_no_digest_of_a_guarded_plan():
     plan = planned(*DELETIONS["a list of workloads is empty"][0])
     result = Result(digest=DIGEST)
-    careful = Planned(result, judged(plan), "")
+    careful = Planned(result, verdicts_of(plan), "")
     assert len(careful.refusals) == 3
     assert careful.needs_a_person
     assert careful.advice == []
-    trusted = Planned(result, judged(plan), "", allow_guarded=True)
+    trusted = Planned(result, verdicts_of(plan), "", allow_guarded=True)
     assert (trusted.refusals, trusted.needs_a_person) == ([], False)
     assert len(trusted.advice) == 3

@@ -1,4 +1,4 @@
-"""What guards refuse: the mass deletions that users of other tools report, one by one; limits, levels, freezes."""
+"""What guards refuse: the kinds of mass deletion that users of other tools report; limits, levels and freezes."""
 
 import datetime as dt
 
@@ -22,7 +22,7 @@ FRONT = {"tier": "front"}
 
 
 def member(name, before=FRONT, after=FRONT):
-    """The step of a member; None for the labels of a side on which it isn't there."""
+    """Return the step of a member; labels of None mean that the member isn't there before or after."""
 
     def declared(labels):
         outputs = {"metadata": {"name": name, "labels": labels}, "spec": {}, "status": cluster_step(name).old.outputs}
@@ -54,7 +54,10 @@ def declares(placement, *templates, **more):
 
 
 def workload(name="web", before=None, after=None, scheduled=None):
-    """The step of a workload's rollout; `scheduled`: where its templates are, by default where the placement says."""
+    """Return the step of a workload's rollout.
+
+    `scheduled` is where its templates are, by default where the placement chooses.
+    """
 
     def made(props, outputs):
         return state(ROLLOUT_TYPE, f"{name}-rollout", {"workload": name, **props}, outputs)
@@ -74,22 +77,22 @@ def ran(*names, template="Deployment default/web"):
     return {template: dict.fromkeys(names, 2)}
 
 
-def judged(plan, *, now=NOW, applying=True, **settings):
+def verdicts_of(plan, *, now=NOW, applying=True, **settings):
     given = PolicySettings.model_validate({"environment": "production", **settings})
     return guard_verdicts(plan.blast_radius, given, applying=applying, now=now)
 
 
 def refused(plan, **settings):
-    """What refuses a plan: the guard and what it is about."""
-    return [(v.rule.name, v.resource) for v in judged(plan, **settings) if v.refuses]
+    """Return the refusals of a plan: the guard and its subject."""
+    return [(v.rule.name, v.resource) for v in verdicts_of(plan, **settings) if v.refuses]
 
 
 def text_of(plan, rule, **settings):
-    (found,) = [v.message for v in judged(plan, **settings) if v.rule.name == rule and v.status is Status.FAIL]
+    (found,) = [v.message for v in verdicts_of(plan, **settings) if v.rule.name == rule and v.status is Status.FAIL]
     return found
 
 
-# -- the classes of mass deletion that the field reports --------------------------------------------
+# -- kinds of mass deletion from reports of users ----------------------------------------------------
 
 ALL = on(*TEN)
 MEMBERS = tuple(member(name) for name in TEN)
@@ -167,20 +170,20 @@ DELETIONS = {
 def test_a_mass_deletion_is_refused_in_production(steps, by):
     plan = planned(*steps)
     assert refused(plan) == by
-    assert all(v.confirmable for v in judged(plan))
+    assert all(v.confirmable for v in verdicts_of(plan))
 
 
 @pytest.mark.parametrize("name", ["a label of half the members is mistyped", "a list of workloads is empty"])
-def test_staging_advises_and_development_says_nothing(name):
+def test_guards_warn_in_staging_and_are_silent_in_development(name):
     plan = planned(*DELETIONS[name][0])
-    advised = [v.rule.name for v in judged(plan, environment="staging") if v.status is Status.FAIL]
+    advised = [v.rule.name for v in verdicts_of(plan, environment="staging") if v.status is Status.FAIL]
     assert advised == [rule for rule, _ in DELETIONS[name][1]]
     assert refused(plan, environment="staging") == []
-    assert [v for v in judged(plan, environment="development") if v.status is Status.FAIL] == []
+    assert [v for v in verdicts_of(plan, environment="development") if v.status is Status.FAIL] == []
 
 
-def test_an_empty_list_where_something_was_is_refused_everywhere():
-    """An empty list of members took every workload off the fleet, and a placement that matches nothing likewise."""
+def test_list_that_becomes_empty_is_refused_in_every_environment():
+    """Regression: an empty list of members, or a placement without a match, removed every workload."""
     gone = planned(*DELETIONS["the list of members is empty"][0])
     nothing = planned(*DELETIONS["the label of a placement is mistyped"][0])
     assert refused(gone, environment="development") == [("emptied", "members")]
@@ -189,8 +192,8 @@ def test_an_empty_list_where_something_was_is_refused_everywhere():
     assert refused(nothing, environment="development", levels={"emptied": "disabled"}) == []
 
 
-def test_a_mistyped_label_is_seen_on_members_that_another_stack_declares():
-    """A stack without members of its own (`membersFrom`) planned as if there were no cluster at all."""
+def test_mistyped_label_of_members_of_another_stack_is_found():
+    """Regression: a stack that uses another stack's members (`membersFrom`) was planned as if there were no cluster."""
     live = {name: member(name).old.outputs for name in ("m0", "m1")}
     typo = workload("web", BY_LABEL, declares(labelled(teir="front")), ran("m0", "m1"))
     plan = planned(typo, clusters=live)
@@ -201,7 +204,7 @@ def test_a_mistyped_label_is_seen_on_members_that_another_stack_declares():
     assert [c.cluster for c in planned(stays, clusters=leaving).workloads[0].copies] == ["m0"]
 
 
-def test_what_is_small_passes():
+def test_small_change_passes():
     one = planned(*MEMBERS, workload("web", declares(ALL), declares(on(*TEN[1:])), ran(*TEN)))
     image = planned(*MEMBERS, workload("web", declares(ALL), declares(ALL, deployment(image="nginx:2")), ran(*TEN)))
     config = planned(*MEMBERS, workload("web", declares(ALL, obj("ConfigMap"), deployment()), declares(ALL), ran(*TEN)))
@@ -209,8 +212,8 @@ def test_what_is_small_passes():
     assert [refused(plan) for plan in (one, image, config, new)] == [[], [], [], []]
 
 
-def test_a_job_that_has_a_new_name_with_every_release_is_no_loss():
-    """Jobs can't be changed, so that releases exchange them: in production each release was refused."""
+def test_job_that_gets_a_new_name_with_every_release_is_no_loss():
+    """Jobs are immutable, so releases replace them. Regression: in production, each release was refused."""
 
     def job(name):
         pod = {"spec": {"containers": [{"name": "main", "image": "nginx:1.27"}]}}
@@ -225,7 +228,7 @@ def test_a_job_that_has_a_new_name_with_every_release_is_no_loss():
     assert refused(gone) == [("max-removed-share", "web")], "a workload that goes as a whole counts"
 
 
-def test_what_members_keep_is_not_taken_away():
+def test_copies_that_members_keep_are_no_loss():
     policy = {"resourceSelectors": [], "preserveResourcesOnDeletion": True}
     kept = {"apiVersion": "policy.karmada.io/v1alpha1", "kind": "PropagationPolicy", "metadata": {"name": "p"}}
     parent = "urn:pulumi:s::p::flotilla:index:PropagatedWorkload::web"
@@ -244,7 +247,7 @@ TAKEN = planned(*MEMBERS, workload("web", declares(ALL), declares(on("m0", "m1",
 CHANGED = planned(*MEMBERS, workload("web", declares(ALL), declares(ALL, deployment(image="nginx:2")), ran(*TEN)))
 
 
-def test_a_limit_that_the_stack_file_gives_holds_in_every_environment():
+def test_limit_of_the_stack_file_applies_in_every_environment():
     assert refused(TAKEN) == []
     for environment in ("development", "staging", "production"):
         given = {"environment": environment, "guards": {"maxRemovals": 3, "maxRemovedShare": 39, "maxClusters": 3}}
@@ -268,12 +271,12 @@ def test_the_message_names_counts_limits_and_clusters():
     assert text_of(moved, "max-removed-share").endswith("more than 40 %, before the new copies (m1) are healthy")
 
 
-def test_an_exemption_lets_one_workload_pass_until_it_ends():
+def test_exemption_applies_to_one_workload_until_it_expires():
     one = {"resource": "we*", "reason": "retired", "expires": "2026-06-03"}
     limits = {"guards": {"maxRemovals": 3, "maxRemovedShare": 39}}
     both = [{"rule": "max-removals", **one}, {"rule": "max-removed-share", **one}]
     assert refused(TAKEN, **limits, exemptions=both) == []
-    assert [v.status for v in judged(TAKEN, **limits, exemptions=both)][1:2] == [Status.EXEMPT]
+    assert [v.status for v in verdicts_of(TAKEN, **limits, exemptions=both)][1:2] == [Status.EXEMPT]
     ended = [{**entry, "expires": "2026-06-02"} for entry in both]
     assert len(refused(TAKEN, **limits, exemptions=ended)) == 2
 
@@ -301,19 +304,19 @@ HOLIDAYS = {"from": dt.date(2026, 12, 20), "until": "2027-01-03", "reason": "yea
         ({**HOLIDAYS, "until": "2026-12-20 18:00"}, "2026-12-20T17:59", "Sun 2026-12-20 18:00 UTC"),
     ],
 )  # fmt: skip
-def test_a_freeze_refuses_until_it_ends_and_says_when(freeze, at, until):
+def test_freeze_refuses_until_its_end_which_the_message_has(freeze, at, until):
     now = dt.datetime.fromisoformat(at).replace(tzinfo=dt.UTC)
     guards = {"freeze": [freeze]}
-    found = [v for v in judged(CHANGED, now=now, guards=guards) if v.rule.name == "freeze"]
+    found = [v for v in verdicts_of(CHANGED, now=now, guards=guards) if v.rule.name == "freeze"]
     assert [v.status for v in found] == [Status.FAIL if until else Status.PASS]
     if until:
         assert found[0].refuses
         assert found[0].message == f"no changes until {until} ({freeze['reason']})"
-        looked = judged(CHANGED, now=now, guards=guards, applying=False)
+        looked = verdicts_of(CHANGED, now=now, guards=guards, applying=False)
         assert not any(v.refuses for v in looked), "a plan may be looked at any time"
 
 
-def test_a_freeze_of_other_environments_does_not_hold():
+def test_freeze_of_other_environments_does_not_apply():
     stored = {**WEEKEND, "from": "Mon", "until": "Sat", "environments": ["production"]}
     assert refused(CHANGED, guards={"freeze": [stored]}) == [("freeze", "stack")]
     assert refused(CHANGED, environment="staging", guards={"freeze": [stored]}) == []
@@ -338,7 +341,7 @@ def test_a_freeze_of_other_environments_does_not_hold():
         ({"freeze": [{"from": "Fri", "until": "Sun"}]}, "freeze[0].reason: is required"),
     ],
 )  # fmt: skip
-def test_a_guard_that_could_not_work_is_refused_with_the_stack_file(stack, project, sections, capsys, guards, said):
+def test_invalid_guard_is_a_problem_of_the_stack_file(stack, project, sections, capsys, guards, said):
     stack({**sections, "policies": {"guards": guards}})
     assert main(["validate", "-C", str(project), "-s", "dev"]) == ExitCode.USAGE
     assert said in capsys.readouterr().err

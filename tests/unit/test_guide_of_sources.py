@@ -1,4 +1,4 @@
-"""The guide to what people have already: its examples are workloads, and each kind of source is among them."""
+"""The guide to existing sources (manifests, charts, kustomizations): its examples are valid and cover each kind."""
 
 import re
 
@@ -14,7 +14,7 @@ def guide(repository):
     return (repository / "docs" / "guides" / "bring-what-you-have.md").read_text()
 
 
-def test_the_guides_examples_are_workloads_of_every_source(guide):
+def test_examples_of_the_guide_are_workloads_of_every_kind_of_source(guide):
     blocks = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
     assert len(blocks) >= 5
     found = [one for block in blocks for one in placeholders(yaml.load(block)).get("flotilla:workloads", [])]
@@ -23,7 +23,7 @@ def test_the_guides_examples_are_workloads_of_every_source(guide):
     assert any(one.policies for one in workloads)
 
 
-def test_the_guides_links_lead_somewhere(guide, repository):
+def test_links_of_the_guide_have_existing_targets(guide, repository):
     links = re.findall(r"\]\(([^)#]+)(?:#([^)]+))?\)", guide)
     assert len(links) >= 6
     for file, heading in links:

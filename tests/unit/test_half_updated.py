@@ -1,7 +1,7 @@
-"""A run that is killed within an update of a dynamic resource: the next one updates it again.
+"""A run that is killed during the update of a dynamic resource: the next run repeats the update.
 
-Reading such a resource often shows nothing (a wait, something that is done in several clusters), and with the
-declaration of before its inputs are those of the state: without a mark the run would pass it over.
+Reading such a resource often shows no difference (for example a wait). If the old declaration is applied again, its
+inputs equal those of the state: without a mark in the state, the run would skip the resource.
 """
 
 import json
@@ -17,7 +17,7 @@ from tests.unit.test_failures import declare, stack  # noqa: F401 - a fixture
 
 @pytest.fixture
 def killed(stack, tmp_path):  # noqa: F811
-    """Leave a stack as a run does that is killed within the update of one of its two resources."""
+    """Create the state that remains when a run is killed during the update of one of two resources."""
 
     def program(value="1"):
         def declared(folder):
@@ -38,7 +38,7 @@ def killed(stack, tmp_path):  # noqa: F811
 
 
 def write_state(embedded, snapshot):
-    """Write a state as it is to be found."""
+    """Write the given state."""
     with embedded.changing():
         opened, _ = embedded._open()
         embedded.files.write(Encoder(opened.crypter, embedded.files.qualified).encode(snapshot))
@@ -49,7 +49,7 @@ def steps(result):
 
 
 @pytest.mark.parametrize("value", ["1", "2"])
-def test_it_is_updated_again_with_the_same_declaration_and_with_another(killed, value):
+def test_interrupted_update_is_repeated_with_the_same_and_with_another_declaration(killed, value):
     program = killed()
     assert steps(program(value).preview()) == {"one": Op.UPDATE, "two": Op.SAME}
     assert steps(program(value).up()) == {"one": Op.UPDATE, "two": Op.SAME}
@@ -57,7 +57,7 @@ def test_it_is_updated_again_with_the_same_declaration_and_with_another(killed, 
     assert program(value).snapshot().pending == ()
 
 
-def test_a_refresh_keeps_that_it_has_to_be_updated(killed, tmp_path):
+def test_refresh_keeps_the_mark_of_an_interrupted_update(killed, tmp_path):
     program = killed()
     (tmp_path / "files" / "one.json").write_text(json.dumps({"value": "found"}))
     program().refresh()
@@ -66,13 +66,13 @@ def test_a_refresh_keeps_that_it_has_to_be_updated(killed, tmp_path):
     assert steps(program().preview()) == {"one": Op.SAME, "two": Op.SAME}
 
 
-def test_a_deletion_that_broke_off_marks_nothing(killed):
+def test_interrupted_deletion_leaves_no_mark(killed):
     program = killed("deleting")
     assert steps(program().preview()) == {"one": Op.SAME, "two": Op.SAME}
 
 
-def test_what_reading_shows_in_full_is_not_marked(killed, monkeypatch):
-    """An object of Kubernetes is read: the difference from what is declared says what is to be done."""
+def test_resource_that_can_be_read_completely_is_not_marked(killed, monkeypatch):
+    """A Kubernetes object is read: its difference from the declaration shows what to do."""
     snapshot = killed()().snapshot()
     plain = replace(snapshot.pending[0].resource, type="kubernetes:core/v1:ConfigMap")
     monkeypatch.setattr("flotilla.engine.recovery._reread", lambda _registry, resource: resource)

@@ -1,4 +1,4 @@
-"""Clusters that a rollout holds back: `status`, `workloads` and the report say so."""
+"""Clusters that a rollout holds back are marked in `status`, `workloads` and the report."""
 
 import pytest
 
@@ -15,7 +15,7 @@ CLAIMED = {"propagationpolicy.karmada.io/name": "web", "propagationpolicy.karmad
 
 
 def plane(*objects, healthy=NAMES, suspended=NAMES[1:]):
-    """A workload whose change has reached its first cluster."""
+    """A control plane with a workload whose change has reached its first cluster."""
     template = web()
     bound = binding(template, list(NAMES), healthy=list(healthy))
     bound["metadata"]["annotations"] = CLAIMED
@@ -30,8 +30,8 @@ def reasons(found):
     return {copy.cluster: (copy.health, copy.reason) for copy in found}
 
 
-def test_a_copy_that_is_held_back_says_so_whatever_its_health():
-    """It said nothing where the old copy was healthy, and `suspended` where there was none yet."""
+def test_held_back_copy_is_reported_whatever_its_health():
+    """Regression: nothing was reported if the old copy was healthy, and `suspended` if there was no copy yet."""
     found = reasons(copies_of(plane(kept(record("web")), healthy=["member1", "member2", "member3"])))
     assert found == {
         "member1": ("Healthy", ""),
@@ -41,14 +41,14 @@ def test_a_copy_that_is_held_back_says_so_whatever_its_health():
     }
 
 
-def test_the_report_and_the_status_say_it():
+def test_report_and_status_show_held_back_clusters():
     status = fleet_status(plane(kept(record("web"))))
     items = {item.title: item.summary for item in fleet_report(status, stack="dev").sections[1].items}
     assert items["default/Deployment web in member4"] == "held back by the rollout (wave 3)"
     assert status.summary["copiesHealthy"] == 4
 
 
-def test_no_record_is_read_where_nothing_is_suspended():
+def test_records_are_not_read_if_no_work_is_suspended():
     quiet = plane(kept(record("web")), suspended=())
     assert {reason for _, reason in reasons(copies_of(quiet)).values()} == {""}
     assert quiet.asked["list", "Secret"] == 0
@@ -67,12 +67,12 @@ def test_no_record_is_read_where_nothing_is_suspended():
     ],
     ids=["no record", "taken back", "another workload's", "another namespace's"],
 )
-def test_a_copy_that_is_suspended_for_another_reason_is_suspended(found):
+def test_copy_suspended_for_another_reason_is_shown_as_suspended(found):
     copies = reasons(copies_of(plane(*found, healthy=[])))
     assert copies["member4"] == ("Pending", "suspended: Karmada sends nothing there")
 
 
-def test_who_may_not_read_records_sees_the_copies_all_the_same():
+def test_copies_are_shown_without_the_right_to_read_records():
     class Refusing(Plane):
         def list(self, api_version, kind, **more):
             if kind == "Secret":

@@ -1,4 +1,4 @@
-"""Drift while a change is under way in waves: what is held back is no drift, what was taken back is, and says so."""
+"""Drift during a change in waves: held back clusters are no drift; a change that was taken back is drift."""
 
 import json
 from dataclasses import replace
@@ -28,7 +28,7 @@ WAITS = "workload web: held back by the rollout: member2, member3, member4 (wave
 
 
 def policy(waiting=HELD_BACK, manager=MANAGER):
-    """The workload's policy as it is in the control plane, which sends nothing to some clusters."""
+    """Return the workload's policy in the control plane, which suspends some clusters."""
     fields = {"f:spec": {"f:suspension": {"f:dispatchingOnClusters": {"f:clusterNames": {}}}}}
     managed = [{"manager": manager, "operation": "Update", "time": "2026-11-26T10:00:00Z", "fieldsV1": fields}]
     suspension = {"suspension": {"dispatchingOnClusters": {"clusterNames": list(waiting)}}} if waiting else {}
@@ -53,7 +53,7 @@ def plane(*objects, waiting=HELD_BACK, healthy=NAMES, template=None, manager=MAN
 
 @pytest.fixture
 def look(monkeypatch):
-    """Look for drift in a control plane alone."""
+    """Run a drift check of a control plane alone."""
 
     def do(control_plane, *, waves=True):
         check = RolloutCheck([web()], EVERYWHERE, [], MEMBERS)
@@ -77,8 +77,8 @@ def rules(report):
 # -- held back --------------------------------------------------------------------------------------
 
 
-def test_what_a_rollout_holds_back_is_no_drift(look):
-    """Every cluster of a later wave was `not-healthy`: its Work is suspended."""
+def test_cluster_that_a_rollout_holds_back_is_no_drift(look):
+    """Regression: every cluster of a later wave was `not-healthy`, since its Work is suspended."""
     asked = plane(kept(record("web")))
     report = look(asked)
     assert (rules(report), report.unknown, report.clean) == ([], (), True)
@@ -87,7 +87,7 @@ def test_what_a_rollout_holds_back_is_no_drift(look):
     assert asked.asked["list", "Secret"] == 1
 
 
-def test_a_cluster_that_has_the_change_is_judged_as_always(look):
+def test_cluster_that_has_the_change_is_compared_as_usual(look):
     failed = record("web", phase=Phase.FAILED, why="wave 1 of 3 (member1): unhealthy")
     report = look(plane(kept(failed), healthy=["member2", "member3"]))
     assert rules(report) == [("not-healthy", "member1", "Deployment default/web")]
@@ -97,7 +97,7 @@ def test_a_cluster_that_has_the_change_is_judged_as_always(look):
     ]
 
 
-def test_records_are_read_only_where_a_workload_changes_in_waves(look):
+def test_records_are_read_only_for_workloads_with_waves(look):
     quiet = plane(waiting=())
     assert look(quiet, waves=False).clean
     assert quiet.asked["list", "Secret"] == 0
@@ -105,12 +105,12 @@ def test_records_are_read_only_where_a_workload_changes_in_waves(look):
     assert quiet.asked["list", "Secret"] == 1
 
 
-def test_a_workload_whose_waves_were_taken_out_of_the_stack_file_is_still_held_back(look):
+def test_workload_whose_waves_were_removed_from_the_stack_file_is_still_held_back(look):
     assert [one.text for one in look(plane(kept(record("web"))), waves=False).held_back] == [WAITS]
 
 
-def test_templates_that_go_ahead_are_judged_as_always(look):
-    """A workload's definitions go to all clusters ahead: one that isn't healthy there is drift."""
+def test_templates_that_are_sent_before_the_waves_are_compared_as_usual(look):
+    """A workload's definitions are sent to all clusters before the first wave; an unhealthy one is drift."""
     other = web("first")
     own = propagation_policy("first", namespace="default", templates=[other], spec={"placement": EVERYWHERE})
     works = [work(other, name, identity="id-first") for name in NAMES]
@@ -122,12 +122,12 @@ def test_templates_that_go_ahead_are_judged_as_always(look):
         objects={CONTROL_PLANE: [web(), other, POLICY, own]},
         rollouts={"web": RolloutCheck([web(), other], EVERYWHERE, [], MEMBERS)},
     )
-    look(control_plane)  # sets what is asked
+    look(control_plane)  # sets the requested state
     report = check_drift(found, Limits(second_look=0, fights=False))
     assert rules(report) == [("not-healthy", name, "Deployment default/first") for name in HELD_BACK]
 
 
-def test_who_may_not_read_records_hears_no_false_alarm(look):
+def test_no_false_drift_without_the_right_to_read_records(look):
     refusing = plane(kept(record("web")))
     listed = refusing.list
 
@@ -143,10 +143,10 @@ def test_who_may_not_read_records_hears_no_false_alarm(look):
     assert "why is not known" in report.held_back[0].text
 
 
-# -- left over, and taken back ----------------------------------------------------------------------
+# -- left over and reverted suspensions --------------------------------------------------------------
 
 
-def test_a_suspension_that_no_rollout_accounts_for_is_drift(look):
+def test_suspension_without_a_rollout_is_drift(look):
     report = look(plane())
     (left,) = (one for one in report.findings if one.rule == "suspension-left")
     assert (left.object, left.remedy) == ("PropagationPolicy default/web", Remedy.MANUAL)
@@ -156,7 +156,7 @@ def test_a_suspension_that_no_rollout_accounts_for_is_drift(look):
     assert {"member2", "member3", "member4"} <= {one.cluster for one in report.findings}
 
 
-def test_a_suspension_of_somebody_else_is_what_it_was(look):
+def test_suspension_by_somebody_else_is_reported_as_before(look):
     report = look(plane(kept(record("web")), manager="kubectl-edit"))
     assert {one.rule for one in report.findings} == {"not-healthy"}
     assert report.held_back == ()
@@ -166,8 +166,8 @@ def test_a_suspension_of_somebody_else_is_what_it_was(look):
     ("phase", "said"),
     [(Phase.REVERTED, "taken back by the rollout"), (Phase.REVERTING, "being taken back by the rollout")],
 )
-def test_a_change_that_was_taken_back_is_drift_and_says_why(look, phase, said):
-    """`drift --fix` would have made the change once more that had just failed."""
+def test_change_that_was_taken_back_is_drift_with_the_reason(look, phase, said):
+    """Regression: `drift --fix` applied the change again that had just failed."""
     before = web(replicas=1)
     report = look(plane(kept(record("web", phase=phase, why="wave 1 failed")), waiting=(), template=before))
     assert [(one.rule, one.remedy) for one in report.findings] == [
@@ -179,10 +179,10 @@ def test_a_change_that_was_taken_back_is_drift_and_says_why(look, phase, said):
     assert exit_code(report) == 3
 
 
-# -- forms ------------------------------------------------------------------------------------------
+# -- formats ----------------------------------------------------------------------------------------
 
 
-def test_every_form_says_what_is_held_back(look, capsys):
+def test_every_format_shows_held_back_clusters(look, capsys):
     report = look(plane(kept(record("web"))))
     assert report.to_json()["held"] == [
         {
@@ -206,7 +206,7 @@ def test_every_form_says_what_is_held_back(look, capsys):
     assert json.loads(json.dumps(DriftReport().to_json()))["held"] == []
 
 
-def test_a_second_look_keeps_what_is_held_back(look):
+def test_second_look_keeps_held_back_clusters(look):
     report = look(plane(kept(record("web"))))
     assert replace(report, held_back=()).confirmed_by(report).held_back == report.held_back
 
@@ -214,7 +214,7 @@ def test_a_second_look_keeps_what_is_held_back(look):
 # -- the state --------------------------------------------------------------------------------------
 
 
-def test_the_state_says_which_workloads_change_in_waves():
+def test_state_says_which_workloads_have_waves():
     inputs = {"workload": "web", "rollout": {"record": ["default", "former"], "waves": []}}
     urn = "urn:pulumi:s::p::flotilla:index:PropagatedWorkload$pulumi-python:dynamic/flotilla:Hold::web-hold"
     waiting = ResourceState(urn, custom=True, type="pulumi-python:dynamic/flotilla:Hold", inputs=inputs)

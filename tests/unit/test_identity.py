@@ -1,4 +1,4 @@
-"""Having a certificate signed, while others write to the same request."""
+"""Signing of a certificate request while others write to the same request."""
 
 import base64
 
@@ -9,7 +9,7 @@ from flotilla.kube.connection import ApiError
 
 
 class Plane:
-    """A control plane whose controllers come between: the first writes conflict, then it signs what is approved."""
+    """A control plane whose controllers interfere: the first writes conflict, then approved requests are signed."""
 
     name = "Karmada"
 
@@ -48,14 +48,14 @@ class Plane:
 
 
 @pytest.mark.parametrize(("conflicts", "approves"), [(0, False), (3, False), (1, True)])
-def test_a_request_that_others_write_to_is_approved(conflicts, approves):
+def test_request_with_concurrent_writes_is_approved(conflicts, approves):
     plane = Plane(conflicts, approves=approves)
     made = request_identity(plane, name="n", user="u", group="g", lifetime_days=1)
     assert made.certificate == "PEM"
     assert plane.deleted == 2, "nothing is left of it"
 
 
-def test_a_request_that_always_conflicts_fails_and_is_taken_away():
+def test_request_that_always_conflicts_fails_and_is_deleted():
     plane = Plane(99)
     with pytest.raises(ApiError):
         request_identity(plane, name="n", user="u", group="g", lifetime_days=1)

@@ -1,4 +1,4 @@
-"""What a stack ignores of drift: which findings match, until when, and how reports show it."""
+"""The stack's `ignore` entries for drift: which findings they match, until when, and how reports show them."""
 
 import datetime as dt
 import json
@@ -62,7 +62,7 @@ def entry(**more):
         ({"kind": "Deployment", "rule": "object-changed", "field": "/spec"}, False),
     ],
 )
-def test_which_findings_an_entry_is_for(given, matches):
+def test_entry_matches_these_findings(given, matches):
     report = with_ignored(REPORT, [entry(**given)], today=DAY)
     assert [one.finding for one in report.ignored] == ([IMAGE] if matches else [])
     assert report.findings == ((LEFT,) if matches else (IMAGE, LEFT))
@@ -74,7 +74,7 @@ def test_findings_without_a_field_are_ignored_by_their_rule():
     assert [one.finding for one in report.ignored] == [LEFT]
 
 
-def test_an_entry_counts_on_its_last_day_and_not_after_and_the_finding_says_so():
+def test_entry_applies_through_its_last_day_and_the_finding_has_the_day():
     entries = [entry(kind="Deployment", field="/spec")]
     assert with_ignored(REPORT, entries, today=DAY).findings == (LEFT,)
     after = with_ignored(REPORT, entries, today=DAY + dt.timedelta(days=1))
@@ -85,7 +85,7 @@ def test_an_entry_counts_on_its_last_day_and_not_after_and_the_finding_says_so()
     assert with_ignored(REPORT, renewed, today=DAY + dt.timedelta(days=1)).ignored[0].until == "2026-09-01"
 
 
-def test_only_what_is_not_ignored_decides_the_exit_code():
+def test_ignored_findings_do_not_affect_the_exit_code():
     both = [entry(kind="Deployment", field="/spec"), entry(kind="Namespace", rule="copy-unwanted")]
     report = with_ignored(REPORT, both, today=DAY)
     assert (report.clean, exit_code(report), len(report.ignored)) == (True, 0, 2)
@@ -94,7 +94,7 @@ def test_only_what_is_not_ignored_decides_the_exit_code():
     assert exit_code(away) == 1
 
 
-def test_an_entry_that_matches_nothing_is_named_only_where_its_clusters_answered():
+def test_entry_without_a_match_is_reported_only_if_its_clusters_answered():
     entries = [entry(kind="Job", field="/spec", member=name) for name in ("member1", "member2")]
     report = with_ignored(DriftReport(unknown=(Unknown("member2", "gone"),)), entries, today=DAY)
     assert len(report.notices) == 1
@@ -109,7 +109,7 @@ IGNORED = with_ignored(
 )
 
 
-def test_the_json_form_has_ignored_findings_apart_with_reason_and_day():
+def test_json_has_ignored_findings_separately_with_reason_and_day():
     document = IGNORED.to_json()
     assert (document["clean"], document["findings"]) == (True, [])
     (one,) = document["ignored"]
@@ -123,7 +123,7 @@ def test_the_json_form_has_ignored_findings_apart_with_reason_and_day():
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_every_format_shows_what_is_ignored_and_the_notices(name):
+def test_every_format_shows_ignored_findings_and_notices(name):
     text = FORMATS[name](IGNORED, "dev")
     assert "the mesh" in text
     assert "2026-06-01" in text
@@ -140,7 +140,7 @@ def test_ignored_findings_fail_nothing_in_any_format():
     assert "1 finding ignored" in FORMATS["markdown"](IGNORED, "dev")
 
 
-def test_an_ended_entry_is_named_in_every_format():
+def test_expired_entry_is_reported_in_every_format():
     ended = with_ignored(REPORT, [entry(kind="Deployment", field="/spec")], today=DAY + dt.timedelta(days=1))
     for name, form in FORMATS.items():
         assert "was ignored until 2026-06-01" in form(ended, "dev"), name
@@ -151,7 +151,7 @@ def test_an_ended_entry_is_named_in_every_format():
     )
 
 
-def test_the_table_and_the_page_show_what_is_ignored():
+def test_table_and_page_show_ignored_findings():
     console = Console(width=200, record=True)
     _table(console, IGNORED, "dev")
     text = console.export_text()
@@ -180,7 +180,7 @@ def test_the_table_and_the_page_show_what_is_ignored():
         ({"kind": "Deployment", "field": "/spec", "member": "nowhere"}, "must name a member, or `karmada`"),
     ],
 )
-def test_entries_that_can_not_be_meant_are_refused(sections, project, given, problem):
+def test_invalid_entries_are_refused(sections, project, given, problem):
     sections["drift"] = {"ignore": [{**WHY, **given}]}
     with pytest.raises(ConfigError) as caught:
         parse_fleet(sections, base=project)
@@ -188,13 +188,13 @@ def test_entries_that_can_not_be_meant_are_refused(sections, project, given, pro
     assert problem in str(caught.value)
 
 
-def test_entries_for_members_and_the_control_plane_are_part_of_a_fleet(sections, project):
+def test_entries_can_name_members_and_the_control_plane(sections, project):
     names = [sections["members"][0]["name"], "karmada"]
     sections["drift"] = {"ignore": [{**WHY, "kind": "Job", "field": "/spec", "member": name} for name in names]}
     assert [one.member for one in parse_fleet(sections, base=project).drift.ignore] == names
 
 
-def test_drift_reads_the_entries_of_the_stack_file_as_it_is_now(tmp_path):
+def test_drift_uses_the_current_entries_of_the_stack_file(tmp_path):
     file = tmp_path / "Pulumi.dev.yaml"
     assert drift_settings(file).ignore == ()
     written = {"config": {"flotilla:drift": {"ignore": [{**WHY, "kind": "Job", "field": "/spec"}]}}}
@@ -204,10 +204,8 @@ def test_drift_reads_the_entries_of_the_stack_file_as_it_is_now(tmp_path):
     assert drift_settings(file).ignore[0].until == DAY, "a date needs no quotes"
 
 
-def test_validate_names_an_autoscaler_whose_target_has_replicas_that_karmada_sets(
-    sections, project, repository, capsys
-):
-    """Without `autoscaled` nobody warned before a preview; of another workload's autoscaler neither."""
+def test_validate_reports_an_autoscaler_whose_target_has_replicas_set_by_karmada(sections, project, repository, capsys):
+    """Regression: nothing warned before a preview without `autoscaled`, or of another workload's autoscaler."""
     (project / "Pulumi.yaml").write_text((repository / "Pulumi.yaml").read_text())
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
     scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "up"}}

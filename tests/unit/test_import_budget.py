@@ -1,4 +1,4 @@
-"""What each quick verb may load. Importing is most of what a short run of the command does."""
+"""The modules that each quick verb may import. Most of the time of a short run is spent on imports."""
 
 import json
 import os
@@ -44,7 +44,7 @@ print("\\n" + json.dumps([int(code or 0), sorted({name.partition(".")[0] for nam
 
 
 def loaded(*words, code=0, cwd=REPOSITORY):
-    """The heavy packages that a run of the command has loaded when it ends."""
+    """Return the heavy packages that a run of the command has imported when it ends."""
     plain = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     done = subprocess.run(
         [sys.executable, "-c", RUN, *words], capture_output=True, text=True, check=True, cwd=cwd, env=plain
@@ -56,7 +56,7 @@ def loaded(*words, code=0, cwd=REPOSITORY):
 
 @pytest.fixture(scope="module")
 def karmada(tmp_path_factory):
-    """A control plane with two members; the file of its kubeconfig."""
+    """A control plane with two members; returns the path of its kubeconfig."""
     names = ("member1", "member2")
     with FakeApi(*map(cluster, names)) as api:
         file = tmp_path_factory.mktemp("budget") / "karmada.yaml"
@@ -65,21 +65,21 @@ def karmada(tmp_path_factory):
 
 
 @pytest.mark.parametrize("word", ["--help", "--version"])
-def test_help_and_version_load_no_package_of_others(word):
+def test_help_and_version_import_no_third_party_package(word):
     assert loaded(word) == set()
 
 
-def test_clusters_loads_a_client_and_no_models(karmada):
+def test_clusters_imports_a_client_and_no_models(karmada):
     assert loaded("clusters", "--kubeconfig", karmada, "--json") == {"urllib3", "yaml"}
     assert loaded("clusters", "--kubeconfig", karmada) == {"urllib3", "yaml", "rich"}
 
 
-def test_status_loads_a_client_and_the_models_of_karmada_alone(karmada):
+def test_status_imports_a_client_and_only_the_models_of_karmada(karmada):
     assert loaded("status", "--kubeconfig", karmada, "--json") == {"urllib3", "yaml", "pydantic"}
 
 
 def stack_in(folder, kubeconfig, **sections):
-    """Write a project whose stack `dev` has a Karmada of this kubeconfig."""
+    """Write a project whose stack `dev` uses the Karmada of this kubeconfig."""
     (folder / "Pulumi.yaml").write_text("name: flotilla\nruntime: python\nstackConfigDir: stacks\n")
     (folder / "admin.yaml").write_text(kubeconfig)
     (folder / "stacks").mkdir()
@@ -89,22 +89,22 @@ def stack_in(folder, kubeconfig, **sections):
     (folder / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
 
 
-def test_looks_at_a_stack_load_no_more_than_those_by_a_kubeconfig(tmp_path, karmada):
-    """They loaded every model of a stack file and derived the key of its state: four times the time."""
+def test_views_of_a_stack_import_no_more_than_views_of_a_kubeconfig(tmp_path, karmada):
+    """Regression: importing all models and deriving the state's key took four times as long."""
     members = [{"name": name, "kubeconfig": "admin.yaml"} for name in ("member1", "member2")]
     stack_in(tmp_path, Path(karmada).read_text(), members=members)
     assert loaded("clusters", "-C", str(tmp_path), "-s", "dev", "--json") == {"urllib3", "yaml"}
     assert loaded("status", "-C", str(tmp_path), "-s", "dev", "--json") == {"urllib3", "yaml", "pydantic"}
 
 
-def test_validate_loads_no_engine(tmp_path):
+def test_validate_imports_no_engine(tmp_path):
     stack_in(tmp_path, yaml.safe_dump(KUBECONFIG))
     allowed = {"urllib3", "yaml", "pydantic", "cryptography"}
     assert loaded("validate", "-C", str(tmp_path), "-s", "dev", "--json") <= allowed
 
 
-def test_everything_that_the_views_offer_is_there():
-    """They are imported when they are asked for, so that a name that leads nowhere would go unnoticed."""
+def test_every_lazy_name_of_the_views_exists():
+    """The names are imported on first use, so a wrong name would go unnoticed."""
     import flotilla.karmada.client
     import flotilla.karmada.objects
     import flotilla.stack

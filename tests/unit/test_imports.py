@@ -1,4 +1,4 @@
-"""No two files import each other: either could then not be read, tested or moved without the other."""
+"""No two modules import each other: neither could be read, tested or moved without the other."""
 
 import re
 import subprocess
@@ -22,15 +22,18 @@ def test_no_two_files_import_each_other():
     assert pairs == set()
 
 
-def test_components_import_each_other_relatively():
-    """The wheel has them under another name (docs/decisions/own-project.md), where `components` is the user's own."""
+def test_components_import_each_other_by_relative_imports():
+    """In the wheel they have another package name (docs/decisions/own-project.md).
+
+    In a project, `components` is the user's package.
+    """
     absolute = re.compile(r"^\s*(from|import) components\b|[\"']components\.", re.MULTILINE)
     wrong = {file.name: found[0] for file in COMPONENTS.glob("*.py") if (found := absolute.search(file.read_text()))}
     assert wrong == {}
 
 
-def test_a_project_s_program_can_import_any_component_first():
-    """`flotilla.stack` imported all of its modules, which need each other: beginning elsewhere was an ImportError."""
+def test_program_of_a_project_can_import_any_component_first():
+    """Regression: `flotilla.stack` imported all of its modules, so another import order was an ImportError."""
     for module in ("components.own", "flotilla.workloads.control_plane", "flotilla.stack.files"):
         done = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""What members have already of what a plan sends them: asked for, compared, said, and left out of an `up`."""
+"""Objects that members already have before a plan sends them: read, compared, reported, and left out of an `up`."""
 
 import json
 
@@ -64,7 +64,7 @@ def by(obj, manager="kubectl-client-side-apply", **metadata):
 
 
 class Member:
-    """A member with some objects. It carries dry runs out, refuses them with `refusing`, or answers nothing."""
+    """A member with some objects. It performs dry runs, refuses them with `refusing`, or doesn't answer."""
 
     def __init__(self, *objects, refusing=None, broken=None, name="member1"):
         self.objects = {ref_of(one): one for one in objects}
@@ -92,19 +92,22 @@ class Member:
         return obj
 
 
-def coming(item, resolution="Abort", cluster="member1", workload="web"):
+def copy_to_send(item, resolution="Abort", cluster="member1", workload="web"):
     return Coming(cluster, workload, WORKLOAD, item, resolution)
 
 
-def asked(*sent, **members):
-    """Ask members for what is sent to them, and return what is there and who was not asked."""
+def ask_members(*sent, **members):
+    """Ask members for the objects that a plan sends to them.
+
+    Return the existing objects and the members that were not asked.
+    """
     access = FleetAccess(Member(), dict)
     access._members.update(members)
     return in_members.in_members(sent, access, {})
 
 
 def one(sent, member, resolution="Abort"):
-    ((found,), unasked) = asked(coming(sent, resolution), member1=member)
+    ((found,), unasked) = ask_members(copy_to_send(sent, resolution), member1=member)
     assert unasked == {}
     return found
 
@@ -113,10 +116,10 @@ def refused(status, message="no"):
     return ApiError(message, status=status)
 
 
-# -- what is asked ----------------------------------------------------------------------------------------------------
+# -- reads ------------------------------------------------------------------------------------------------------------
 
 
-def test_few_objects_are_read_one_by_one_and_more_of_them_by_one_list():
+def test_few_objects_are_read_singly_and_many_by_one_list():
     member = Member(config("a"), config("c"), web())
     refs = [ref_of(config(name)) for name in "abc"] + [ref_of(web())]
     assert set(find_several(member, refs)) == {ref_of(config("a")), ref_of(config("c")), ref_of(web())}
@@ -125,20 +128,20 @@ def test_few_objects_are_read_one_by_one_and_more_of_them_by_one_list():
     assert find_several(member, [ref_of(widget)]) == {}
 
 
-def test_a_member_is_asked_only_for_what_comes_to_it_and_once_for_what_is_there():
+def test_member_is_asked_only_for_its_own_objects_and_once_for_existing_ones():
     first, second = Member(by(web())), Member(name="member2")
-    sent = (coming(web()), coming(config()), coming(web(), cluster="member2"))
-    found, unasked = asked(*sent, member1=first, member2=second)
+    sent = (copy_to_send(web()), copy_to_send(config()), copy_to_send(web(), cluster="member2"))
+    found, unasked = ask_members(*sent, member1=first, member2=second)
     assert [(o.cluster, o.object) for o in found] == [("member1", "Deployment default/web")]
     assert unasked == {}
     assert first.asked == ["GET Deployment default/web", "GET ConfigMap default/settings", "PUT Deployment default/web"]
     assert second.asked == ["GET Deployment default/web"]
 
 
-def test_a_broken_member_is_named_and_the_others_are_asked():
+def test_broken_member_is_named_and_the_others_are_asked():
     broken = Member(name="member2", broken=ClusterError("member2: no answer"))
-    sent = [coming(web(), cluster=name) for name in BOTH]
-    found, unasked = asked(*sent, member1=Member(by(web())), member2=broken)
+    sent = [copy_to_send(web(), cluster=name) for name in BOTH]
+    found, unasked = ask_members(*sent, member1=Member(by(web())), member2=broken)
     assert [o.cluster for o in found] == ["member1"]
     assert unasked == {"member2": "member2: no answer"}
     silent = in_members.in_members(sent[:1], FleetAccess(Member(), dict), {"member1": "it is off"})
@@ -146,22 +149,25 @@ def test_a_broken_member_is_named_and_the_others_are_asked():
     assert in_members.in_members(sent[:1], None, {})[1]["member1"].startswith("this engine hides")
 
 
-def test_what_karmada_has_made_is_no_news():
-    assert asked(coming(web()), member1=Member(by(web(), labels={"karmada.io/managed": "true"}))) == ((), {})
+def test_object_created_by_karmada_is_not_reported():
+    assert ask_members(copy_to_send(web()), member1=Member(by(web(), labels={"karmada.io/managed": "true"}))) == (
+        (),
+        {},
+    )
 
 
-def test_a_member_judges_so_many_objects_and_no_more(monkeypatch):
+def test_number_of_dry_runs_in_a_member_is_bounded(monkeypatch):
     monkeypatch.setattr(in_members, "_MOST_JUDGED", 1)
     member = Member(*(by(config(name, x="1")) for name in "abc"))
-    found, _ = asked(*(coming(config(name, x="2")) for name in "abc"), member1=member)
+    found, _ = ask_members(*(copy_to_send(config(name, x="2")) for name in "abc"), member1=member)
     assert [line for line in member.asked if line.startswith("PUT")] == ["PUT ConfigMap default/a"]
     assert [(o.judged, [c.text for c in o.changes]) for o in found] == [(n == 0, ["data.x"]) for n in range(3)]
 
 
-# -- what is said -----------------------------------------------------------------------------------------------------
+# -- reports ----------------------------------------------------------------------------------------------------------
 
 
-def test_what_differs_is_said_with_its_effect_on_pods():
+def test_differences_are_reported_with_their_effect_on_pods():
     found = one(web(), Member(by(web(3, "web:old"))))
     assert found.text == (
         "Deployment default/web is there already (by kubectl; 3 replicas, web:old); conflictResolution Abort: Karmada "
@@ -175,8 +181,11 @@ def test_what_differs_is_said_with_its_effect_on_pods():
     assert "pod" not in one(config(x="2"), Member(by(config(x="1"))), "Overwrite").text
 
 
-def test_a_field_that_only_the_member_has_is_lost_and_said():
-    """Karmada writes whole objects: a mark of `kubectl rollout restart` in the pod template goes, and pods restart."""
+def test_field_that_only_the_member_has_is_lost_and_reported():
+    """Karmada replaces whole objects.
+
+    The annotation of `kubectl rollout restart` in the pod template is lost, and pods restart.
+    """
     there = web()
     there["spec"]["template"]["metadata"]["annotations"] = {"kubectl.kubernetes.io/restartedAt": "2026"}
     found = one(web(), Member(by(there)), "Overwrite")
@@ -184,7 +193,7 @@ def test_a_field_that_only_the_member_has_is_lost_and_said():
     assert "spec.template.metadata.annotations" in [change.text for change in found.changes]
 
 
-def test_what_the_member_added_to_its_metadata_and_marks_for_pulumi_are_no_difference():
+def test_metadata_of_the_member_and_pulumis_annotations_are_no_difference():
     there = by(web(), labels={"team": "a"}, annotations={"b": "c"}, finalizers=["x/y"], ownerReferences=[{"uid": "1"}])
     sent = web(annotations={"pulumi.com/skipAwait": "true"})
     assert one(sent, Member(there), "Overwrite").changes == ()
@@ -192,8 +201,8 @@ def test_what_the_member_added_to_its_metadata_and_marks_for_pulumi_are_no_diffe
 
 @pytest.mark.parametrize("resolution", ["Abort", "Overwrite"])
 @pytest.mark.parametrize("status", [422, 403])
-def test_another_selector_cannot_be_taken_over(resolution, status):
-    """Whether the member judges it, or doesn't allow dry runs; also where the selector only loses a label."""
+def test_object_with_another_selector_cannot_be_taken_over(resolution, status):
+    """Also where the member allows no dry runs, and where the selector only loses a label."""
     there = by(web(selector=("app", "tier")))
     found = one(web(), Member(there, refusing=refused(status, "immutable")), resolution)
     assert found.outcome == {"Abort": "stops", "Overwrite": "impossible"}[resolution]
@@ -202,7 +211,7 @@ def test_another_selector_cannot_be_taken_over(resolution, status):
     assert found.refusal in found.text
 
 
-def test_without_the_right_to_a_dry_run_declared_fields_are_compared():
+def test_declared_fields_are_compared_without_the_right_to_a_dry_run():
     found = one(web(), Member(by(web(3)), refusing=refused(403)), "Overwrite")
     assert (found.judged, found.outcome) == (False, "takes-over")
     assert "of the declared fields (the member was not asked for more) replicas 3 → 2" in found.text
@@ -210,7 +219,7 @@ def test_without_the_right_to_a_dry_run_declared_fields_are_compared():
     assert one(web(), Member(by(web(3)), refusing=refused(409))).note == ""
 
 
-def test_values_that_are_not_known_yet_are_not_sent():
+def test_unknown_values_are_not_sent():
     member = Member(by(config(x="1")))
     found = one(config(x=UNKNOWN), member, "Overwrite")
     assert (found.judged, [c.text for c in found.changes]) == (False, ["data.x"])
@@ -229,7 +238,7 @@ def test_secrets_stay_hidden():
     assert "secret:1" not in json.dumps(one(hidden, Member(by(web())), "Overwrite").to_json())
 
 
-def test_who_has_another_claim_to_an_object_is_named():
+def test_other_owner_of_an_object_is_named():
     there = by(config(x="1"), ownerReferences=[{"kind": "Certificate", "name": "web"}])
     there["metadata"]["managedFields"] += [{"manager": "argocd-controller", "operation": "Apply"}]
     found = one(config(x="1"), Member(there), "Overwrite")
@@ -237,14 +246,14 @@ def test_who_has_another_claim_to_an_object_is_named():
     assert found.text.endswith("it belongs to Certificate web")
 
 
-def test_a_namespace_stays_as_it_is():
+def test_existing_namespace_stays_unchanged():
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
     found = one(space, Member(by(space)), "")
     assert (found.outcome, found.changes) == ("stays", ())
     assert one(space, Member(by(space)), "Abort").outcome == "stops", "one that a policy sends"
 
 
-def test_what_karmada_leaves_to_a_member():
+def test_fields_that_karmada_retains_in_members():
     """By kind: pkg/resourceinterpreter/default/native/retain.go."""
 
     def over(kind, sent, live, api_version="v1"):
@@ -324,48 +333,48 @@ def plan_of(*objects, op=Op.CREATE, old=None, resolution="Abort", was="Abort", s
     )
 
 
-def sent(result):
+def planned_copies(result):
     return {(c.cluster, str(ref_of(c.item)), c.resolution) for c in fleet_plan(result, version="1.18.2").coming}
 
 
-def test_only_what_is_new_in_a_cluster_is_asked_for():
+def test_only_objects_that_are_new_in_a_cluster_are_read():
     settings = ("ConfigMap default/settings", "Abort")
     everything = {(name, *settings) for name in BOTH}
-    assert sent(plan_of(config(x="1"))) == everything
-    assert sent(plan_of(config(x="1"), op=Op.SAME, old=[config(x="1")])) == set()
-    assert sent(plan_of(config(x="2"), op=Op.UPDATE, old=[config(x="1")])) == set()
+    assert planned_copies(plan_of(config(x="1"))) == everything
+    assert planned_copies(plan_of(config(x="1"), op=Op.SAME, old=[config(x="1")])) == set()
+    assert planned_copies(plan_of(config(x="2"), op=Op.UPDATE, old=[config(x="1")])) == set()
     more = plan_of(config(x="1"), config("more"), op=Op.UPDATE, old=[config(x="1")])
-    assert sent(more) == {(name, "ConfigMap default/more", "Abort") for name in BOTH}
-    assert sent(plan_of(config(x="1"), suspension={"dispatching": True})) == set()
+    assert planned_copies(more) == {(name, "ConfigMap default/more", "Abort") for name in BOTH}
+    assert planned_copies(plan_of(config(x="1"), suspension={"dispatching": True})) == set()
 
 
-def test_copies_that_karmada_may_have_refused_are_asked_for_again():
-    """After an `up` that Karmada refused, the state knows copies that nobody has made."""
+def test_copies_that_karmada_may_have_refused_are_read_again():
+    """After an `up` in which Karmada refused copies, the state lists copies that do not exist."""
     known = {"op": Op.UPDATE, "old": [config(x="1")]}
-    assert sent(plan_of(config(x="1"), settled=False, **known)) == {
+    assert planned_copies(plan_of(config(x="1"), settled=False, **known)) == {
         (name, "ConfigMap default/settings", "Abort") for name in BOTH
     }
-    assert sent(plan_of(config(x="1"), resolution="Overwrite", **known)) == {
+    assert planned_copies(plan_of(config(x="1"), resolution="Overwrite", **known)) == {
         (name, "ConfigMap default/settings", "Overwrite") for name in BOTH
     }
 
 
-def test_the_annotation_of_a_template_counts_before_its_policy_and_no_policy_counts_for_a_namespace():
+def test_annotation_of_a_template_overrides_its_policy_and_namespaces_ignore_policies():
     own = {
         **config(),
         "metadata": {**config()["metadata"], "annotations": {"work.karmada.io/conflict-resolution": "overwrite"}},
     }
-    assert {word for *_, word in sent(plan_of(own))} == {"Overwrite"}
+    assert {word for *_, word in planned_copies(plan_of(own))} == {"Overwrite"}
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
-    assert {word for *_, word in sent(plan_of(space, resolution="Overwrite", was="Overwrite"))} == {""}
+    assert {word for *_, word in planned_copies(plan_of(space, resolution="Overwrite", was="Overwrite"))} == {""}
     labels = {"namespace.karmada.io/skip-auto-propagation": "true"}
     own = {**space, "metadata": {"name": "shop", "labels": labels}}
-    assert {word for *_, word in sent(plan_of(own))} == {"Abort"}
+    assert {word for *_, word in planned_copies(plan_of(own))} == {"Abort"}
 
 
 @pytest.fixture
 def shown(monkeypatch, tmp_path):
-    """Preview a workload whose Deployment member1 has already, as `there`."""
+    """Preview a workload whose Deployment exists in member1 as `there`."""
 
     def shown(there, resolution="Abort"):
         access = FleetAccess(Member(), dict)
@@ -377,7 +386,7 @@ def shown(monkeypatch, tmp_path):
     return shown
 
 
-def test_a_plan_says_what_stops_and_who_was_not_asked_in_every_form(shown, capsys):
+def test_every_format_of_a_plan_shows_conflicts_and_members_not_asked(shown, capsys):
     plan, result = shown(by(web(3, "web:old")))
     (why,) = result.stopped.values()
     assert why.startswith("workload web: member1: Deployment default/web is there already (by kubectl")
@@ -408,7 +417,7 @@ def test_a_plan_says_what_stops_and_who_was_not_asked_in_every_form(shown, capsy
     assert "it is off" in page
 
 
-def test_what_cannot_be_taken_over_fails_the_plan_and_a_takeover_does_not(shown):
+def test_object_that_cannot_be_taken_over_fails_the_plan_and_a_takeover_does_not(shown):
     _, result = shown(by(web(3)), "Overwrite")
     assert (result.failures, result.stopped) == ([], {})
     stuck = by(web(selector=("app", "tier")))
@@ -423,15 +432,15 @@ def test_what_cannot_be_taken_over_fails_the_plan_and_a_takeover_does_not(shown)
     assert "can't be taken over: spec.selector is" in failure
 
 
-def test_a_plan_without_new_copies_asks_nobody(monkeypatch, tmp_path):
+def test_plan_without_new_copies_asks_no_member(monkeypatch, tmp_path):
     monkeypatch.setattr(in_members, "access_in", lambda *_: pytest.fail("nobody is to be asked"))
     result = plan_of(config(x="1"), op=Op.SAME, old=[config(x="1")])
     assert previewed(result, Setting(tmp_path, "dev")).there == ()
 
 
 @pytest.mark.parametrize("hidden", [False, True])
-def test_members_are_reached_by_the_plan_s_kubeconfigs_or_by_the_files_that_the_stack_names(tmp_path, hidden):
-    """Pulumi's CLI hides kubeconfigs; the stack's file says where they are."""
+def test_members_are_reached_by_kubeconfigs_of_the_plan_or_files_of_the_stack(tmp_path, hidden):
+    """Pulumi's CLI hides kubeconfigs in a plan; the stack file says where the files are."""
     (tmp_path / "stacks").mkdir()
     (tmp_path / "Pulumi.yaml").write_text("name: p\nruntime: python\nstackConfigDir: stacks\n")
     steps = []
@@ -454,7 +463,7 @@ def test_members_are_reached_by_the_plan_s_kubeconfigs_or_by_the_files_that_the_
 
 
 class Workload(pulumi.ComponentResource):
-    """A component with objects, as a workload is one."""
+    """A component with objects, like a workload."""
 
     def __init__(self, name, provider, *objects):
         super().__init__("flotilla:index:PropagatedWorkload", name)
@@ -464,7 +473,7 @@ class Workload(pulumi.ComponentResource):
             made.append(KubernetesObject(one["metadata"]["name"], one, options))
 
 
-def test_up_does_nothing_of_a_stopped_workload_and_all_of_the_others(tmp_path, monkeypatch):
+def test_up_leaves_a_conflicting_workload_unchanged_and_does_the_others(tmp_path, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
     (tmp_path / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
     with FakeApi() as api:

@@ -1,4 +1,4 @@
-"""Stack files, project files and manifests that are wrong: one line each, the same in `validate` and in the program."""
+"""Wrong stack files, project files and manifests give one line each, the same in `validate` and in the program."""
 
 import json
 
@@ -48,14 +48,14 @@ MANIFESTS = [
 
 
 @pytest.mark.parametrize(("text", "said"), MANIFESTS, ids=[said[:40] for _, said in MANIFESTS])
-def test_a_wrong_manifest_is_one_line_with_field_and_line(text, said):
+def test_wrong_manifest_is_one_line_with_field_and_line(text, said):
     with pytest.raises(ManifestError) as caught:
         parse_manifests(text)
     assert len(caught.value.problems) == 1
     assert said in str(caught.value)
 
 
-def test_every_wrong_field_of_a_manifest_is_named():
+def test_every_wrong_field_of_a_manifest_is_reported():
     with pytest.raises(ManifestError) as caught:
         parse_manifests("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 1}\ndata: {port: 8080, ok: true, 1: x}\n")
     assert [problem.partition(" is ")[0] for problem in caught.value.problems] == [
@@ -65,7 +65,7 @@ def test_every_wrong_field_of_a_manifest_is_named():
     ]
 
 
-def test_values_of_secrets_are_not_shown():
+def test_values_of_secrets_are_not_printed():
     for field in ("data", "stringData"):
         with pytest.raises(ManifestError) as caught:
             parse_manifests(f"apiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\n{field}: {{pin: 271828}}\n")
@@ -75,7 +75,7 @@ def test_values_of_secrets_are_not_shown():
     assert str(caught.value) == "data.k is not base64, line 4: encode it, or move it to stringData"
 
 
-def test_lists_of_a_kind_are_unfolded_and_lists_within_lists_refused():
+def test_list_manifests_are_expanded_and_nested_lists_are_refused():
     items = "items:\n- metadata: {name: a}\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: b}}\n"
     found = parse_manifests(f"apiVersion: v1\nkind: ConfigMapList\n{items}")
     assert [(o["apiVersion"], o["kind"], o["metadata"]["name"]) for o in found] == [
@@ -89,7 +89,7 @@ def test_lists_of_a_kind_are_unfolded_and_lists_within_lists_refused():
     assert parse_manifests(own)[0]["kind"] == "AllowList"
 
 
-def test_the_published_dialect_is_read_as_kubectl_reads_it(repository):
+def test_published_yaml_cases_are_read_as_by_kubectl(repository):
     folder = repository.parent / "shared" / "cases" / "06-yaml-dialect" / "yaml"
     if not folder.is_dir():
         pytest.skip("not beside the checkout: shared/cases (YAML)")
@@ -116,7 +116,7 @@ def test_the_published_dialect_is_read_as_kubectl_reads_it(repository):
 
 @pytest.fixture
 def folder(project, repository):
-    """A project with its two files; tests break one of them."""
+    """A project with its two files, which tests can break."""
     (project / "Pulumi.yaml").write_text((repository / "Pulumi.yaml").read_text())
     (project / "stacks").mkdir()
     (project / "stacks" / "Pulumi.dev.yaml").write_text("config: {}\n")
@@ -143,7 +143,7 @@ FILES = [
 
 
 @pytest.mark.parametrize(("name", "content", "said"), FILES, ids=[f"{said[:40]}" for *_, said in FILES])
-def test_a_broken_file_is_one_line_at_every_verb(folder, name, content, said, capsys, monkeypatch):
+def test_broken_file_is_one_line_in_every_verb(folder, name, content, said, capsys, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
     (folder / name).write_bytes(content)
     for verb in VERBS:
@@ -157,7 +157,7 @@ def test_a_broken_file_is_one_line_at_every_verb(folder, name, content, said, ca
     assert not list(folder.glob(".flotilla/state/**/dev.json"))
 
 
-def test_a_manifest_that_is_a_device_is_refused_unread(sections, project):
+def test_manifest_that_is_a_device_is_refused_and_not_read(sections, project):
     sections["workloads"] = [{"name": "a", "manifests": ["/dev/zero"], "placement": {"clusters": ["member1"]}}]
     with pytest.raises(ConfigError, match="it is a device, and only regular files are"):
         parse_fleet(sections, base=project)
@@ -166,7 +166,7 @@ def test_a_manifest_that_is_a_device_is_refused_unread(sections, project):
 PLAIN = [
     ("members.0.labels", "{released: 2024-05-01}", True),
     ("members.0.labels", "{port: 8080}", False),
-    ("members.0.provider", "12:30:45", False),  # a text, but no label value
+    ("members.0.provider", "12:30:45", False),  # a valid text, but no valid label value
     ("members.0.region", "22", False),
     ("members.0.zones", "[2024-05-01]", True),
     ("workloads.0.env", "{WHEN: 2024-05-01T10:00:00Z, AT: 12:30:45}", True),
@@ -176,14 +176,14 @@ PLAIN = [
     ("workloads.0.replicas", "1.5", False),
     ("membersFrom", "5", False),
     ("membersFrom", "../dev", False),
-    ("members", "'[]'", False),  # the placement then chooses nobody
+    ("members", "'[]'", False),  # the placement then chooses no member
     ("clusters", "", True),
 ]
 
 
 @pytest.mark.parametrize(("key", "value", "valid"), PLAIN, ids=[f"{key}={value}" for key, value, _ in PLAIN])
-def test_validate_and_the_program_read_the_same(folder, sections, monkeypatch, key, value, valid):
-    """What `validate` says of a stack file is what the program meets with the configuration that the engine gives."""
+def test_validate_and_the_program_give_the_same_result(folder, sections, monkeypatch, key, value, valid):
+    """The program reads the configuration from the engine, `validate` reads the stack file."""
     marked = json.loads(json.dumps(sections))
     *steps, last = [int(s) if s.isdigit() else s for s in key.split(".")]
     holder = marked
@@ -204,7 +204,7 @@ def test_validate_and_the_program_read_the_same(folder, sections, monkeypatch, k
     texts, _ = StackConfig.load(Project.load(folder), "dev").decrypted(PassphraseCrypter("unit"))
     ran = outcome(lambda: fleet_of_config(texts, folder))
     assert isinstance(validated, list) is not valid
-    if key != "membersFrom":  # Pulumi gives every plain value as a text: only the file knows what it was
+    if key != "membersFrom":  # Pulumi passes every plain value as a text; only the file has its type
         assert ran == validated
 
 
@@ -215,14 +215,14 @@ def test_a_member_named_like_the_control_plane_is_refused(sections, project, nam
         parse_fleet(sections, base=project)
 
 
-def test_members_whose_resources_would_have_one_name_are_refused(sections, project):
+def test_members_with_the_same_resource_names_are_refused(sections, project):
     sections["members"][1]["name"] = "member1-impersonator"
     sections["workloads"][0]["placement"]["clusters"] = ["member1"]
     with pytest.raises(ConfigError, match="is the name of resources of member 'member1'"):
         parse_fleet(sections, base=project)
 
 
-def test_objects_that_would_have_one_name_in_the_state_are_refused(sections, project):
+def test_objects_with_the_same_name_in_the_state_are_refused(sections, project):
     for file, name in (("one", "x-service-z"), ("two", "z")):
         (project / f"{file}.yaml").write_text(f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n")
     placement = {"clusters": ["member1"]}
@@ -234,7 +234,7 @@ def test_objects_that_would_have_one_name_in_the_state_are_refused(sections, pro
         parse_fleet(sections, base=project)
 
 
-def test_a_member_of_another_stack_can_not_be_declared_again(folder, sections):
+def test_member_of_another_stack_cannot_be_declared_again(folder, sections):
     other = {"config": {f"flotilla:{key}": sections[key] for key in ("controlPlane", "members")}}
     (folder / "stacks" / "Pulumi.members.yaml").write_text(yaml.safe_dump(other))
     sections["membersFrom"] = "members"
@@ -242,7 +242,7 @@ def test_a_member_of_another_stack_can_not_be_declared_again(folder, sections):
         parse_fleet(sections, base=folder)
 
 
-def test_disabled_defaults_that_are_no_list_are_one_line(folder):
+def test_disable_default_providers_that_is_no_list_is_one_line(folder):
     file = folder / "stacks" / "Pulumi.dev.yaml"
     for value in ("5", "'{'", "{a: b}"):
         file.write_text(f"config:\n  pulumi:disable-default-providers: {value}\n")

@@ -1,4 +1,4 @@
-"""Each stage of a rollout, judged on plain data: what is missing until it is reached."""
+"""Each stage of a rollout on plain data: what is missing until the stage is reached."""
 
 import pytest
 
@@ -54,7 +54,7 @@ def bound(**changes):
         (judgements.not_scheduled(bound(metadata={**NEWER, "generation": 2}, status=SEEN)), ""),
     ],
 )
-def test_a_template_is_declared_claimed_and_scheduled(judged, text):
+def test_template_is_declared_claimed_and_scheduled(judged, text):
     assert judged.startswith(text)
     assert bool(judged) is bool(text)
 
@@ -82,8 +82,8 @@ def deleted():
         (deleted(), web(), "its Work is being deleted"),
     ],
 )
-def test_a_copy_is_sent_and_applied(work_found, wanted, text):
-    """A Work that somebody has suspended keeps the Applied condition of the version before: it was called done."""
+def test_copy_is_sent_and_applied(work_found, wanted, text):
+    """A suspended Work keeps the Applied condition of its former content. Regression: such a copy was called done."""
     assert judgements.arrived(work_found, wanted) == text
 
 
@@ -107,7 +107,7 @@ def report(**keys):
         (report(health=None, status=None), False, "health not known yet, 0 of 2 replicas ready"),
     ],
 )
-def test_a_copy_is_healthy(item, ignored, text):
+def test_copy_is_healthy(item, ignored, text):
     goal = Goal(Until.APPLIED) if ignored else None
     found = judgements.not_ready(item, 2, 2, goal=goal, sent=web(), version=None)
     assert found == text
@@ -123,8 +123,8 @@ def test_a_copy_is_healthy(item, ignored, text):
         (("example.org", "Widget"), "1.18.2", "unknown, 0 of 2 replicas ready"),
     ],
 )
-def test_what_karmada_before_1_12_does_not_judge_is_not_waited_for(kind, version, text):
-    """A workload with a ConfigMap never got done on Karmada 1.10 and 1.11."""
+def test_health_that_karmada_before_1_12_does_not_report_is_not_waited_for(kind, version, text):
+    """Regression: a workload with a ConfigMap was never done on Karmada 1.10 and 1.11."""
     known = known_version(version)
     item = report(health="Unknown", status=None)
     group, name = kind
@@ -135,7 +135,7 @@ def test_what_karmada_before_1_12_does_not_judge_is_not_waited_for(kind, version
 @pytest.mark.parametrize(
     ("api_version", "kind", "shown"), [("v1", "ConfigMap", "Healthy"), ("apps/v1", "Deployment", "Unknown")]
 )
-def test_status_calls_a_plain_object_that_is_applied_healthy(api_version, kind, shown):
+def test_status_shows_an_applied_object_without_health_as_healthy(api_version, kind, shown):
     obj = binding(web(), ["m0"])
     obj["status"] |= {"aggregatedStatus": [{"clusterName": "m0", "applied": True, "health": "Unknown"}]}
     obj["spec"]["resource"] |= {"apiVersion": api_version, "kind": kind}
@@ -144,7 +144,7 @@ def test_status_calls_a_plain_object_that_is_applied_healthy(api_version, kind, 
 
 
 @pytest.mark.parametrize("missing", ["template", "binding", "work", "report"])
-def test_a_workload_is_not_done_while_any_part_of_its_chain_is_missing(missing):
+def test_workload_is_not_done_while_any_stage_is_missing(missing):
     declared, objects = done(1, 2)
     kinds = {"template": "Deployment", "binding": "ResourceBinding", "work": "Work"}
     kept = [obj for obj in objects if obj["kind"] != kinds.get(missing)]
@@ -163,7 +163,7 @@ def test_a_workload_is_not_done_while_any_part_of_its_chain_is_missing(missing):
         ({"dispatching": True}, []),
     ],
 )
-def test_a_cluster_to_which_the_workload_says_that_nothing_is_sent_is_not_waited_for(suspension, late):
+def test_suspended_cluster_is_not_waited_for(suspension, late):
     declared, objects = done(1, 2)
     kept = [obj for obj in objects if obj["kind"] != "Work"]
     members = {name: {"id": name, "unanswered": ""} for name in named(2)}
@@ -171,7 +171,7 @@ def test_a_cluster_to_which_the_workload_says_that_nothing_is_sent_is_not_waited
     assert [one.cluster for one in progress.clusters if not one.done] == late
 
 
-def test_a_lazy_policy_takes_effect_with_the_next_change_and_is_not_waited_for():
+def test_lazy_policy_takes_effect_with_the_next_change_and_is_not_waited_for():
     declared, objects = done(1, 2)
     placement = {"clusterAffinity": {"clusterNames": ["m1"]}}
     members = {"m1": {"id": "1", "unanswered": ""}}
@@ -200,8 +200,8 @@ def moved(**spec):
     ],
     ids=["chosen no more", "not Ready", "needed by another", "being evicted"],
 )
-def test_a_workload_that_still_runs_where_it_was_is_not_done(spec, m2, left):
-    """The rollout of a workload that moves was called done while its copy was where the plan had removed it."""
+def test_workload_that_still_runs_in_its_former_cluster_is_not_done(spec, m2, left):
+    """Regression: a moving workload was called done while a copy was still in its former cluster."""
     declared, objects = moved(**spec)
     placement = {"clusterAffinity": {"clusterNames": named(2)}}
     rollout = RolloutCheck(declared, placement, [], {name: {"id": name, "unanswered": ""} for name in named(2)})
@@ -219,8 +219,8 @@ def with_pod(spec):
     return {**obj, "spec": {**obj["spec"], "template": {"spec": spec}}}
 
 
-def test_values_that_an_api_server_leaves_out_are_not_waited_for():
-    """Charts write `hostNetwork: false` and `initialDelaySeconds: 0`: the server has no such field afterwards."""
+def test_zero_values_that_an_api_server_omits_are_not_waited_for():
+    """Charts write `hostNetwork: false` and `initialDelaySeconds: 0`; the server omits such fields."""
     declared, there = with_pod(ZEROS), with_pod({})
     assert judgements.not_declared(declared, live(there)) == ""
     assert "doesn't have spec.template" not in judgements.not_sent(Work.read(work(there, "m0")), declared)
@@ -237,8 +237,8 @@ THERE = (
 """What Karmada says (1.10 to 1.18) of a copy that it doesn't take over."""
 
 
-def test_a_copy_that_karmada_leaves_to_its_maker_names_the_key_that_takes_it_over():
-    """Karmada's own words name neither Abort nor a remedy, in a rollout's end, in drift and in status."""
+def test_conflicting_copy_is_reported_with_the_key_that_takes_it_over():
+    """Karmada's own message in rollouts, drift and status names neither Abort nor a remedy."""
     refused = work(web(), "m0", identity="id-web", applied="False", message=THERE)
     said = judgements.not_applied(Work.read(refused))
     assert said == (
@@ -254,8 +254,11 @@ def test_a_copy_that_karmada_leaves_to_its_maker_names_the_key_that_takes_it_ove
     assert judgements.not_applied(Work.read(other)) == "not applied: denied"
 
 
-def test_a_namespace_that_a_member_has_already_keeps_no_rollout_waiting():
-    """Karmada makes no Namespace its own that it has not made: a workload that brings one waited until its timeout."""
+def test_namespace_that_a_member_already_has_does_not_block_a_rollout():
+    """Karmada doesn't take over a Namespace that it has not created.
+
+    Regression: such a workload waited until its timeout.
+    """
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
 
     def late(message):

@@ -1,4 +1,4 @@
-"""Karmada's knowledge: models against the published API, arithmetic and rendering against what was recorded."""
+"""The model of Karmada: fields against the published API; division and rendering against recorded results."""
 
 import json
 from typing import get_args, get_origin
@@ -27,7 +27,7 @@ SCENARIOS = ("duplicated-both", "divided-weighted-2-1-replicas-7", "override-mem
 
 
 def published_schema(folder, model):
-    """Return the schema of a kind: from its CRD, or for the aggregated Cluster from the OpenAPI."""
+    """Return the schema of a kind: from its CRD, or from the OpenAPI for the aggregated Cluster."""
     if model is api.Cluster:
         definitions = json.loads((folder / "openapi-karmada.json").read_text())
         definitions = definitions.get("definitions") or definitions["components"]["schemas"]
@@ -45,7 +45,7 @@ def published_schema(folder, model):
 def resolve(schema, definitions):
     while "$ref" in schema or "allOf" in schema:
         reference = schema.get("$ref") or schema["allOf"][0]["$ref"]
-        # Kubernetes' own types (a Taint) are not part of Karmada's definitions: taken as they are.
+        # Kubernetes' own types (such as Taint) are not in Karmada's definitions and are not checked.
         schema = definitions.get(reference.rpartition("/")[2], {})
     return schema
 
@@ -61,12 +61,12 @@ def nested(annotation):
 
 
 def unknown_fields(model, schema, definitions, path, version):
-    """Return the modelled fields that the schema doesn't have, or has although they are marked as newer."""
+    """Return modelled fields that the schema lacks, and fields that it has although they are marked as newer."""
     schema = resolve(schema, definitions)
     if schema.get("type") == "array":
         schema = resolve(schema["items"], definitions)
     if "properties" not in schema:
-        return []  # an object of any content
+        return []  # an object with any content
     found = []
     for name, field in model.model_fields.items():
         key = field.alias or name
@@ -88,7 +88,7 @@ def test_every_modelled_field_is_published(published, model):
 
 
 def unmodelled(model, schema, definitions, path):
-    """Return the published fields that no view has, below those that views have."""
+    """Return published fields that no view has, including nested ones."""
     schema = resolve(schema, definitions)
     if schema.get("type") == "array":
         schema = resolve(schema["items"], definitions)
@@ -105,7 +105,7 @@ def unmodelled(model, schema, definitions, path):
 
 @pytest.mark.parametrize("model", KINDS, ids=lambda m: m.kind_of)
 def test_every_published_field_of_a_spec_and_a_status_is_modelled(published, model):
-    """What a newer Karmada adds shows here, when its published data is put beside the repository."""
+    """When the data of a newer Karmada is added to the repository, this test lists its new fields."""
     assert unmodelled(model, *published_schema(published, model), model.kind_of) == [
         f"{model.kind_of}.apiVersion",
         f"{model.kind_of}.kind",
@@ -117,7 +117,7 @@ def recorded(folder, scenario, name):
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_what_we_render_is_what_karmada_sends(published, scenario):
+def test_rendered_objects_equal_the_works_of_karmada(published, scenario):
     (declared,) = recorded(published, scenario, "template-deployment")
     (policy,) = recorded(published, scenario, "propagationpolicies")
     overrides = recorded(published, scenario, "overridepolicies") if "override" in scenario else []
@@ -134,7 +134,7 @@ def test_what_we_render_is_what_karmada_sends(published, scenario):
         wanted = render(declared, ClusterFacts(cluster), replicas=given[cluster], rules=rules)
         sent = work["spec"]["workload"]["manifests"][0]
         wanted = {"metadata": {"labels": wanted["metadata"].get("labels", {})}, "spec": wanted["spec"]}
-        # Webhook-free parts only: the template carries labels that Karmada adds and removes on the way.
+        # Without parts of the webhook: the template has labels that Karmada adds and removes later.
         wanted["metadata"]["labels"] = {k: v for k, v in wanted["metadata"]["labels"].items() if "karmada.io" not in k}
         assert differences(wanted, sent) == []
 
@@ -168,7 +168,7 @@ def test_recorded_clusters_can_be_read(published):
         (1, {}, {}),
     ],
 )
-def test_replicas_are_divided_as_karmada_does(replicas, weights, expected):
+def test_replicas_are_divided_as_by_karmada(replicas, weights, expected):
     assert divide(replicas, weights) == expected
 
 
@@ -189,7 +189,7 @@ def test_replicas_are_divided_as_karmada_does(replicas, weights, expected):
         ({"fieldSelector": {"matchExpressions": [{"key": "provider", "operator": "In", "values": ["x"]}]}}, False),
     ],
 )
-def test_affinities_match_as_karmada_does(affinity, expected):
+def test_affinities_match_as_in_karmada(affinity, expected):
     assert matches(ClusterFacts("a", {"site": "edge"}, "", "eu", ("z1", "z2")), affinity, SUPPORTED.newest) is expected
 
 
@@ -204,7 +204,7 @@ def test_affinities_match_as_karmada_does(affinity, expected):
         ("ghcr.io/a/b@sha256:" + "0" * 64, ("ghcr.io", "a/b", "sha256:" + "0" * 64)),
     ],
 )
-def test_images_are_split_as_karmada_does(text, parts):
+def test_images_are_split_as_by_karmada(text, parts):
     image = Image.parse(text)
     assert (image.registry, image.repository, image.version) == parts
     assert str(image) == text
@@ -231,7 +231,7 @@ def test_overrides_apply_in_karmadas_order():
     assert render(declared, ClusterFacts("core"), replicas=2, rules=[rule]) == declared
 
 
-def test_a_patch_that_does_not_fit_is_refused():
+def test_patch_that_does_not_apply_is_refused():
     declared = template({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}, namespace="x")
     patches = [{"op": "replace", "path": "/data/a", "value": "b"}]
     rule = override_rule(Override.model_validate({"clusters": ["edge"], "patches": patches}), container="")
@@ -240,7 +240,7 @@ def test_a_patch_that_does_not_fit_is_refused():
 
 
 class _ControlPlane:
-    """Holds a Service of type LoadBalancer that is applied in member1, where nobody gives it an address."""
+    """Holds a Service of type LoadBalancer that is applied in member1 and never gets an address."""
 
     def __init__(self, declared):
         self.declared = declared
@@ -287,7 +287,7 @@ class _ControlPlane:
 
 
 @pytest.mark.parametrize(("asked", "done"), [({}, False), ({"pulumi.com/skipAwait": "true"}, True)])
-def test_a_rollout_does_not_wait_for_the_health_of_what_the_manifest_says_not_to_wait_for(asked, done):
+def test_rollout_does_not_wait_for_the_health_of_objects_with_skip_await(asked, done):
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "annotations": asked}}
     declared = template({**service, "spec": {"type": "LoadBalancer"}}, namespace="x")
     assert declared["metadata"]["annotations"]["pulumi.com/skipAwait"] == "true", (
@@ -298,7 +298,7 @@ def test_a_rollout_does_not_wait_for_the_health_of_what_the_manifest_says_not_to
     assert progress.done is done, str(progress)
 
 
-def test_a_join_is_what_upstream_leaves_behind():
+def test_join_creates_the_same_objects_as_karmadactl():
     assert join.access_role("member1") == "karmada-controller-manager:karmada-member1"
     assert join.token_secret("karmada-member1")["metadata"]["annotations"] == {
         "kubernetes.io/service-account.name": "karmada-member1"
@@ -317,8 +317,8 @@ def test_a_join_is_what_upstream_leaves_behind():
     assert binding_name("ClusterRole", "system:Node") == "system.node-clusterrole"
 
 
-def test_policies_are_as_karmada_keeps_them(published):
-    """What we write is what the webhook leaves: nothing of ours is changed by its defaults."""
+def test_policies_equal_those_that_karmada_stores(published):
+    """Our policies already have the webhook's defaults, so the webhook changes nothing in them."""
     (declared,) = recorded(published, "divided-weighted-2-1-replicas-7", "template-deployment")
     (kept,) = recorded(published, "divided-weighted-2-1-replicas-7", "propagationpolicies")
     placement = {"clusters": ["member1", "member2"], "replicas": "divided", "weights": {"member1": 2, "member2": 1}}

@@ -1,6 +1,6 @@
-"""What karmadactl leaves has the names of what a stack declares, so that a join of it can be adopted.
+"""Objects of karmadactl have the same names as a stack's, so that its joins can be adopted.
 
-Sources, read of 1.10.7 and 1.18.2: pkg/util/credential.go and serviceaccount.go (join, and an agent that reports
+Sources, read in 1.10.7 and 1.18.2: pkg/util/credential.go and serviceaccount.go (join, and an agent that reports
 Secrets), pkg/karmadactl/register/register.go (an agent's own objects; 1.10.7 gives it no rights of its own in the
 control plane).
 """
@@ -40,7 +40,7 @@ def names(*objects):
     return {str(ref_of(obj)) for obj in objects}
 
 
-def test_a_join_by_karmadactl_has_the_names_of_a_declared_one():
+def test_join_by_karmadactl_has_the_names_of_a_declared_join():
     account = join.controller_account("m")
     accounts = [join.service_account(join.IMPERSONATOR), join.service_account(account)]
     tokens = [join.token_secret(join.IMPERSONATOR), join.token_secret(account)]
@@ -50,26 +50,26 @@ def test_a_join_by_karmadactl_has_the_names_of_a_declared_one():
     assert names(*secrets, join.cluster("m", cluster_id="1", api_endpoint="")) == IN_CONTROL_PLANE
 
 
-def test_an_agent_registered_by_karmadactl_has_the_names_of_a_declared_one():
+def test_agent_registered_by_karmadactl_has_the_names_of_a_declared_agent():
     deployment = agent.deployment("m", version="1.18.2", endpoint="", identity="")
     inside = [agent.service_account(), agent.kubeconfig_secret({}), agent.member_role(), agent.member_role_binding()]
     assert names(join.namespace(agent.NAMESPACE), *inside, deployment) == OF_AGENT_IN_MEMBER
     rights = [agent.cluster_role("m"), agent.cluster_role_binding("m"), agent.work_role("m")]
     rights += [agent.work_role_binding("m"), agent.secret_role("m"), agent.secret_role_binding("m")]
     assert names(*rights) == OF_AGENT_IN_CONTROL_PLANE
-    # Another selector could not be adopted: it can't be changed.
+    # The selector is immutable, so another one could not be adopted.
     assert deployment["spec"]["selector"] == {"matchLabels": {"app": "karmada-agent"}}
 
 
-def test_rights_of_an_agent_that_is_taken_over_are_as_karmadactl_writes_them():
-    """Lists of verbs are compared in their order; a stack's own role of before keeps its order, too."""
+def test_rights_of_an_adopted_agent_equal_those_of_karmadactl():
+    """Verbs are compared in their order; an existing role of a stack keeps its order, too."""
     own, found = (agent.cluster_role("m", found=found)["rules"] for found in (False, True))
     assert [rule["verbs"] for rule in found[-1:]] == [["patch", "create", "update"]]
     assert [sorted(rule["verbs"]) for rule in own] == [sorted(rule["verbs"]) for rule in found]
     assert own[-1]["verbs"] == ["create", "patch", "update"]
 
 
-def test_an_agent_that_is_taken_over_is_declared_without_what_it_runs():
+def test_adopted_agent_is_declared_without_its_running_settings():
     assert names(agent.found_deployment(), agent.found_secret()) <= OF_AGENT_IN_MEMBER
     assert "spec" not in agent.found_deployment()
     assert "data" not in agent.found_secret()

@@ -1,4 +1,4 @@
-"""Copies that stay in members: what is waited for before a workload goes, and what is taken off them after it."""
+"""Copies that stay in members: the waits before a workload is removed, and the labels removed afterwards."""
 
 import copy
 
@@ -45,7 +45,7 @@ SPACE = ObjectRef("v1", "Namespace", "shop")
 
 
 class Writable(Plane):
-    """A plane that takes merge patches."""
+    """A control plane that accepts merge patches."""
 
     def patch(self, ref, body, *, kind="merge", query=None):
         self.objects[ref] = merged(self.objects[ref], body)
@@ -67,8 +67,8 @@ def merged(target, patch):
 
 
 @pytest.fixture(autouse=True)
-def hurried(monkeypatch):
-    """Nothing is waited for; what a test lets happen in the meantime happens at the first pause."""
+def no_pauses(monkeypatch):
+    """No pause takes time; a test's prepared change happens at the first pause."""
     meanwhile = []
 
     def pause(_seconds):
@@ -82,11 +82,11 @@ def hurried(monkeypatch):
     return meanwhile
 
 
-# -- before templates go ---------------------------------------------------------------------------
+# -- before templates are deleted -------------------------------------------------------------------
 
 
-def sent(*, policy=True, bound=True, works=(True, True)):
-    """A control plane where a policy, a binding and Works say that copies stay, or don't."""
+def plane_with_copies(*, policy=True, bound=True, works=(True, True)):
+    """Return a control plane in which a policy, a binding and Works say that copies stay, or don't."""
     template = live(web())
     template["metadata"]["annotations"] = {
         "propagationpolicy.karmada.io/name": "web",
@@ -105,12 +105,12 @@ def sent(*, policy=True, bound=True, works=(True, True)):
 @pytest.mark.parametrize(
     ("plane", "missing"),
     [
-        (sent(works=(True, False)), "Deployment default/web in m2"),
-        (sent(bound=False, works=(False, False)), "Deployment default/web in its binding"),
+        (plane_with_copies(works=(True, False)), "Deployment default/web in m2"),
+        (plane_with_copies(bound=False, works=(False, False)), "Deployment default/web in its binding"),
     ],
 )
-def test_nothing_goes_before_every_copy_is_sure_to_stay(plane, missing):
-    """The policy said so, the Works did not yet: the template went, and its copies were deleted."""
+def test_no_template_is_deleted_before_every_copy_will_stay(plane, missing):
+    """Regression: the policy said so, but the Works did not yet; the template was deleted, and its copies with it."""
     with pytest.raises(FlotillaError, match="has not reached copies after 0 s") as failed:
         await_preserved(plane, [ref_of(web())], 0)
     assert missing in failed.value.message
@@ -119,39 +119,47 @@ def test_nothing_goes_before_every_copy_is_sure_to_stay(plane, missing):
 
 @pytest.mark.parametrize(
     "plane",
-    [sent(), sent(policy=False, bound=False, works=(False, False)), Writable(live(web())), Writable()],
+    [
+        plane_with_copies(),
+        plane_with_copies(policy=False, bound=False, works=(False, False)),
+        Writable(live(web())),
+        Writable(),
+    ],
     ids=["all say it", "the policy in force doesn't", "no binding", "no template"],
 )
-def test_what_is_not_to_stay_is_not_waited_for(plane):
-    """Another workload's by now, or the key was dropped: the wait would have no end."""
+def test_copies_that_need_not_stay_are_not_waited_for(plane):
+    """The template belongs to another workload now, or the key was removed: the wait would never end."""
     await_preserved(plane, [ref_of(web())], 0)
 
 
-def test_what_follows_others_without_a_policy_is_waited_for():
-    plane = sent(works=(True, False))
+def test_followers_without_a_policy_are_waited_for():
+    plane = plane_with_copies(works=(True, False))
     del plane.objects[ref_of(web())]["metadata"]["annotations"]
     with pytest.raises(FlotillaError, match="Deployment default/web in m2"):
         await_preserved(plane, [ref_of(web())], 0)
 
 
-def test_a_work_that_comes_to_say_it_ends_the_wait(hurried):
-    plane = sent(works=(True, False))
+def test_wait_ends_when_the_work_says_that_the_copy_stays(no_pauses):
+    plane = plane_with_copies(works=(True, False))
     late = ref_of(work(web(), "m2"))
-    hurried.append(lambda: plane.patch(late, {"spec": {"preserveResourcesOnDeletion": True}}))
+    no_pauses.append(lambda: plane.patch(late, {"spec": {"preserveResourcesOnDeletion": True}}))
     await_preserved(plane, [ref_of(web())], 60)
 
 
-def space(**annotations):
+def kept_namespace(**annotations):
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "annotations": annotations}}
 
 
-def test_a_namespace_stays_with_the_copies_in_it(hurried):
-    """It goes to members without a policy: its Works said nothing, and it took what was kept along."""
-    carried = [work(space(), name) for name in ("m1", "m2")]
-    plane = Writable(space(**{"flotilla.dev/on-removal": "keep"}), *carried)
-    # Karmada writes the Works again until it sees the label.
-    hurried.append(lambda: plane.patch(ref_of(carried[0]), {"spec": {"preserveResourcesOnDeletion": None}}))
-    hurried.append(hurried.clear)
+def test_namespace_stays_with_its_kept_copies(no_pauses):
+    """Karmada sends namespaces without a policy.
+
+    Regression: its Works didn't say that it stays, and its kept copies were deleted with it.
+    """
+    carried = [work(kept_namespace(), name) for name in ("m1", "m2")]
+    plane = Writable(kept_namespace(**{"flotilla.dev/on-removal": "keep"}), *carried)
+    # Karmada rewrites the Works again until it sees the label.
+    no_pauses.append(lambda: plane.patch(ref_of(carried[0]), {"spec": {"preserveResourcesOnDeletion": None}}))
+    no_pauses.append(no_pauses.clear)
     keep_namespaces(plane, ["shop", "gone"], 60)
     assert all(plane.objects[ref_of(one)]["spec"]["preserveResourcesOnDeletion"] for one in carried)
     marks = plane.objects[SPACE]["metadata"]
@@ -161,25 +169,25 @@ def test_a_namespace_stays_with_the_copies_in_it(hurried):
     assert found == {"name": "shop", "labels": {}, "annotations": {"flotilla.dev/on-removal": "keep"}}
 
 
-def test_a_namespace_that_is_not_to_be_kept_is_left_alone():
-    plane = Writable(space(), work(space(), "m1"))
+def test_namespace_that_need_not_be_kept_is_not_changed():
+    plane = Writable(kept_namespace(), work(kept_namespace(), "m1"))
     before = copy.deepcopy(plane.objects)
     keep_namespaces(plane, ["shop"], 0)
     return_namespaces(plane, ["shop"])
     assert plane.objects == before
 
 
-# -- after templates have gone ---------------------------------------------------------------------
+# -- after templates were deleted -------------------------------------------------------------------
 
 
-def going(member="m1", *, applied="True", finalizer=WORK_FINALIZER, **spec):
+def work_in_deletion(member="m1", *, applied="True", finalizer=WORK_FINALIZER, **spec):
     item = work(web(), member, identity="id-web", applied=applied, preserveResourcesOnDeletion=True, **spec)
     item["metadata"] |= {"deletionTimestamp": GOING, "finalizers": [finalizer], "resourceVersion": "1"}
     return item
 
 
 def sent_copy():
-    """A copy as a member has it of Karmada."""
+    """Return a copy as Karmada creates it in a member."""
     declared = web()
     declared["metadata"]["annotations"] = {
         "pulumi.com/skipAwait": "true",
@@ -191,18 +199,21 @@ def sent_copy():
 
 
 @pytest.mark.parametrize("copies", [[], [sent_copy()]], ids=["no copy", "a copy that Karmada can't write"])
-def test_a_work_that_karmada_never_ends_is_ended(monkeypatch, copies):
-    """A copy that was never sent, or deleted by somebody, or refused: the Work stayed, and with it the member."""
+def test_work_that_karmada_never_finishes_is_finished(monkeypatch, copies):
+    """The copy was never sent, was deleted by somebody, or was refused.
+
+    Regression: the Work stayed, and with it the member.
+    """
     member = Writable(*copies)
-    plane = Writable(cluster("m1"), cluster("m2", ready=False), going(), going("m2"))
+    plane = Writable(cluster("m1"), cluster("m2", ready=False), work_in_deletion(), work_in_deletion("m2"))
     monkeypatch.setattr(works, "reach", lambda _plane, _cluster: member)
     await_released(plane, Finisher(plane, [ref_of(web())]), 60)
     assert [ref.namespace for ref in plane.objects if ref.kind == "Work"] == ["karmada-es-m2"], "it isn't Ready"
     assert all(unmarking_patch(one) is None for one in member.objects.values())
 
 
-def test_a_member_is_reached_once_a_look_however_many_works_it_has(monkeypatch):
-    """Each Work waited again for a member that doesn't answer: the wait was longer than its bound, many times."""
+def test_unreachable_member_is_asked_once_per_look_for_any_number_of_works(monkeypatch):
+    """Regression: each Work waited for the same member, so the wait was many times longer than its limit."""
     others = [web(name) for name in ("a", "b", "c")]
     ending = [
         merged(work(one, "m1", preserveResourcesOnDeletion=True), {"metadata": {"name": one["metadata"]["name"]}})
@@ -217,7 +228,7 @@ def test_a_member_is_reached_once_a_look_however_many_works_it_has(monkeypatch):
 
 
 class Busy(Writable):
-    """A control plane that is too busy for the first request of each kind."""
+    """A control plane that answers the first request of each kind with an error."""
 
     def __init__(self, *objects):
         super().__init__(*objects)
@@ -241,12 +252,12 @@ class Busy(Writable):
         return super().patch(ref, body, kind=kind, query=query)
 
 
-def test_a_control_plane_that_is_busy_for_a_moment_ends_no_wait(monkeypatch):
-    """A destroy broke off at a single 429 or 503 of the control plane."""
-    plane = Busy(space(**{"flotilla.dev/on-removal": "keep"}), work(space(), "m1"))
+def test_single_error_of_the_control_plane_ends_no_wait(monkeypatch):
+    """Regression: a destroy ended at a single 429 or 503 of the control plane."""
+    plane = Busy(kept_namespace(**{"flotilla.dev/on-removal": "keep"}), work(kept_namespace(), "m1"))
     keep_namespaces(plane, ["shop"], 60)
     assert plane.objects[SPACE]["metadata"]["labels"] == {"namespace.karmada.io/skip-auto-propagation": "true"}
-    plane = Busy(cluster("m1"), going())
+    plane = Busy(cluster("m1"), work_in_deletion())
     monkeypatch.setattr(works, "reach", lambda _plane, _cluster: Writable())
     finisher = Finisher(plane, [ref_of(web())])
     for _ in range(4):
@@ -255,28 +266,28 @@ def test_a_control_plane_that_is_busy_for_a_moment_ends_no_wait(monkeypatch):
     assert not [ref for ref in plane.objects if ref.kind == "Work"]
 
 
-def test_a_work_of_a_member_that_is_not_reached_is_named(monkeypatch):
-    plane = Writable(cluster("m1"), going())
+def test_work_of_an_unreachable_member_is_named(monkeypatch):
+    plane = Writable(cluster("m1"), work_in_deletion())
     monkeypatch.setattr(works, "reach", lambda _plane, _cluster: None)
     with pytest.raises(FlotillaError, match="Karmada doesn't finish deleting Work karmada-es-m1/web-1"):
         await_released(plane, Finisher(plane, [ref_of(web())]), 0)
 
 
-def test_works_of_a_template_that_stands_are_not_waited_for():
+def test_works_of_an_existing_template_are_not_waited_for():
     plane = Writable(cluster("m1"), live(web()), work(web(), "m1", preserveResourcesOnDeletion=True))
     await_released(plane, Finisher(plane, [ref_of(web())]), 0)
 
 
-def test_works_of_a_namespace_that_is_being_deleted_are_waited_for():
-    """It counted as another workload's: its copies kept their marks."""
-    leaving = merged(space(), {"metadata": {"deletionTimestamp": GOING}})
-    plane = Writable(cluster("m1"), leaving, work(space(), "m1", preserveResourcesOnDeletion=True))
+def test_works_of_a_namespace_in_deletion_are_waited_for():
+    """Regression: it was taken for another workload's namespace, and its copies kept their labels."""
+    leaving = merged(kept_namespace(), {"metadata": {"deletionTimestamp": GOING}})
+    plane = Writable(cluster("m1"), leaving, work(kept_namespace(), "m1", preserveResourcesOnDeletion=True))
     with pytest.raises(FlotillaError, match="has not released all copies after 0 s: Works karmada-es-m1/shop-1"):
         await_released(plane, Finisher(plane, [SPACE]), 0)
 
 
-def let_go(copy_):
-    """A copy as Karmada leaves it."""
+def released_copy(copy_):
+    """Return a copy as Karmada leaves it when it stops managing it."""
     result = copy.deepcopy(copy_)
     result["metadata"]["labels"] = {"app.kubernetes.io/name": "web"}
     stored = result["metadata"]["annotations"]
@@ -286,9 +297,9 @@ def let_go(copy_):
     return result
 
 
-def test_no_mark_of_karmada_or_of_a_stack_stays_on_a_copy(monkeypatch):
-    """`work.karmada.io/conflict-resolution` and `pulumi.com/skipAwait` stayed."""
-    member = Writable(let_go(sent_copy()))
+def test_released_copy_has_no_marks_of_karmada_or_the_stack(monkeypatch):
+    """Regression: `work.karmada.io/conflict-resolution` and `pulumi.com/skipAwait` stayed."""
+    member = Writable(released_copy(sent_copy()))
     monkeypatch.setattr(members, "reach", lambda _plane, one: member if one["metadata"]["name"] == "m1" else None)
     plane = Writable(cluster("m1"), cluster("m2"), cluster("m3", ready=False))
     unreached = members.free_copies(plane, [ref_of(web())])
@@ -299,38 +310,38 @@ def test_no_mark_of_karmada_or_of_a_stack_stays_on_a_copy(monkeypatch):
 
 
 @pytest.mark.parametrize("many", [1, 5])
-def test_what_karmada_manages_still_is_left_alone(many):
-    """Another control plane's, or another workload's."""
+def test_copy_that_karmada_still_manages_is_not_changed(many):
+    """It belongs to another control plane or to another workload."""
     stored = [merged(sent_copy(), {"metadata": {"name": f"web-{number}"}}) for number in range(many)]
     member = Writable(*stored)
     members.free_in(member, [ref_of(one) for one in stored])
     assert list(member.objects.values()) == stored
 
 
-def test_what_karmada_never_took_over_is_left_alone():
-    """With Abort, an object of the same name in a member may be another Pulumi program's."""
+def test_object_that_karmada_never_took_over_is_not_changed():
+    """With Abort, an object with the same name in a member may belong to another Pulumi program."""
     foreign = merged(web(), {"metadata": {"annotations": {"pulumi.com/skipAwait": "true"}}})
     assert unmarking_patch(foreign) is None
 
 
-def test_the_labels_that_name_a_policy_in_1_10_are_taken_off():
-    """They stayed on the copies of a released member."""
+def test_policy_labels_of_karmada_1_10_are_removed():
+    """Regression: they stayed on the copies of a released member."""
     named = merged(web(), {"metadata": {"labels": {"propagationpolicy.karmada.io/name": "web"}}})
     assert unmarking_patch(named) == {"metadata": {"labels": {"propagationpolicy.karmada.io/name": None}}}
 
 
-def test_the_mark_of_an_autoscaler_is_taken_off():
-    """`flotilla.dev/scaled-by` stayed on the copies of what a FederatedHPA scales."""
+def test_autoscaler_annotation_is_removed():
+    """Regression: `flotilla.dev/scaled-by` stayed on copies of templates that a FederatedHPA scales."""
     scaled = merged(web(), {"metadata": {"annotations": {"flotilla.dev/scaled-by": "FederatedHPA web", MANAGER: "w"}}})
     assert unmarking_patch(scaled)["metadata"]["annotations"] == {"flotilla.dev/scaled-by": None, MANAGER: None}
 
 
-def test_what_the_manifest_itself_says_of_waiting_stays():
-    asked = merged(let_go(sent_copy()), {"metadata": {"annotations": {"flotilla.dev/health-ignored": "true"}}})
+def test_skip_await_annotation_of_the_manifest_stays():
+    asked = merged(released_copy(sent_copy()), {"metadata": {"annotations": {"flotilla.dev/health-ignored": "true"}}})
     assert "pulumi.com/skipAwait" not in unmarking_patch(asked)["metadata"]["annotations"]
 
 
-def test_a_template_that_another_workload_has_now_keeps_its_copies_as_they_are(monkeypatch):
+def test_copies_of_a_template_of_another_workload_stay_unchanged(monkeypatch):
     monkeypatch.setattr(members, "reach", lambda *_: pytest.fail("asked a member"))
     assert members.free_copies(Writable(cluster("m1"), live(web())), [ref_of(web())]) == {}
 
@@ -338,7 +349,7 @@ def test_a_template_that_another_workload_has_now_keeps_its_copies_as_they_are(m
 # -- what is declared ------------------------------------------------------------------------------
 
 
-def test_a_kept_workload_goes_only_once_its_copies_are_sure_to_stay(run, absolute):  # noqa: F811
+def test_kept_workload_is_deleted_only_when_its_copies_will_stay(run, absolute):  # noqa: F811
     plain = absolute["workloads"][0]
     absolute["controlPlane"]["version"] = "1.18.2"
     absolute["workloads"] = [{**plain, "name": "web", "onRemoval": "keep"}, {**plain, "name": "other"}]
@@ -366,8 +377,8 @@ def removed():
     return Result(steps=[cluster_step("member1"), cluster_step("member2"), policy, gone])
 
 
-def test_a_plan_says_where_a_workload_stays(capsys):
-    """It showed deletions, in red, of copies that run on."""
+def test_plan_says_where_a_workload_stays(capsys):
+    """Regression: the plan showed deletions, in red, of copies that continue to run."""
     plan = fleet_plan(removed(), version="1.18.2")
     (workload,) = plan.workloads
     assert [one["kept"] for one in workload.to_json()["clusters"]] == [True, True]
@@ -377,17 +388,17 @@ def test_a_plan_says_where_a_workload_stays(capsys):
     assert "= on member1: Deployment default/web stays there, without Karmada's marks (onRemoval: keep)" in printed
 
 
-def test_a_namespace_alone_says_itself_that_it_stays():
+def test_plan_says_that_a_removed_namespace_stays():
     kind = "kubernetes:core/v1:Namespace"
-    said = resource(kind, "namespace-shop", space(**{"flotilla.dev/on-removal": "keep"}))
-    unsaid = resource(kind, "namespace-shop", space())
+    said = resource(kind, "namespace-shop", kept_namespace(**{"flotilla.dev/on-removal": "keep"}))
+    unsaid = resource(kind, "namespace-shop", kept_namespace())
     assert keeping([Step(Op.DELETE, said.urn, kind, old=said)]) == {said.parent}
     assert keeping([Step(Op.DELETE, unsaid.urn, kind, old=unsaid)]) == frozenset()
 
 
-def test_a_namespace_that_a_workload_drops_alone_takes_its_copies_along():
-    """Nothing says of its Works that they stay: the plan may not promise it."""
-    old = {"templates": [web(), space()], "placement": on("member1")}
+def test_plan_says_that_copies_are_deleted_with_a_namespace_removed_alone():
+    """The Works of such a namespace don't say that it stays, so the plan must not promise it."""
+    old = {"templates": [web(), kept_namespace()], "placement": on("member1")}
     step = of_workload(rollout_step({**old, "templates": [web()]}, old))
     policy = policy_step(Op.SAME, placement=old["placement"], preserveResourcesOnDeletion=True)
     (workload,) = fleet_plan(Result(steps=[cluster_step("member1"), policy, step]), version="1.18.2").workloads
@@ -395,10 +406,10 @@ def test_a_namespace_that_a_workload_drops_alone_takes_its_copies_along():
 
 
 @pytest.mark.parametrize("keys", [{}, {"onRemoval": "keep"}])
-def test_copies_that_go_with_the_namespace_of_another_workload_are_named(project, sections, keys):
-    """They were to stay, and went with the namespace, which nobody said was to stay."""
+def test_kept_copies_that_are_deleted_with_a_namespace_of_another_workload_are_named(project, sections, keys):
+    """Regression: the copies were to stay but were deleted with their namespace, which was not kept."""
     inside = {**web(), "metadata": {"name": "web", "namespace": "shop"}}
-    for name, obj in (("base", space()), ("web", inside)):
+    for name, obj in (("base", kept_namespace()), ("web", inside)):
         (project / f"{name}.yaml").write_text(yaml.safe_dump(obj))
     base = {"name": "base", "manifests": ["base.yaml"], "placement": EVERY, **keys}
     kept = {"name": "web", "manifests": ["web.yaml"], "placement": EVERY, "onRemoval": "keep"}

@@ -1,4 +1,4 @@
-"""Clusters of kind: what is refused before anything is made, and the command's arguments."""
+"""kind clusters: settings that are refused before anything is created, and the arguments of the `kind` command."""
 
 import json
 import stat
@@ -13,7 +13,7 @@ from flotilla.stack.clusters import KindCluster
 from flotilla.stack.load import parse_fleet
 from flotilla.stack.problems import ConfigError
 
-# Stands for the command: keeps clusters as files, and every call with what it was given.
+# A fake of the command: it keeps clusters as files, and records every call with its input.
 RECORDING = """#!/bin/sh
 set -e
 echo "$KIND_EXPERIMENTAL_PROVIDER $*" >> "$RECORD/calls"
@@ -72,30 +72,30 @@ def test_a_cluster_is_created_read_and_deleted(recorded):
     assert "--kubeconfig=" in create, "the user's own kubeconfig is left alone"
 
 
-def test_the_runtime_is_named(recorded):
+def test_container_runtime_is_passed_to_kind(recorded):
     Kind("podman").clusters()
     assert calls(recorded) == ["podman get clusters"]
 
 
-def test_a_cluster_that_is_there_is_not_taken(recorded):
+def test_existing_cluster_is_not_taken_over(recorded):
     KindClusterProvider().create(props("one"))
     with pytest.raises(KindError, match="exists already, and this stack did not create it"):
         KindClusterProvider().create(props("one"))
     assert (recorded / "clusters" / "one").exists()
 
 
-def test_a_failure_says_what_kind_said(recorded):
+def test_failure_has_the_message_of_kind(recorded):
     with pytest.raises(KindError, match="kind create cluster: failed to create cluster: no room"):
         KindClusterProvider().create(props("broken"))
 
 
-def test_without_the_command_the_remedy_is_named(monkeypatch, tmp_path):
+def test_missing_kind_command_is_reported_with_the_remedy(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(KindError, match=r"isn't on the PATH"):
         Kind().clusters()
 
 
-def test_every_change_is_another_cluster(recorded):
+def test_every_change_replaces_the_cluster(recorded):
     old = props("one")
     new = props("one", networking={"kubeProxyMode": "ipvs"})
     diff = KindClusterProvider().diff("one", old, new)
@@ -103,7 +103,7 @@ def test_every_change_is_another_cluster(recorded):
     assert KindClusterProvider().diff("one", old, {**old, "wait": 99}).changes is False
 
 
-def test_clusters_are_made_side_by_side(recorded):
+def test_clusters_are_created_in_parallel(recorded):
     threads = [threading.Thread(target=KindClusterProvider().create, args=(props(name),)) for name in ("one", "two")]
     for thread in threads:
         thread.start()
@@ -153,14 +153,14 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("clusters", "where", "what"), REFUSED, ids=[f"{r[1]}: {r[2]}"[:60] for r in REFUSED])
-def test_what_cannot_work_is_refused_before_anything_is_made(clusters, where, what):
+def test_invalid_settings_are_refused_before_anything_is_created(clusters, where, what):
     with pytest.raises(ConfigError) as caught:
         parse_fleet(sections(*clusters))
     found = {problem.path: str(problem) for problem in caught.value.problems}
     assert what in found[where], json.dumps(found, indent=1)
 
 
-def test_an_api_server_that_pods_cannot_reach_is_refused_for_members():
+def test_members_need_an_api_server_address_that_pods_can_reach():
     member = {"name": "m", "kubeconfig": {"cluster": "a"}}
     with pytest.raises(ConfigError, match=r"listens on 127\.0\.0\.1, which pods can't reach") as caught:
         parse_fleet(sections(cluster("a", 6), members=[member]))
@@ -169,7 +169,7 @@ def test_an_api_server_that_pods_cannot_reach_is_refused_for_members():
     parse_fleet(sections(cluster("a", 6), members=[{**member, "apiEndpoint": "https://a-control-plane:6443"}]))
 
 
-def test_different_protocols_share_a_port():
+def test_two_protocols_can_share_a_port():
     parse_fleet(sections({**cluster("a", 6), **mapped(53)}, {**cluster("b", 7), **mapped(53, protocol="UDP")}))
 
 

@@ -1,4 +1,4 @@
-"""Kubeconfigs as kubectl reads them: what is refused, and in which words; what is taken as it is."""
+"""Kubeconfigs as kubectl reads them: which are refused, with which message, and which are accepted."""
 
 import json
 
@@ -53,7 +53,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("content", "said"), SHAPES, ids=[said for _, said in SHAPES])
-def test_a_file_that_kubectl_refuses_is_refused_in_a_sentence(content, said, tmp_path):
+def test_file_that_kubectl_refuses_is_refused_with_a_clear_message(content, said, tmp_path):
     assert said in refusal(content, tmp_path)
 
 
@@ -90,13 +90,13 @@ CREDENTIALS = [
 
 
 @pytest.mark.parametrize(("cluster", "user", "said"), CREDENTIALS, ids=[said for *_, said in CREDENTIALS])
-def test_credentials_that_can_not_work_are_refused_without_showing_them(cluster, user, said, tmp_path):
+def test_invalid_credentials_are_refused_without_printing_them(cluster, user, said, tmp_path):
     found = refusal(document(cluster, user), tmp_path)
     assert said.format(folder=tmp_path) in found
     assert "hunter2" not in found
 
 
-def test_paths_refer_to_the_kubeconfigs_folder_as_in_client_go(tmp_path):
+def test_paths_are_relative_to_the_kubeconfigs_folder_as_in_client_go(tmp_path):
     (tmp_path / "ca.crt").write_text("CA")
     plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "./bin/login"}
     content = document({"certificate-authority": "ca.crt"}, {"tokenFile": "token", "exec": plugin})
@@ -111,21 +111,21 @@ def test_paths_refer_to_the_kubeconfigs_folder_as_in_client_go(tmp_path):
     assert absolute["users"][0]["user"]["exec"]["command"] == "/bin/aws"
 
 
-def test_what_kubectl_takes_is_taken_as_it_is():
+def test_file_that_kubectl_accepts_is_accepted_unchanged():
     anonymous = document(users=None, contexts=[{"name": "x", "context": {"cluster": "a", "user": ""}}])
     assert kubeconfig.select(anonymous)["users"] == [{"name": "x", "user": {}}]
     extras = {"server": "https://[2001:db8::10]:6443/k8s/c-m-1/", "tls-server-name": "one", "proxy-url": "http://p:1"}
     assert kubeconfig.select(document(extras))["clusters"][0]["cluster"] == extras
 
 
-def test_a_list_of_files_is_refused_with_the_reason(tmp_path):
+def test_list_of_files_is_refused_with_the_reason(tmp_path):
     with pytest.raises(KubeconfigError, match="is a list of files, as KUBECONFIG may be: name one file"):
         kubeconfig.read(tmp_path / "a.yaml:b.yaml")
 
 
 @pytest.fixture
 def validate(project, sections, repository, capsys):
-    """Validate a stack with some sections, by the command; return what it said."""
+    """Run `validate` on a stack with some sections; return its output."""
     (project / "Pulumi.yaml").write_text((repository / "Pulumi.yaml").read_text())
     (project / "stacks").mkdir()
 
@@ -139,7 +139,7 @@ def validate(project, sections, repository, capsys):
     return run
 
 
-def test_the_published_cases_end_in_one_line_each(validate, repository, sections):
+def test_published_cases_are_one_line_each(validate, repository, sections):
     folder = repository.parent / "shared" / "cases" / "15-kubeconfig-names" / "kube"
     if not folder.is_dir():
         pytest.skip("not beside the checkout: shared/cases (kubeconfigs)")
@@ -151,11 +151,11 @@ def test_the_published_cases_end_in_one_line_each(validate, repository, sections
     assert "occurs twice in 'clusters'" in said["duplicate-context"]
     assert "contexts[0] has no name" in said["no-name"]
     assert "names no cluster" in said["no-context"]
-    assert "line 5" in said["no-current"]  # `name: y` is a boolean, for kubectl too
+    assert "line 5" in said["no-current"]  # kubectl, too, reads `name: y` as a boolean
     assert not any("Traceback" in text for text in said.values())
 
 
-def test_one_cluster_under_two_names_is_refused(validate, project):
+def test_two_members_with_the_same_server_are_refused(validate, project):
     one, two = ({"name": name, "kubeconfig": "member1.yaml"} for name in ("member1", "member2"))
     said = validate({"members": [one, two]})
     assert "members[1].kubeconfig: leads to the same server as members[0]; one cluster can't join twice" in said
@@ -170,13 +170,13 @@ def test_one_cluster_under_two_names_is_refused(validate, project):
 @pytest.mark.parametrize(
     "server", ["https://[::1", "https://a b", "https://:6443", "10.0.0.1:6443", "https://a:99999", ""]
 )
-def test_a_server_that_is_no_url_is_refused(validate, project, server, sections):
+def test_server_that_is_no_url_is_refused(validate, project, server, sections):
     (project / "odd.yaml").write_text(json.dumps(document({"server": server})))
     said = validate({"members": [sections["members"][0], {"name": "member2", "kubeconfig": "odd.yaml"}]})
     assert "members[1].kubeconfig: its cluster's server" in said
 
 
-def test_merging_into_a_file_with_a_name_twice_is_refused(tmp_path):
+def test_merging_into_a_file_with_a_duplicate_name_is_refused(tmp_path):
     file = tmp_path / "config"
     file.write_text(json.dumps(document(clusters=[ENTRY, ENTRY])))
     with pytest.raises(KubeconfigError, match="occurs twice"):
@@ -184,8 +184,8 @@ def test_merging_into_a_file_with_a_name_twice_is_refused(tmp_path):
     assert yaml.load(file.read_text())["clusters"] == [ENTRY, ENTRY]
 
 
-def test_the_same_content_is_written_once_and_alike_whatever_its_order_and_shared_parts(monkeypatch):
-    """Every run writes each member's kubeconfig several times; its certificates made that slow."""
+def test_same_content_is_written_once_and_equally_for_any_order_and_shared_parts(monkeypatch):
+    """Every run writes each member's kubeconfig several times. Regression: large certificates made that slow."""
     written = []
     monkeypatch.setattr(kubeconfig, "safe_dump", lambda *a, **kw: written.append(a) or dump(*a, **kw))
     part = {"server": "https://192.0.2.77:6443"}

@@ -1,4 +1,4 @@
-"""What the Kubernetes provider makes of an API server's answers: owners of fields, refusals, waits that must end."""
+"""How the Kubernetes provider handles answers of an API server: owners of fields, refusals, waits with an end."""
 
 from types import SimpleNamespace
 
@@ -33,7 +33,7 @@ def refusal(status, message="", details=None, reason="Conflict"):
 
 
 class Server:
-    """An API server whose answers are given beforehand; an error is raised, the last answer stays."""
+    """An API server with prepared answers; exceptions are raised, and the last answer is repeated."""
 
     name = "member1"
     kind_has_gone = False
@@ -87,7 +87,7 @@ def old(**outputs):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Time passes by sleeping only."""
+    """A fake clock on which only sleeping takes time."""
     now = [0.0]
 
     def pause(seconds):
@@ -99,10 +99,10 @@ def clock(monkeypatch):
     return now
 
 
-# -- kinds that go ----
+# -- kinds that are removed ----
 
 
-def test_an_object_whose_definition_was_deleted_is_gone():
+def test_object_whose_definition_was_deleted_is_deleted():
     server = Server(there=KindNotServed("member1 serves no Thing in x/v1", status=404))
     server.kind_has_gone = True
     server.provider.delete(old(), timeout=None)
@@ -110,15 +110,15 @@ def test_an_object_whose_definition_was_deleted_is_gone():
     assert server.asked == []
 
 
-def test_a_kind_that_is_only_not_answered_for_says_nothing_about_its_objects():
+def test_kind_whose_api_does_not_answer_says_nothing_about_its_objects():
     server = Server(there=KindNotServed("member1 serves no Thing in x/v1", status=404))
     for look in (lambda: server.provider.delete(old(), timeout=None), lambda: server.provider.read("u", "n/a", old())):
         with pytest.raises(KindNotServed):
             look()
 
 
-def test_a_deletion_that_takes_the_definition_along_is_done(clock):
-    """Foreground: the object is still there at first; then its kind is no longer served."""
+def test_deletion_that_also_deletes_the_definition_is_done(clock):
+    """With foreground deletion the object first still exists; then its kind is no longer served."""
     answers = [live(), KindNotServed("member1 serves no Thing in x/v1", status=404)]
 
     def there():
@@ -136,7 +136,7 @@ def test_a_deletion_that_takes_the_definition_along_is_done(clock):
 # -- creations ------------------------------------------------------------------------------------
 
 
-def test_a_creation_asks_the_server_to_refuse_an_object_that_is_there():
+def test_creation_asks_the_server_to_refuse_an_existing_object():
     server = Server(live())
     server.provider.create("urn", OBJECT, timeout=None, adopt="pulumi-kubernetes-1")
     ((_, sent, _, _),) = server.asked
@@ -144,7 +144,7 @@ def test_a_creation_asks_the_server_to_refuse_an_object_that_is_there():
 
 
 @pytest.mark.parametrize("owners", [[], [entry("kubectl-create", "Update", {})]], ids=["no owner at all", "kubectl"])
-def test_an_object_that_is_there_is_refused_whoever_made_it(owners):
+def test_existing_object_is_refused_whoever_created_it(owners):
     server = Server(refusal(409), there=live(managedFields=owners))
     with pytest.raises(EngineError, match="already exists and does not belong to this stack") as failure:
         server.provider.create("urn", OBJECT, timeout=None, adopt="pulumi-kubernetes-1")
@@ -154,13 +154,13 @@ def test_an_object_that_is_there_is_refused_whoever_made_it(owners):
     assert there.value.managers == tuple(one["manager"] for one in owners)
 
 
-def test_an_object_of_this_creation_is_gone_on_with():
+def test_object_of_this_interrupted_creation_is_taken_over():
     made = live(managedFields=[entry("pulumi-kubernetes-1", "Apply", {})])
     server = Server(refusal(409), made, there=made)
     assert server.provider.create("urn", OBJECT, timeout=None, adopt="pulumi-kubernetes-1").id == "n/a"
 
 
-def test_an_object_that_was_made_is_kept_whatever_its_next_read_is_answered_with():
+def test_created_object_is_kept_whatever_the_next_read_returns():
     deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "namespace": "n"}}
     server = Server({**deployment, "metadata": live()["metadata"]}, there=refusal(401, "who are you?"))
     with pytest.raises(InitializationError, match="who are you") as failure:
@@ -168,10 +168,10 @@ def test_an_object_that_was_made_is_kept_whatever_its_next_read_is_answered_with
     assert failure.value.live.id == "n/a"
 
 
-# -- what a preview makes of a refusal ------------------------------------------------------------
+# -- refusals in a preview ------------------------------------------------------------------------
 
 
-def test_a_wrong_type_fails_the_preview_as_it_fails_up():
+def test_wrong_type_fails_the_preview_like_up():
     server = Server(refusal(500, WRONG_TYPE, reason=""))
     with pytest.raises(ApiError, match="expected string") as failure:
         server.provider.dry_run(None, OBJECT)
@@ -188,13 +188,13 @@ def test_a_wrong_type_fails_the_preview_as_it_fails_up():
         (400, "admission webhook does not support dry run", ""),
     ],
 )
-def test_what_is_no_judgement_of_the_object_stops_no_preview(status, message, said):
+def test_error_that_is_not_about_the_object_does_not_stop_a_preview(status, message, said):
     assert said in dry_run_warning(refusal(status, message))
     assert bool(dry_run_warning(refusal(status, message))) == bool(said)
 
 
 @pytest.mark.parametrize("status", [400, 405, 409, 413, 415, 422])
-def test_a_refusal_of_the_object_stops_the_preview(status):
+def test_refusal_of_the_object_stops_the_preview(status):
     with pytest.raises(ApiError):
         dry_run_warning(refusal(status))
 
@@ -208,7 +208,7 @@ def test_a_refusal_of_the_object_stops_the_preview(status):
         (refusal(409, "the namespace is being terminated"), OBJECT, ""),
     ],
 )
-def test_only_a_conflict_over_fields_gets_the_hint_about_their_owners(error, inputs, hint):
+def test_only_a_field_conflict_has_the_hint_about_owners(error, inputs, hint):
     found = hint_for(error, inputs)
     assert hint in found
     assert bool(found) == bool(hint)
@@ -217,7 +217,7 @@ def test_only_a_conflict_over_fields_gets_the_hint_about_their_owners(error, inp
 # -- owners ---------------------------------------------------------------------------------------
 
 
-def test_the_union_of_owned_fields_keeps_fields_that_are_owned_themselves():
+def test_union_of_owned_fields_keeps_fields_that_are_owned_as_a_whole():
     one = {"f:data": {".": {}, "f:x": {}}, "f:spec": {}}
     other = {"f:data": {"f:y": {}}, "f:spec": {"f:replicas": {}}}
     whole = {"f:data": {".": {}, "f:x": {}, "f:y": {}}, "f:spec": {".": {}, "f:replicas": {}}}
@@ -225,7 +225,7 @@ def test_the_union_of_owned_fields_keeps_fields_that_are_owned_themselves():
     assert union(other, one) == whole
 
 
-def test_what_pulumis_provider_created_becomes_the_stacks():
+def test_fields_created_by_pulumis_provider_become_the_stacks():
     created = entry("pulumi-kubernetes", "Update", {"f:data": {"f:x": {}}})
     status = entry("pulumi-kubernetes", "Update", {"f:status": {}}, subresource="status")
     edited = entry("kubectl-edit", "Update", {"f:data": {"f:y": {}}})
@@ -238,7 +238,7 @@ def test_what_pulumis_provider_created_becomes_the_stacks():
     assert transferred(live(managedFields=[edited]), "pulumi-kubernetes-1") is None
 
 
-def test_an_update_owns_the_fields_of_a_creation_by_the_cli_so_that_dropped_ones_go():
+def test_update_after_a_creation_by_the_cli_removes_fields_that_are_no_longer_declared():
     created = live(managedFields=[entry("pulumi-kubernetes", "Update", {"f:data": {"f:x": {}}})])
     own = live(managedFields=[entry("pulumi-kubernetes-1", "Apply", {"f:data": {"f:x": {}}})])
     server = Server(created, own, own)
@@ -250,7 +250,7 @@ def test_an_update_owns_the_fields_of_a_creation_by_the_cli_so_that_dropped_ones
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_fields_that_kubectl_changed_are_taken_over(dry_run):
+def test_fields_changed_with_kubectl_are_taken_over(dry_run):
     server = Server(refusal(409, details=OWNED), live())
     if dry_run:
         assert server.provider.dry_run(old(), OBJECT) == ""
@@ -261,7 +261,7 @@ def test_fields_that_kubectl_changed_are_taken_over(dry_run):
 
 @pytest.mark.parametrize("owner", ['"hpa"', '"kubectl" with subresource "scale"'])
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_fields_of_a_controller_or_of_a_scaling_are_not_taken_over(dry_run, owner):
+def test_fields_of_a_controller_or_of_scaling_are_not_taken_over(dry_run, owner):
     owned = {"causes": [{"reason": "FieldManagerConflict", "message": f"conflict with {owner} using apps/v1"}]}
     server = Server(refusal(409, details=owned), there=live(managedFields=[entry("hpa", "Apply", {})]))
     with pytest.raises(ApiError):
@@ -272,21 +272,21 @@ def test_fields_of_a_controller_or_of_a_scaling_are_not_taken_over(dry_run, owne
 # -- waits ----------------------------------------------------------------------------------------
 
 
-def test_a_deletion_that_an_unknown_finalizer_holds_ends_after_a_minute_with_its_name(clock):
+def test_deletion_blocked_by_an_unknown_finalizer_ends_after_a_minute_with_its_name(clock):
     leaving = live(finalizers=["example.org/hold"], deletionTimestamp="now")
     with pytest.raises(NotReady, match=r"finalizers left: example\.org/hold"):
         await_gone(Server(None, there=leaving), leaving, None)
     assert 60 <= clock[0] < 90
 
 
-def test_a_deletion_is_waited_for_as_long_as_the_timeout_says(clock):
+def test_deletion_is_waited_for_until_the_timeout(clock):
     leaving = live(finalizers=["example.org/hold"], deletionTimestamp="now")
     with pytest.raises(NotReady):
         await_gone(Server(None, there=leaving), leaving, 200)
     assert 200 <= clock[0] < 230
 
 
-def test_a_deletion_whose_finalizers_go_one_by_one_is_waited_for(clock):
+def test_deletion_whose_finalizers_are_removed_one_by_one_is_waited_for(clock):
     def there():
         left = [f"example.org/{n}" for n in range(4) if clock[0] < 50 * (n + 1)]
         return live(finalizers=left, deletionTimestamp="now") if left else None
@@ -295,7 +295,7 @@ def test_a_deletion_whose_finalizers_go_one_by_one_is_waited_for(clock):
     assert clock[0] >= 200
 
 
-def test_a_deletion_that_karmada_works_on_has_the_whole_time(clock):
+def test_deletion_with_a_finalizer_of_karmada_has_the_whole_timeout(clock):
     leaving = live(finalizers=["karmada.io/execution-controller"], deletionTimestamp="now")
     with pytest.raises(NotReady):
         await_gone(Server(None, there=leaving), leaving, None)
@@ -303,7 +303,7 @@ def test_a_deletion_that_karmada_works_on_has_the_whole_time(clock):
 
 
 @pytest.mark.parametrize("waiting", ["to be ready", "to be gone"])
-def test_a_server_that_stops_answering_is_waited_for_a_minute(clock, waiting):
+def test_server_that_stops_answering_is_waited_for_a_minute(clock, waiting):
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n", "uid": "1"}}
     server = Server(None, there=Unreachable("no answer", status=0))
     with pytest.raises(Unreachable):
@@ -311,7 +311,7 @@ def test_a_server_that_stops_answering_is_waited_for_a_minute(clock, waiting):
     assert 60 <= clock[0] < 90
 
 
-def test_a_server_error_while_waiting_is_waited_over(clock):
+def test_server_error_does_not_end_a_wait(clock):
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n", "uid": "1"}}
     answers = [refusal(500, "etcd: leader changed"), refusal(502, "bad gateway")]
 

@@ -1,4 +1,4 @@
-"""Kustomizations as a source of a workload: which program builds them, what it depends on, what is refused."""
+"""Kustomizations as a source of a workload: which program builds them, when they are built again, what is refused."""
 
 import pytest
 
@@ -53,7 +53,7 @@ def names(objects):
     return [f"{one['kind']} {one['metadata']['name']}" for one in objects]
 
 
-def test_an_overlay_is_declared_as_its_objects(declared, tools, place):
+def test_overlay_is_declared_as_its_objects(declared, tools, place):
     objects, notices = declared()
     assert names(objects) == ["ConfigMap prod-config", "Service prod-web"]
     assert notices == []
@@ -63,7 +63,7 @@ def test_an_overlay_is_declared_as_its_objects(declared, tools, place):
     ]
 
 
-def test_kubectl_builds_it_where_there_is_no_kustomize(declared, tools, monkeypatch):
+def test_kubectl_builds_it_if_kustomize_is_missing(declared, tools, monkeypatch):
     tools.remove("kustomize")
     tools.install("kubectl")
     asked = []
@@ -79,7 +79,7 @@ def test_kubectl_builds_it_where_there_is_no_kustomize(declared, tools, monkeypa
     assert asked == [["version"], ["kustomize"]]
 
 
-def test_without_both_one_line_says_what_is_missing(declared, tools):
+def test_missing_programs_are_one_line(declared, tools):
     tools.remove("kustomize")
     line = refused(declared)
     assert line.startswith(
@@ -89,7 +89,7 @@ def test_without_both_one_line_says_what_is_missing(declared, tools):
 
 
 @pytest.mark.parametrize("file", ["app/overlays/prod/kustomization.yaml", "app/base/config.yaml", "app/base/new.yaml"])
-def test_it_is_built_again_when_a_file_of_it_or_of_a_base_changes_and_else_not(declared, tools, place, file):
+def test_kustomization_is_built_again_only_if_a_file_of_it_or_a_base_changes(declared, tools, place, file):
     first = declared()
     tools.calls.clear()
     assert declared() == first
@@ -100,14 +100,14 @@ def test_it_is_built_again_when_a_file_of_it_or_of_a_base_changes_and_else_not(d
     assert len(tools.of("build")) == 1
 
 
-def test_one_changed_line_changes_exactly_its_object(declared, place):
+def test_changed_line_changes_only_its_object(declared, place):
     before, _ = declared()
     (place / "app" / "base" / "config.yaml").write_text(CONFIG_MAP.replace("a: b", "a: c"))
     after, _ = declared()
     assert [one != other for one, other in zip(before, after, strict=True)] == [True, False]
 
 
-def test_another_checkout_of_the_same_has_the_same_key(declared, place, tmp_path):
+def test_another_checkout_with_the_same_files_has_the_same_key(declared, place, tmp_path):
     import shutil
 
     from flotilla.stack.workloads import Workload
@@ -119,7 +119,7 @@ def test_another_checkout_of_the_same_has_the_same_key(declared, place, tmp_path
     assert Renderings(place).key(workload) == Renderings(other).key(workload)
 
 
-def test_a_remote_base_that_may_change_is_named(declared, place):
+def test_remote_base_without_a_fixed_version_is_reported(declared, place):
     pinned = "https://github.com/example/app//base?ref=v1.2.3"
     floating = "https://github.com/example/app//base"
     write(place / "app" / "overlays" / "prod", f"resources: ['{pinned}', '{floating}']\n")
@@ -140,26 +140,26 @@ def test_a_remote_base_that_may_change_is_named(declared, place):
         ("a\0b", "has no kustomization.yaml"),
     ],
 )
-def test_a_folder_without_a_kustomization_is_refused(declared, tools, path, wanted):
+def test_folder_without_a_kustomization_is_refused(declared, tools, path, wanted):
     line = refused(declared, path)
     assert line.startswith("workloads[0].kustomize.path:")
     assert wanted in line
     assert tools.calls == []
 
 
-def test_what_kustomize_says_is_one_line(declared, place):
+def test_error_of_kustomize_is_one_line(declared, place):
     write(place / "app" / "base", "resources: [missing.yaml]\n")
     line = refused(declared)
     assert "kustomize build: accumulating resources: missing.yaml: no such file or directory" in line
     assert line.endswith("there would be nothing to run; correct the kustomization")
 
 
-def test_what_it_builds_has_to_be_objects(declared, place):
+def test_build_output_must_be_objects(declared, place):
     (place / "app" / "base" / "service.yaml").write_text("kind: Service\nmetadata: {name: a}\n")
     assert "what kustomize built: a document has no apiVersion, line" in refused(declared)
 
 
-def test_a_kustomization_of_the_whole_project_is_refused_where_that_is_too_much(declared, place, tools, monkeypatch):
+def test_kustomization_in_the_project_folder_is_refused_if_the_project_is_large(declared, place, tools, monkeypatch):
     monkeypatch.setattr("flotilla.workloads.sources.inputs.MOST_FILES", 3)
     (place / "kustomization.yaml").write_text("resources: [app/base]\n")
     line = refused(declared, ".")

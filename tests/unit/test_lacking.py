@@ -1,4 +1,4 @@
-"""What a copy lacks, in words, and what nothing seems to serve."""
+"""Texts for what a copy lacks, and kinds whose health depends on a controller that may be missing."""
 
 import pytest
 
@@ -71,15 +71,15 @@ SERVED = (SERVICE, INGRESS, CLAIM, BUDGET)
         (obj("apps.kruise.io/v1alpha1", "CloneSet"), {"readyReplicas": 1}, 3, "1 of 3 replicas ready"),
     ],
 )
-def test_what_a_copy_lacks_is_said_in_words(sent, status, replicas, text):
-    """The reason was the one word `unhealthy`; and `2 of 2 replicas ready` where the ready ones were the old ones."""
+def test_text_says_what_a_copy_lacks(sent, status, replicas, text):
+    """Regression: the reason was `unhealthy`, or `2 of 2 replicas ready` where only old replicas were ready."""
     assert lacking(kind_of(sent), sent, status, replicas) == text
 
 
 @pytest.mark.parametrize(
     ("sent", "needs"), [*((one, True) for one in SERVED), (DEPLOYMENT, False), (obj("v1", "Service"), False)]
 )
-def test_only_some_kinds_get_healthy_only_where_somebody_serves_them(sent, needs):
+def test_only_some_kinds_need_a_controller_for_their_health(sent, needs):
     assert needs_server(kind_of(sent), sent) is needs
 
 
@@ -87,7 +87,7 @@ def test_only_some_kinds_get_healthy_only_where_somebody_serves_them(sent, needs
 
 
 def reported(template, **statuses):
-    """Return what is there of a template in m0 and m1; clusters without a status are healthy."""
+    """Return the state of a template in m0 and m1; clusters without a status are healthy."""
     names = ["m0", "m1"]
     bound = binding(template, names)
     bound["spec"]["clusters"] = [{"name": name} for name in names]
@@ -105,27 +105,27 @@ def reported(template, **statuses):
     return [live(template), bound, *works]
 
 
-def seen(template, *others, ready=None, **statuses):
+def check_template(template, *others, ready=None, **statuses):
     plane = Plane(cluster("m0"), cluster("m1"), *reported(template, **statuses), *others)
     return check_once(RolloutCheck([template], EVERYWHERE, [], ready=ready or {}), plane)
 
 
 @pytest.mark.parametrize("template", SERVED, ids=lambda one: one["kind"])
-def test_what_nobody_serves_is_not_waited_for_for_ever(template):
-    (progress,) = seen(template, m1={})
+def test_object_that_no_controller_serves_is_not_waited_for_without_end(template):
+    (progress,) = check_template(template, m1={})
     assert (progress.done, progress.settled, progress.done_where_answered) == (False, True, True)
     assert list(progress.unserved) == ["m1"]
     assert "m1: " in str(progress)
 
 
 @pytest.mark.parametrize("template", SERVED, ids=lambda one: one["kind"])
-def test_what_the_stack_wants_healthy_is_waited_for(template):
-    (progress,) = seen(template, ready={template["kind"]: "healthy"}, m1={})
+def test_object_with_a_readiness_rule_is_waited_for(template):
+    (progress,) = check_template(template, ready={template["kind"]: "healthy"}, m1={})
     assert (progress.settled, progress.done_where_answered, progress.unserved) == (False, False, {})
 
 
-def test_a_cluster_that_serves_another_object_of_the_kind_will_serve_this_one():
-    """A load balancer that is there is waited for: without an address there something is wrong."""
+def test_cluster_that_serves_another_object_of_the_kind_is_waited_for():
+    """The cluster has a load balancer, so a Service without an address is an error."""
     own = {**SERVICE, "metadata": {"name": "web", "namespace": "default"}}
     other = {**SERVICE, "metadata": {"name": "other", "namespace": "default"}}
     objects = [*reported(own, m0={}, m1={}), *reported(other, m1={}), cluster("m0"), cluster("m1")]
@@ -138,14 +138,14 @@ def test_a_cluster_that_serves_another_object_of_the_kind_will_serve_this_one():
     assert (first.unserved, second.unserved) == ({"m1": NO_ADDRESS}, {"m1": NO_ADDRESS})
 
 
-def test_a_copy_that_is_not_applied_is_no_question_of_who_serves_it():
+def test_copy_that_is_not_applied_is_waited_for_whoever_serves_it():
     objects = reported(SERVICE, m1={})
     objects[1]["status"]["aggregatedStatus"][1] |= {"applied": False, "appliedMessage": "denied"}
     (progress,) = check_once(RolloutCheck([SERVICE], EVERYWHERE, []), Plane(cluster("m0"), cluster("m1"), *objects))
     assert (progress.unserved, progress.settled) == ({}, False)
 
 
-def test_only_services_and_ingresses_show_what_is_served():
+def test_only_services_and_ingresses_show_that_a_controller_serves_them():
     views = [ResourceBinding.read(reported(one, m1={})[1]) for one in (SERVICE, INGRESS, CLAIM)]
     assert {name: sorted(kind for _, kind in kinds) for name, kinds in served(views).items()} == {
         "m0": ["Ingress", "Service"]
@@ -155,20 +155,20 @@ def test_only_services_and_ingresses_show_what_is_served():
 # -- lines ------------------------------------------------------------------------------------------------------------
 
 
-def test_clusters_that_lack_the_same_are_named_together():
-    both, one = seen(SERVICE, m0={}, m1={}), seen(INGRESS, m1={})
+def test_clusters_that_lack_the_same_are_named_in_one_line():
+    both, one = check_template(SERVICE, m0={}, m1={}), check_template(INGRESS, m1={})
     text = waiting_text([*both, *one])
     assert text == (
         f"m0, m1: Service default/web: {NO_ADDRESS}; m1: Ingress default/web: no controller has given it an address yet"
     )
     assert unserved_text([*both, *one]) == text
     many = waiting_text(
-        seen({**CLAIM, "metadata": {"name": f"c{n}", "namespace": "default"}}, m1={})[0] for n in range(9)
+        check_template({**CLAIM, "metadata": {"name": f"c{n}", "namespace": "default"}}, m1={})[0] for n in range(9)
     )
     assert many.endswith("; and 5 more")
 
 
-def test_a_line_is_said_when_it_changes_and_not_too_often():
+def test_progress_line_is_printed_on_changes_and_not_too_often():
     said = []
     texts = WaitTexts("web", said.append)
     for seconds, text in [(0, "a"), (2, "a"), (3, "a"), (4, "b"), (7, "b"), (8, "b"), (9, "b"), (60, "b"), (61, "")]:
@@ -179,7 +179,7 @@ def test_a_line_is_said_when_it_changes_and_not_too_often():
 # -- looks ------------------------------------------------------------------------------------------------------------
 
 
-def test_status_says_what_an_unhealthy_copy_lacks_in_the_same_words():
+def test_status_shows_the_same_text_for_an_unhealthy_copy():
     copies = copies_of(Plane(*reported(SERVICE, m1={})))
     assert {copy.cluster: (copy.health, copy.reason) for copy in copies} == {
         "m0": ("Healthy", ""),
@@ -194,7 +194,7 @@ def test_status_says_what_an_unhealthy_copy_lacks_in_the_same_words():
         (CLAIM, "storage.k8s.io/v1", "StorageClass", "quick"),
     ],
 )
-def test_a_class_that_the_member_does_not_have_is_named(live_object, api_version, kind, name):
+def test_class_that_the_member_does_not_have_is_named(live_object, api_version, kind, name):
     assert reasons(Plane(live_object), ref_of(live_object)) == [f"there is no {kind} {name} in the cluster"]
     made = {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}}
     assert reasons(Plane(live_object, made), ref_of(live_object)) == []
@@ -228,11 +228,11 @@ def test_a_class_that_the_member_does_not_have_is_named(live_object, api_version
         (obj("v1", "ConfigMap"), {}, "Healthy"),
     ],
 )
-def test_the_stand_in_judges_health_as_karmada_does(sent, status, judged):
+def test_stand_in_interprets_health_as_karmada_does(sent, status, judged):
     assert health({**sent, "status": status}) == judged
 
 
-def test_the_stand_in_collects_what_karmada_collects():
+def test_stand_in_collects_the_status_that_karmada_collects():
     whole = {"conditions": [], "loadBalancer": {}, "phase": "Bound", "readyReplicas": 1}
     marked = {"metadata": {"annotations": {"resourcetemplate.karmada.io/generation": "4"}}}
     found = {one["kind"]: collected_status({**one, "status": whole}, marked) for one in (*SERVED, DEPLOYMENT)}

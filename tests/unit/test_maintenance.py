@@ -1,4 +1,4 @@
-"""Maintenance of members as a stack declares it: what Karmada gets of it, what leaves, what stays, what is refused."""
+"""Maintenance of members in a stack: what Karmada gets, which workloads leave or stay, and what is refused."""
 
 import datetime as dt
 
@@ -64,7 +64,7 @@ def problems(*args, **kwargs):
 # -- the declaration --------------------------------------------------------------------------------------------------
 
 
-def test_a_cordon_declares_the_very_taint_of_karmadactl_cordon():
+def test_cordon_declares_the_taint_of_karmadactl_cordon():
     found = fleet(mode="cordon")
     member = found.member("member2")
     taints = [taint.model_dump(mode="json", exclude_defaults=True) for taint in member.all_taints]
@@ -73,7 +73,7 @@ def test_a_cordon_declares_the_very_taint_of_karmadactl_cordon():
     assert not found.member("member1").all_taints
 
 
-def test_a_cordon_that_is_among_the_taints_already_is_not_declared_twice():
+def test_cordon_taint_that_is_declared_already_is_not_declared_twice():
     found = fleet(mode="cordon", more={"member2": {"taints": [TAINT, {"key": "gpu", "effect": "NoExecute"}]}})
     assert [taint.key for taint in found.member("member2").all_taints] == [TAINT["key"], "gpu"]
 
@@ -85,7 +85,7 @@ def test_the_short_form_is_the_mode_alone():
     )
 
 
-def test_the_cluster_says_what_is_done_and_why():
+def test_cluster_has_the_maintenance_and_its_reason_as_annotations():
     said = fleet(reason="new kernel", until="2026-12-01").member("member2").maintenance.text
     assert said == "drain: new kernel, until 2026-12-01"
     cluster = join.cluster("member2", cluster_id="x", api_endpoint="https://m", taints=[TAINT], maintenance=said)
@@ -93,13 +93,13 @@ def test_the_cluster_says_what_is_done_and_why():
     assert (maintenance_of(cluster), mode_of(maintenance_of(cluster))) == (said, "drain")
 
 
-def test_a_bare_cordon_is_just_what_karmadactl_makes_of_a_cluster():
-    """With an annotation of its own, a stack that adopts a cordoned member would have changed its Cluster."""
+def test_cordon_without_a_reason_equals_that_of_karmadactl():
+    """With an annotation of its own, a stack that adopts a cordoned member would change its Cluster."""
     assert fleet(mode="cordon").member("member2").maintenance.annotation == ""
     assert fleet(mode="cordon", reason="x").member("member2").maintenance.annotation == "cordon: x"
 
 
-def test_a_cordon_of_karmadactl_reads_as_a_cordon():
+def test_cordon_by_karmadactl_is_read_as_a_cordon():
     assert maintenance_of({"spec": {"taints": [{**TAINT, "timeAdded": "2026-01-01T00:00:00Z"}]}}) == "cordon"
     assert maintenance_of({"spec": {"taints": [{**TAINT, "effect": "NoExecute"}]}}) == ""
     assert maintenance_of(join.cluster("m", cluster_id="x", api_endpoint="https://m")) == ""
@@ -115,14 +115,14 @@ def test_a_cordon_of_karmadactl_reads_as_a_cordon():
         ({"reason": "x"}, "mode: is required"),
     ],
 )
-def test_maintenance_that_means_nothing_is_refused(maintenance, said):
+def test_invalid_maintenance_is_refused(maintenance, said):
     found = problems(more={"member1": {"maintenance": maintenance}}, drained=())
     assert len(found) == 1
     assert said in found[0]
     assert found[0].startswith("members[0].maintenance")
 
 
-def test_maintenance_that_is_overdue_is_said_and_ends_nothing():
+def test_overdue_maintenance_is_reported_and_does_not_end():
     found = fleet(DIVIDED, reason="new kernel", until="2026-12-01")
     assert notices(found, today=dt.date(2026, 12, 1)) == []
     (said,) = notices(found, today=dt.date(2026, 12, 2))
@@ -131,7 +131,7 @@ def test_maintenance_that_is_overdue_is_said_and_ends_nothing():
     assert placed(found)[0]["exclude"] == ["member2"]
 
 
-# -- what leaves ------------------------------------------------------------------------------------------------------
+# -- workloads that leave ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_maintenance_that_is_overdue_is_said_and_ends_nothing():
         {"spread": [{"by": "cluster", "maxGroups": 1}]},
     ],
 )
-def test_a_workload_that_can_run_elsewhere_leaves_a_drained_member(placement):
+def test_workload_that_can_run_elsewhere_leaves_a_drained_member(placement):
     found = fleet(placement)
     assert placed(found)[0]["exclude"] == ["member2"]
     assert "member2" not in [member.name for member in found.chosen(found.workloads[0].placement)]
@@ -154,7 +154,7 @@ def test_a_cordon_moves_nothing():
     assert placed(fleet(DIVIDED, {}, mode="cordon")) == [{}, {}]
 
 
-def test_a_placement_that_never_chooses_the_member_stays_as_it_is():
+def test_placement_that_never_chooses_the_member_is_unchanged():
     assert placed(fleet({"replicas": "divided", "clusters": ["member1", "member3"]})) == [
         {"clusterNames": ["member1", "member3"]}
     ]
@@ -178,11 +178,11 @@ def test_a_duplicated_workload_moves_to_the_next_group():
     assert [one.name for one in found.choice(found.workloads[0].placement).chosen] == ["member3"]
 
 
-def test_without_the_drain_the_placement_is_as_the_file_says():
+def test_placement_without_a_drain_is_that_of_the_stack_file():
     assert placed(fleet(DIVIDED, drained=())) == [{}]
 
 
-# -- what stays -------------------------------------------------------------------------------------------------------
+# -- workloads that stay ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_without_the_drain_the_placement_is_as_the_file_says():
         ),
     ],
 )
-def test_a_workload_that_has_nowhere_to_go_stays_and_is_named(placement, why):
+def test_workload_that_cannot_run_elsewhere_stays_and_is_named(placement, why):
     found = fleet(placement)
     whole = fleet(placement, drained=())
     assert placement_of(found.workloads[0].placement) == placement_of(whole.workloads[0].placement)
@@ -210,7 +210,7 @@ def test_a_workload_that_has_nowhere_to_go_stays_and_is_named(placement, why):
     assert why in said
 
 
-def test_a_workload_stays_where_the_others_take_nothing():
+def test_workload_stays_if_the_other_members_accept_nothing():
     found = fleet(
         {"replicas": "divided", "clusters": ["member1", "member2"]}, more={"member1": {"maintenance": "cordon"}}
     )
@@ -218,7 +218,7 @@ def test_a_workload_stays_where_the_others_take_nothing():
     assert "member1 has cluster.karmada.io/unschedulable:NoSchedule" in notices(found)[0]
 
 
-def test_copies_of_duplicated_workloads_go_where_the_drain_says_so():
+def test_drain_with_delete_copies_removes_copies_of_duplicated_workloads():
     found = fleet({}, {"clusters": ["member2"]}, duplicated="remove")
     assert placed(found) == [{"exclude": ["member2"]}, {"clusterNames": ["member2"]}]
     assert len(notices(found)) == 1
@@ -237,54 +237,54 @@ def test_a_drain_of_the_only_member_is_refused():
     assert "the only member is drained (member1)" in problems(drained=("member1",), members=1)[0]
 
 
-def test_two_drains_that_leave_a_workload_nothing_are_refused_for_one_of_them_would_have_to_stay():
+def test_two_drains_that_leave_a_workload_no_cluster_are_refused_for_one_member():
     (said,) = problems({"replicas": "divided", "clusters": ["member2", "member3"]}, drained=("member2", "member3"))
     assert said.startswith("workloads[0].placement: ")
     assert "(member2, member3)" in said
 
 
-def test_two_drains_of_a_workload_that_can_leave_neither_stay_in_both():
+def test_workload_that_can_leave_neither_drained_member_stays_in_both():
     found = fleet(
         {"replicas": "aggregated", "spread": [{"by": "cluster", "minGroups": 3}]}, drained=("member2", "member3")
     )
     assert len(notices(found)) == 2
 
 
-def test_a_placement_of_a_cordoned_member_alone_is_valid_for_what_runs_there_stays():
+def test_placement_on_a_cordoned_member_alone_is_valid():
     found = fleet({"clusters": ["member2"]}, mode="cordon")
     assert kept_out(found) == []
 
 
-# -- what others see of it --------------------------------------------------------------------------------------------
+# -- drift, views and adoption ----------------------------------------------------------------------------------------
 
 
 def live(name, *taints, said=""):
-    """A Cluster as the control plane has it."""
+    """Return a Cluster as the control plane has it."""
     made = join.cluster(name, cluster_id="x", api_endpoint="https://m", taints=list(taints), maintenance=said)
     return {**made, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
 
 
 def cordons(declared, there):
-    """Return drift's findings of a member that is declared so and there so."""
+    """Return the drift findings of a member with these declared and actual taints."""
     found = Declared(objects={CONTROL_PLANE: [declared]}, members=("member2",))
     return [(one.rule, one.object) for one in check_clusters(Snapshot((there,)), found)]
 
 
-def test_a_cordon_that_the_stack_does_not_declare_is_drift():
-    """`karmadactl cordon` decides where the next copies go, and drift said nothing of it."""
+def test_undeclared_cordon_is_drift():
+    """`karmadactl cordon` affects where new copies run. Regression: drift did not report it."""
     assert cordons(live("member2"), live("member2", TAINT)) == [("member-cordoned", "Cluster member2")]
     assert cordons(live("member2", TAINT), live("member2", TAINT)) == []
     assert cordons(live("member2"), live("member2")) == []
 
 
-def test_a_declared_cordon_that_somebody_ended_is_drift_of_that_taint_alone():
+def test_declared_cordon_that_somebody_ended_is_drift_of_its_taint_only():
     gone = object_differences(live("member2", TAINT), live("member2"))
     assert [one.path[:2] for one in gone] == [("spec", "taints")]
     other = {"key": "cluster.karmada.io/not-ready", "effect": "NoSchedule"}
     assert object_differences(live("member2", TAINT), live("member2", other, TAINT)) == []
 
 
-def test_views_show_what_is_done_in_a_member():
+def test_views_show_the_maintenance_of_a_member():
     def shown(cluster):
         return member_status(cluster).maintenance
 
@@ -310,7 +310,7 @@ def test_adoption_declares_a_cordon_and_nothing_else_changes():
 
 
 class Plane:
-    """A control plane with one Cluster, whose taints somebody may change before a patch."""
+    """A control plane with one Cluster; somebody may change its taints before a patch."""
 
     def __init__(self, *taints, meanwhile=()):
         self.taints, self.meanwhile, self.patches = list(taints), list(meanwhile), []
@@ -328,7 +328,7 @@ class Plane:
         self.patches.append(steps)
 
 
-def test_the_taint_of_a_cordon_goes_and_others_stay():
+def test_cordon_taint_is_removed_and_others_stay():
     other = {"key": "gpu", "effect": "NoSchedule"}
     plane = Plane(other, TAINT)
     end_cordon(plane, "member2")
@@ -337,7 +337,7 @@ def test_the_taint_of_a_cordon_goes_and_others_stay():
     assert len(plane.patches) == 1
 
 
-def test_taints_that_somebody_changes_meanwhile_are_read_again():
+def test_taints_changed_in_the_meantime_are_read_again():
     other = {"key": "gpu", "effect": "NoSchedule"}
     plane = Plane(TAINT, meanwhile=[[other, TAINT]])
     end_cordon(plane, "member2")
@@ -348,8 +348,8 @@ IDENTITY = ClusterIdentityProvider()
 KNOWN = {"cluster": "member2", "uid": "u", "unanswered": "", "sameAs": "", "joined": ""}
 
 
-def test_a_cordon_that_ends_takes_its_taint_off_before_workloads_wait(monkeypatch):
-    """The taint stayed where Karmada or karmadactl had written the list meanwhile, and nothing came back."""
+def test_ended_cordon_removes_its_taint_before_workloads_wait(monkeypatch):
+    """Regression: the taint stayed if Karmada or karmadactl had written the list meanwhile, and no copy came back."""
     plane, asked = Plane(TAINT), []
     monkeypatch.setattr(cluster_identity, "connect", lambda text, **_: asked.append(text) or plane)
     cordoned = {**KNOWN, "cordoned": True, "controlPlane": "kubeconfig"}
@@ -363,7 +363,7 @@ def test_a_cordon_that_ends_takes_its_taint_off_before_workloads_wait(monkeypatc
     assert (plane.taints, asked) == ([], ["kubeconfig"])
 
 
-def test_a_cordon_ends_also_while_the_member_does_not_answer(monkeypatch):
+def test_cordon_also_ends_while_the_member_does_not_answer(monkeypatch):
     plane = Plane(TAINT)
     monkeypatch.setattr(cluster_identity, "connect", lambda *_, **__: plane)
     kept = {"cluster": "member2", "uid": "u", "cordoned": True, "controlPlane": "kubeconfig"}
@@ -371,6 +371,6 @@ def test_a_cordon_ends_also_while_the_member_does_not_answer(monkeypatch):
     assert plane.taints == []
 
 
-def test_members_without_maintenance_keep_their_identity_as_it_was():
+def test_members_without_maintenance_keep_the_inputs_of_older_versions():
     assert not IDENTITY.diff("u", {"cluster": "member2", "uid": "u"}, KNOWN).changes
     assert IDENTITY.create(KNOWN).outs == {"cluster": "member2", "uid": "u"}

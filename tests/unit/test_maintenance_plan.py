@@ -1,4 +1,4 @@
-"""What a plan says of members under maintenance: replicas that leave, come back, stay away, or find no room."""
+"""Members under maintenance in a plan: replicas that leave, come back, stay away, or don't fit elsewhere."""
 
 import pytest
 
@@ -79,7 +79,7 @@ def said(found):
     return [one.title, *one.lines]
 
 
-def test_replicas_that_leave_a_drained_member_are_said_with_where_they_go():
+def test_replicas_that_leave_a_drained_member_are_shown_with_their_target():
     step = rollout(placement("static"), placement("static", "member2"), {"member1": 2, "member2": 2})
     assert said(plan(*drained(), step)) == [
         "member2: drain: new kernel (was none)",
@@ -87,19 +87,19 @@ def test_replicas_that_leave_a_drained_member_are_said_with_where_they_go():
     ]
 
 
-def test_several_targets_are_said_each():
+def test_several_targets_are_shown_each():
     step = rollout(placement("static"), placement("static", "member2"), {"member2": 4})
     found = said(plan(*drained(), cluster_step("member3"), step))
     assert found[1] == "web: 4 replicas move from member2: 2 more on member1, 2 more on member3"
 
 
-def test_what_only_karmada_knows_is_not_guessed():
+def test_target_that_only_karmada_knows_is_not_guessed():
     step = rollout(placement("capacity"), placement("capacity", "member2"), {"member2": 4})
     found = said(plan(*drained(), cluster_step("member3"), step))
     assert found[1] == "web: up to 4 replicas move from member2 to where Karmada chooses, by free capacity"
 
 
-def test_replicas_that_come_back_are_said():
+def test_replicas_that_come_back_are_shown():
     step = rollout(placement("static", "member2"), placement("static"), {"member1": 4})
     found = said(plan(*drained("drain: new kernel", ""), step))
     assert found == [
@@ -108,8 +108,8 @@ def test_replicas_that_come_back_are_said():
     ]
 
 
-def test_what_stays_away_after_a_drain_is_said_with_the_remedy():
-    """Karmada divides by capacity only what is missing, so that nothing came back and nobody said it."""
+def test_replicas_that_stay_away_after_a_drain_are_shown_with_the_remedy():
+    """Karmada divides only missing replicas by capacity. Regression: no replica came back, and nothing reported it."""
     step = rollout(placement("capacity", "member2"), placement("capacity"), {"member1": 4})
     found = plan(*drained("drain", ""), step)
     (one,) = found.maintenance
@@ -118,8 +118,8 @@ def test_what_stays_away_after_a_drain_is_said_with_the_remedy():
 
 
 @pytest.mark.parametrize(("version", "away"), [("1.17", ()), ("1.18", ("web",))])
-def test_what_stays_away_is_what_this_karmada_would_choose(version, away):
-    """Before 1.18, every zone of a cluster had to be listed: nothing of a workload for one of them stays away there."""
+def test_replicas_that_stay_away_depend_on_karmadas_version(version, away):
+    """Before 1.18, every zone of a cluster had to be listed, so a workload for one of its zones never ran there."""
     zone = {"key": "zone", "operator": "In", "values": ["us-a"]}
     steps = drained("drain", "")
     for step in steps:
@@ -131,8 +131,8 @@ def test_what_stays_away_is_what_this_karmada_would_choose(version, away):
     assert one.away == away
 
 
-def test_a_workload_in_a_later_group_is_said_to_stay_there():
-    """Karmada begins with the group that it has taken, so that an uncordon brought nothing back."""
+def test_workload_in_a_later_affinity_group_is_shown_to_stay_there():
+    """Karmada begins with the group that it has chosen. Regression: an uncordon brought no replica back."""
 
     def groups(*excluded):
         first = {"affinityName": "first", "clusterNames": ["member2"], "exclude": list(excluded)}
@@ -147,7 +147,7 @@ def test_a_workload_in_a_later_group_is_said_to_stay_there():
     assert "rename the groups" in one.lines[-1]
 
 
-def test_a_drain_of_a_member_that_does_not_answer_says_what_cannot_be_seen():
+def test_drain_of_a_member_that_does_not_answer_names_what_is_unknown():
     step = rollout(placement("static"), placement("static", "member2"), {"member1": 2, "member2": 2})
     result = Result(steps=[*drained(), step])
     dead = live("member2")
@@ -158,7 +158,7 @@ def test_a_drain_of_a_member_that_does_not_answer_says_what_cannot_be_seen():
     assert "nobody can check the removal" in found[1]
 
 
-def test_a_cordon_moves_nothing_and_is_said_in_every_plan():
+def test_cordon_moves_nothing_and_is_shown_in_every_plan():
     found = plan(*drained("cordon", "cordon"))
     assert said(found) == ["member2: cordon"]
 
@@ -167,7 +167,7 @@ def test_members_without_maintenance_have_no_line():
     assert plan(cluster_step("member1")).maintenance == ()
 
 
-def test_what_has_no_room_elsewhere_is_said_to_stay_pending():
+def test_replicas_that_fit_nowhere_else_are_shown_as_pending():
     step = rollout(
         placement("static"),
         placement("static", "member2"),
@@ -179,7 +179,7 @@ def test_what_has_no_room_elsewhere_is_said_to_stay_pending():
 
 
 @pytest.mark.parametrize("after", ["drain: new kernel", ""])
-def test_machines_get_the_same(after):
+def test_json_plan_has_the_maintenance(after):
     step = rollout(placement("static"), placement("static", "member2"), {"member1": 2, "member2": 2})
     (one,) = plan(*drained("", after), step).to_json().get("maintenance", [None])
     if after:
@@ -194,19 +194,19 @@ def refused(found):
     return [one.rule.name for one in guard_verdicts(found.blast_radius, given) if one.refuses]
 
 
-def test_a_drain_of_one_of_two_members_needs_no_confirmation_for_it_names_the_member():
-    """A guard against mistyped labels refused every drain in production."""
+def test_drain_of_one_of_two_members_needs_no_confirmation():
+    """The drain names its member. Regression: a guard against mistyped labels refused every drain in production."""
     step = rollout(placement("static"), placement("static", "member2"), {"member1": 2, "member2": 2})
     assert refused(plan(*drained(), step)) == []
     assert refused(plan(*drained("cordon", "cordon"), step)) == ["max-removed-share"]
 
 
-def test_a_drain_that_leaves_a_workload_nothing_is_judged_as_any_removal():
+def test_drain_that_leaves_a_workload_no_cluster_is_guarded_like_a_removal():
     step = rollout(placement("static"), placement("static", "member1", "member2"), {"member1": 2, "member2": 2})
     assert "max-removed-share" in refused(plan(*drained(), step))
 
 
-def test_a_page_and_the_tool_of_an_agent_say_it_as_well():
+def test_report_and_agents_tool_have_the_maintenance():
     step = rollout(placement("static"), placement("static", "member2"), {"member1": 2, "member2": 2})
     found = plan(*drained(), step)
     page = plan_report(found, Result(steps=[step]), stack="dev", engine="embedded")

@@ -1,4 +1,4 @@
-"""`cordon`, `drain` and `uncordon`: what they write into the stack file, when they don't, and what they say."""
+"""`cordon`, `drain` and `uncordon`: their edits of the stack file, when there is none, and their output."""
 
 import json
 
@@ -22,7 +22,7 @@ DIGEST = "d" * 32
 
 
 class Fake:
-    """A stack whose plan is always the same, and that keeps which files its runs have read."""
+    """A stack with a fixed plan; it records the content of the stack files that its runs have read."""
 
     engine = EngineName.EMBEDDED
 
@@ -80,7 +80,7 @@ def run(project, fake, capsys):
     return verb
 
 
-def test_a_drain_is_planned_from_the_changed_file_and_then_written(run, fake, file):
+def test_drain_is_planned_with_the_changed_file_and_then_written(run, fake, file):
     code, out, _ = run("drain", "member2", "--reason", "new kernel", "--until", "2026-12-01", "--yes")
     wanted = {"mode": "drain", "reason": "new kernel", "until": "2026-12-01"}
     assert code == ExitCode.DONE
@@ -89,7 +89,7 @@ def test_a_drain_is_planned_from_the_changed_file_and_then_written(run, fake, fi
     assert "web: 2 replicas move from member2 to member1" in out
 
 
-def test_a_preview_and_an_answer_that_is_not_yes_leave_the_file_as_it_was(run, fake, file):
+def test_preview_and_a_refused_confirmation_leave_the_file_unchanged(run, fake, file):
     before = file.read_text()
     code, out, _ = run("drain", "member2", "--preview-only")
     assert (code, "maintenance" in out) == (ExitCode.DONE, True)
@@ -99,7 +99,7 @@ def test_a_preview_and_an_answer_that_is_not_yes_leave_the_file_as_it_was(run, f
     assert (file.read_text(), fake.done, len(fake.previewed)) == (before, [], 2)
 
 
-def test_a_plan_that_is_confirmed_by_its_digest_is_done_by_the_same_verb(run, fake, file):
+def test_plan_confirmed_by_its_digest_is_applied_by_the_same_verb(run, fake, file):
     code, _, said = run("drain", "member2", "--plan", "e" * 32)
     assert code == ExitCode.FAILED
     assert "nothing was changed" in said
@@ -108,7 +108,7 @@ def test_a_plan_that_is_confirmed_by_its_digest_is_done_by_the_same_verb(run, fa
     assert maintained(file) == [None, "drain"]
 
 
-def test_a_guard_names_the_verb_that_confirms_its_plan(run, stack, sections, file, monkeypatch):
+def test_guard_names_the_verb_that_confirms_its_plan(run, stack, sections, file, monkeypatch):
     sections["policies"] = {"guards": {"maxClusters": 1}}
     stack(sections)
     code, _, said = run("drain", "member2", "--reason", "new kernel", "--yes")
@@ -118,7 +118,7 @@ def test_a_guard_names_the_verb_that_confirms_its_plan(run, stack, sections, fil
     assert maintained(file) == [None, None]
 
 
-def test_a_run_that_fails_leaves_the_declaration_for_the_next_up(run, fake, file):
+def test_failed_run_leaves_the_declaration_for_the_next_up(run, fake, file):
     fake.failures = ["nginx is not healthy"]
     code, _, said = run("drain", "member2", "--yes")
     assert code == ExitCode.FAILED
@@ -126,7 +126,7 @@ def test_a_run_that_fails_leaves_the_declaration_for_the_next_up(run, fake, file
     assert maintained(file) == [None, "drain"]
 
 
-def test_an_uncordon_takes_the_key_out_again(run, file):
+def test_uncordon_removes_the_key(run, file):
     before = file.read_text()
     run("cordon", "member2", "--yes")
     assert maintained(file) == [None, "cordon"]
@@ -134,7 +134,7 @@ def test_an_uncordon_takes_the_key_out_again(run, file):
     assert yaml.safe_load(file.read_text()) == yaml.safe_load(before)
 
 
-def test_what_is_not_said_again_stays(run, file):
+def test_settings_that_are_not_given_again_are_kept(run, file):
     run("drain", "member2", "--reason", "new kernel", "--remove-duplicated", "--yes")
     run("drain", "member2", "--until", "2026-12-01", "--yes")
     assert maintained(file)[1] == {
@@ -143,7 +143,7 @@ def test_what_is_not_said_again_stays(run, file):
 
 
 @pytest.mark.parametrize("verb", ["cordon", "drain"])
-def test_maintenance_that_is_there_already_is_one_line(run, fake, verb):
+def test_maintenance_that_is_declared_already_is_one_line(run, fake, verb):
     run(verb, "member2", "--yes")
     done = len(fake.previewed)
     code, out, _ = run(verb, "member2", "--yes")
@@ -161,7 +161,7 @@ def test_an_unknown_member_is_one_line(run, file, verb):
     assert maintained(file) == [None, None]
 
 
-def test_a_drain_that_leaves_no_cluster_is_refused_and_names_the_stack_file(run, fake, file):
+def test_drain_that_leaves_no_cluster_is_refused_with_the_stack_file(run, fake, file):
     run("drain", "member1", "--yes")
     code, _, said = run("drain", "member2", "--yes")
     assert code == ExitCode.USAGE
@@ -179,7 +179,7 @@ def test_a_drain_that_leaves_no_cluster_is_refused_and_names_the_stack_file(run,
         (["cordon"], "MEMBER"),
     ],
 )
-def test_bad_arguments_are_one_line_and_change_nothing(run, file, words, said):
+def test_invalid_arguments_are_one_line_and_change_nothing(run, file, words, said):
     code, _, error = run(*words)
     assert code == ExitCode.USAGE
     assert said in error
@@ -187,7 +187,7 @@ def test_bad_arguments_are_one_line_and_change_nothing(run, file, words, said):
     assert maintained(file) == [None, None]
 
 
-def test_members_that_are_written_as_json_are_left_to_their_author(run, file, sections):
+def test_members_written_as_json_are_not_edited(run, file, sections):
     document = yaml.safe_load(file.read_text())
     document["config"]["flotilla:members"] = json.dumps(sections["members"])
     file.write_text(yaml.safe_dump(document))
@@ -196,7 +196,7 @@ def test_members_that_are_written_as_json_are_left_to_their_author(run, file, se
     assert "Pulumi.dev.yaml is written in a form in which Flotilla can't set `maintenance` of member2" in said
 
 
-def test_somebody_elses_cordon_is_said_and_left(run, monkeypatch):
+def test_cordon_of_somebody_else_is_reported_and_kept(run, monkeypatch):
     class Plane:
         def find(self, _):
             return {"spec": {"taints": [{"key": "cluster.karmada.io/unschedulable", "effect": "NoSchedule"}]}}
@@ -207,11 +207,11 @@ def test_somebody_elses_cordon_is_said_and_left(run, monkeypatch):
     assert "`karmadactl uncordon member2` ends that; nothing was changed" in out.replace("\n", " ")
 
 
-# -- dividing again ---------------------------------------------------------------------------------------------------
+# -- rebalancing -------------------------------------------------------------------------------------------------------
 
 
 class Rebalancing:
-    """A control plane that divides the replicas again at the second look, or never."""
+    """A control plane that has rebalanced at the second look, or never."""
 
     def __init__(self, results=(), served=True):
         self.results, self.served = list(results), served
@@ -253,7 +253,7 @@ def rebalanced(monkeypatch):
     return with_plane
 
 
-def test_a_rebalancer_is_made_for_what_stays_away_and_goes_when_it_is_done(rebalanced):
+def test_rebalancer_is_created_for_replicas_that_stay_away_and_deleted_when_done(rebalanced):
     plane = Rebalancing([observed("Successful")])
     (said,) = rebalanced(plane)
     assert said.startswith("Karmada divides again: Deployment default/web")
@@ -263,13 +263,13 @@ def test_a_rebalancer_is_made_for_what_stays_away_and_goes_when_it_is_done(rebal
     assert plane.deleted == ["flotilla-uncordon-member2-x"]
 
 
-def test_what_a_rebalancer_could_not_do_is_said(rebalanced):
+def test_failure_of_a_rebalancer_is_reported(rebalanced):
     (said,) = rebalanced(Rebalancing([observed("Failed", reason="ReferencedBindingNotFound")]))
     assert said == "Deployment default/web: not divided again: ReferencedBindingNotFound"
     assert "no WorkloadRebalancer" in rebalanced(Rebalancing(served=False))[0]
 
 
-def test_a_rebalancer_that_nobody_serves_is_not_waited_for_without_end(rebalanced, monkeypatch):
+def test_rebalancer_that_no_controller_serves_is_not_waited_for_without_end(rebalanced, monkeypatch):
     monkeypatch.setattr(rebalancing, "_SECONDS", 0.05)
     plane = Rebalancing([])
     assert "has not divided web again" in rebalanced(plane)[0]

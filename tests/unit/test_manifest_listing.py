@@ -1,4 +1,4 @@
-"""Folders and patterns among the manifests: which files they mean, and what is said where they mean none."""
+"""Folders and patterns in `manifests`: the files that they match, and the error where they match none."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def config_map(name):
 
 @pytest.fixture
 def apps(project):
-    """A folder of manifests with what people have beside them."""
+    """A folder of manifests with the other files that users have there."""
     folder = project / "apps"
     for path in ("b.yaml", "a.yml", "c.json", "below/d.yaml", "below/deep/e.yaml", ".hidden/f.yaml"):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -55,14 +55,14 @@ def apps(project):
         ("apps/nothing.yaml", ["apps/nothing.yaml"]),
     ],
 )
-def test_what_an_entry_means(apps, project, entry, files):
+def test_entry_matches_these_files(apps, project, entry, files):
     assert files_of(entry, project) == files
     assert files_of(str(project / entry), project) == [str(project / file) for file in files] or entry.startswith(".")
 
 
 @pytest.mark.parametrize("nothing", ["# nothing yet\n", "", "---\n---\n", "{apiVersion: v1, kind: List, items: []}"])
-def test_a_file_with_nothing_in_it_is_passed_over_in_a_folder_as_kubectl_does(apps, fleet_of, project, nothing):
-    """A folder of upstream with a file of comments was refused as a whole."""
+def test_file_without_objects_is_skipped_in_a_folder_as_by_kubectl(apps, fleet_of, project, nothing):
+    """Regression: an upstream folder with a file of comments was refused as a whole."""
     (apps / "new.yaml").write_text(nothing)
     (project / "void").mkdir()
     (project / "void" / "new.yaml").write_text(nothing)
@@ -83,7 +83,7 @@ def names(objects):
     return [obj["metadata"]["name"] for obj in objects]
 
 
-def test_a_file_whose_name_is_a_pattern_is_itself(apps, project):
+def test_file_name_that_looks_like_a_pattern_matches_itself(apps, project):
     (apps / "[b].yaml").write_text(config_map("brackets"))
     assert files_of("apps/[b].yaml", project) == ["apps/[b].yaml"]
 
@@ -97,7 +97,7 @@ def test_a_file_whose_name_is_a_pattern_is_itself(apps, project):
         ("over", "folder over contains no", "write over/**/*.yaml"),
     ],
 )
-def test_an_entry_that_means_nothing_is_one_problem(apps, project, entry, said, remedy):
+def test_entry_without_a_match_is_one_problem(apps, project, entry, said, remedy):
     (project / "empty").mkdir()
     (project / "over" / "below").mkdir(parents=True)
     with pytest.raises(UnreadableFile) as refused:
@@ -108,14 +108,14 @@ def test_an_entry_that_means_nothing_is_one_problem(apps, project, entry, said, 
 
 @pytest.mark.parametrize("name", ["kustomization.yaml", "kustomization.yml", "Kustomization", "Chart.yaml"])
 @pytest.mark.parametrize("entry", ["apps", "apps/*", "**/*.yaml"])
-def test_the_source_of_another_tool_is_named_as_such(apps, project, name, entry):
+def test_source_of_another_tool_is_reported_as_such(apps, project, name, entry):
     (apps / name).write_text("resources: []\n")
     with pytest.raises(UnreadableFile, match=f"it has a {name}") as refused:
         files_of(entry, project)
     assert ("`chart`" if name == "Chart.yaml" else "`kustomize`") in refused.value.hint
 
 
-def test_links_within_the_project_are_followed_to_files_and_not_to_folders(apps, project):
+def test_links_within_the_project_are_followed_for_files_and_not_for_folders(apps, project):
     (project / "shared").mkdir()
     (project / "shared" / "x.yaml").write_text(config_map("x"))
     (apps / "link.yaml").symlink_to("../shared/x.yaml")
@@ -126,7 +126,7 @@ def test_links_within_the_project_are_followed_to_files_and_not_to_folders(apps,
 
 
 @pytest.mark.parametrize("entry", ["apps", "apps/*.yaml", "apps/**"])
-def test_a_link_that_leads_out_of_the_project_is_refused(apps, project, tmp_path_factory, entry):
+def test_link_out_of_the_project_is_refused(apps, project, tmp_path_factory, entry):
     outside = tmp_path_factory.mktemp("outside") / "secret.yaml"
     outside.write_text(config_map("secret"))
     (apps / "link.yaml").symlink_to(outside)
@@ -153,13 +153,13 @@ def workload(sections, *manifests):
     return sections
 
 
-def test_objects_come_in_the_order_of_paths_and_a_file_that_two_entries_mean_once(apps, project, sections):
+def test_objects_are_in_the_order_of_paths_and_a_file_matched_twice_is_read_once(apps, project, sections):
     fleet = parse_fleet(workload(sections, "apps/**/e.yaml", "apps", "apps/b.yaml", "./apps/b.yaml"), base=project)
     files = ManifestFiles(project)
     assert [obj["metadata"]["name"] for obj in manifests_of(fleet.workloads[0], files)] == ["e", "a", "b", "c"]
 
 
-def test_a_problem_names_the_file_that_it_is_in(apps, project, sections):
+def test_problem_names_its_file(apps, project, sections):
     (apps / "b.yaml").write_text("kind: ConfigMap\n")
     (apps / "d.yaml").write_text(yaml.safe_dump({**yaml.safe_load(config_map("a")), "data": {"x": 5}}))
     (apps / "e.yaml").write_text(config_map("a"))
@@ -174,14 +174,14 @@ def test_a_problem_names_the_file_that_it_is_in(apps, project, sections):
         read_manifests(parse_fleet(sections, base=project, files=False).workloads[0], ManifestFiles(project))
 
 
-def test_special_files_in_a_folder_are_named_and_not_opened(apps, project, sections):
+def test_special_files_in_a_folder_are_reported_and_not_opened(apps, project, sections):
     os.mkfifo(apps / "pipe.yaml")
     with pytest.raises(ConfigError, match=r"pipe.yaml can't be read: it is a pipe"):
         parse_fleet(workload(sections, "apps"), base=project)
 
 
-def test_a_folder_is_listed_once_in_a_run(apps, project, sections):
-    """A file that is added meanwhile must not be in one half of a run."""
+def test_folder_is_listed_once_in_a_run(apps, project, sections):
+    """A file that is added during a run must not be missing in the first half and present in the second."""
     files = ManifestFiles(project)
     fleet = parse_fleet(workload(sections, "apps"), base=project, manifests=files)
     (apps / "late.yaml").write_text(config_map("late"))
@@ -189,7 +189,7 @@ def test_a_folder_is_listed_once_in_a_run(apps, project, sections):
     assert "apps/late.yaml" not in files.files("apps")
 
 
-def test_a_plans_digest_covers_the_files_that_a_folder_means(apps, project, sections):
+def test_plan_digest_covers_the_files_of_a_folder(apps, project, sections):
     file = project / "Pulumi.dev.yaml"
     config = {f"flotilla:{key}": value for key, value in workload(sections, "apps", "none/*.yaml").items()}
     file.write_text(yaml.safe_dump({"config": config}))
@@ -199,7 +199,7 @@ def test_a_plans_digest_covers_the_files_that_a_folder_means(apps, project, sect
     assert contents_keyed(file, project, b"key", manifests=True) != before
 
 
-def test_validate_says_it_in_one_line(apps, project, sections, capsys):
+def test_validate_reports_it_in_one_line(apps, project, sections, capsys):
     (project / "stacks").mkdir()
     (project / "Pulumi.yaml").write_text((REPOSITORY / "Pulumi.yaml").read_text())
     config = {f"flotilla:{key}": value for key, value in workload(sections, "apps/*.yml", "none/").items()}

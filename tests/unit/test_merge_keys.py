@@ -1,4 +1,4 @@
-"""Lists of objects compared by their keys: what others add is theirs, and what was sent has to be as sent."""
+"""Lists of objects are compared by their merge keys: elements of others are allowed, own elements must be as sent."""
 
 import copy
 
@@ -64,7 +64,10 @@ KEYED = {
 
 
 def with_others(value, draw, name=""):
-    """What a member makes of a value: lists with keys in another order, and with an element of its own."""
+    """Return a value as a member may store it.
+
+    Lists with merge keys have another order and an additional element.
+    """
     if isinstance(value, dict):
         return {key: with_others(one, draw, key) for key, one in value.items()}
     if not isinstance(value, list):
@@ -77,7 +80,7 @@ def with_others(value, draw, name=""):
 
 
 def own_leaves(value, path=()):
-    """The places of all plain values in what was sent, without those by which elements are known."""
+    """Return the paths of all plain values that were sent, except the merge keys."""
     if isinstance(value, dict):
         places = value.items()
     elif isinstance(value, list):
@@ -87,7 +90,7 @@ def own_leaves(value, path=()):
     return [leaf for key, one in places for leaf in own_leaves(one, (*path, key))]
 
 
-def at(value, path):
+def value_at(value, path):
     for step in path:
         value = value[step]
     return value
@@ -95,7 +98,7 @@ def at(value, path):
 
 @settings(max_examples=60, deadline=None)
 @given(SPECS, st.data())
-def test_what_others_add_to_lists_with_keys_and_their_order_are_no_drift(spec, data):
+def test_additional_elements_and_order_in_lists_with_keys_are_no_drift(spec, data):
     wanted = deployment(spec, ["a/b"])
     live = with_others(wanted, data.draw)
     live["metadata"]["finalizers"] = data.draw(st.permutations(["a/b", "others/own"]))
@@ -104,11 +107,11 @@ def test_what_others_add_to_lists_with_keys_and_their_order_are_no_drift(spec, d
 
 @settings(max_examples=60, deadline=None)
 @given(SPECS, st.data())
-def test_each_change_of_an_own_field_is_drift_whatever_others_add(spec, data):
+def test_each_changed_own_field_is_drift_whatever_others_add(spec, data):
     wanted = deployment(spec)
     path = data.draw(st.sampled_from([one for one in own_leaves(wanted) if "spec" in one]))
     changed = copy.deepcopy(wanted)
-    at(changed, path[:-1])[path[-1]] = 12345 if isinstance(at(wanted, path), int) else "changed"
+    value_at(changed, path[:-1])[path[-1]] = 12345 if isinstance(value_at(wanted, path), int) else "changed"
     found = object_differences(wanted, with_others(changed, data.draw))
     assert found, path
     assert all(one.text.startswith("spec.template.spec.") for one in found)
@@ -116,7 +119,7 @@ def test_each_change_of_an_own_field_is_drift_whatever_others_add(spec, data):
 
 @settings(max_examples=30, deadline=None)
 @given(SPECS, st.data())
-def test_an_own_element_that_is_missing_is_drift_named_by_its_key(spec, data):
+def test_missing_own_element_is_drift_named_by_its_key(spec, data):
     wanted = deployment(spec)
     live = copy.deepcopy(with_others(wanted, data.draw))
     gone = data.draw(st.sampled_from(spec["containers"]))["name"]
@@ -126,7 +129,7 @@ def test_an_own_element_that_is_missing_is_drift_named_by_its_key(spec, data):
     assert [(one.text, one.found) for one in found] == [(f"spec.template.spec.containers[{gone}]", None)]
 
 
-def test_a_sidecar_is_the_members_own_and_a_changed_field_of_ours_beside_it_is_drift():
+def test_sidecar_of_the_member_is_no_drift_and_a_changed_own_field_is():
     wanted = deployment(pod(web()))
     assert object_differences(wanted, deployment(pod(MESH, web()))) == []
     (one,) = object_differences(wanted, deployment(pod(MESH, web(image="web:other"))))
@@ -135,7 +138,7 @@ def test_a_sidecar_is_the_members_own_and_a_changed_field_of_ours_beside_it_is_d
     assert (one.wanted, one.found) == ("web:1", "web:other")
 
 
-def test_the_last_writer_of_a_field_is_found_where_the_element_stands_in_the_member():
+def test_last_writer_of_a_field_is_found_at_the_elements_position_in_the_member():
     live = deployment(pod(MESH, web(image="web:other")))
     live["metadata"]["managedFields"] = [
         {
@@ -162,15 +165,15 @@ def test_the_last_writer_of_a_field_is_found_where_the_element_stands_in_the_mem
         ([{"port": 80.0}], [{"port": 80}], []),
     ],
 )
-def test_ports_of_services_are_known_by_number_and_protocol(wanted, live, paths):
+def test_ports_of_services_are_matched_by_number_and_protocol(wanted, live, paths):
     one, other = (
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": p}} for p in (wanted, live)
     )
     assert [d.text for d in object_differences(one, other)] == paths
 
 
-def test_a_second_value_of_our_env_is_drift_although_the_first_is_as_sent():
-    """The last of two entries of a name counts for the container."""
+def test_duplicate_env_variable_is_drift():
+    """The container uses the last of two entries with the same name."""
     wanted = deployment(pod(web(env=[{"name": "A", "value": "1"}])))
     live = deployment(pod(web(env=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}])))
     assert [one.text for one in object_differences(wanted, live)] == ["spec.template.spec.containers[web].env[A].value"]
@@ -188,7 +191,7 @@ def test_atomic_lists_are_compared_as_a_whole():
 
 
 @pytest.mark.parametrize("empty", ["", None, "Cg=="])
-def test_an_authority_that_the_template_leaves_empty_is_the_members(empty):
+def test_ca_bundle_that_the_template_leaves_empty_belongs_to_the_member(empty):
     def webhooks(bundle):
         meta = {
             "apiVersion": "admissionregistration.k8s.io/v1",
@@ -205,7 +208,8 @@ def test_an_authority_that_the_template_leaves_empty_is_the_members(empty):
     assert sent == webhooks("LS0t"), "what Karmada's control plane has is what travels"
 
 
-def test_lists_of_custom_kinds_have_the_keys_of_their_definition_which_is_read_only_where_lists_differ():
+def test_merge_keys_of_custom_kinds_come_from_their_definition():
+    """The definition is read only if lists differ."""
     sent = widget(parts=[{"id": 1, "n": 1}], tags=["a"], by={"x": {"s": ["a"]}})
     others = widget(
         parts=[{"id": 1, "side": "right"}, {"id": 1, "side": "left", "n": 1}],
@@ -227,39 +231,42 @@ def test_lists_of_custom_kinds_have_the_keys_of_their_definition_which_is_read_o
     assert len(member.asked) == 3, "once for a look"
 
 
-def test_a_definition_without_the_version_says_nothing_of_lists():
+def test_definition_without_the_version_gives_no_merge_keys():
     assert defined_shape(WIDGET, "example.org/v2").of("spec").of("tags").as_set is False
     assert defined_shape({}, "example.org/v1").of("metadata").of("finalizers").as_set is True
 
 
-def test_a_rollout_does_not_wait_for_a_template_that_the_control_plane_adds_a_container_to():
-    """What the control plane's admission adds travels in the Work: it was taken for another object."""
+def test_rollout_is_done_if_the_control_plane_adds_a_container_to_the_template():
+    """A container added by admission in the control plane is in the Work.
+
+    Regression: the Work was taken for another object.
+    """
     declared = deployment(pod(web()))
     template = deployment(pod(MESH, web()))
     assert judgements.not_declared(declared, template) == ""
     wanted = with_added(declared, template, shape_of(declared))
     assert differences(wanted, template) == []
-    # A container that left the template is still in an older Work: that one isn't what is declared now.
+    # An older Work still has a container that was removed from the template: it is not up to date.
     assert differences(with_added(declared, declared, shape_of(declared)), template) != []
 
 
-def test_a_refresh_keeps_zero_values_that_the_server_never_kept():
-    """Charts write `hostNetwork: false`: a refresh took it for a change, and drift for a removed field."""
+def test_refresh_keeps_zero_values_that_the_server_omits():
+    """Regression: a refresh took a missing `hostNetwork: false` for a change, and drift took it for a removal."""
     declared = deployment(pod({**web(), "stdin": False}, hostNetwork=False, automountServiceAccountToken=False))
     kept = deployment(pod(web(), automountServiceAccountToken=False))
     assert with_live_values(declared, kept, kept) == declared
     assert [d for d in object_differences(declared, kept) if not is_left_out(d, left_out(declared, kept))] == []
-    # Somebody turns it on, or takes away what the server did keep.
+    # Somebody enables it, or removes a field that the server has kept.
     on = deployment(pod(web(), hostNetwork=True))
     stored = with_live_values(declared, on, kept)["spec"]["template"]["spec"]
     assert (stored["hostNetwork"], stored["automountServiceAccountToken"]) == (True, None)
     changed = [d for d in object_differences(declared, on) if not is_left_out(d, left_out(declared, kept))]
     assert {d.text.rpartition(".")[2] for d in changed} == {"hostNetwork", "automountServiceAccountToken"}
-    # What was there before isn't known: everything that is missing is a change.
+    # The former object isn't known: everything that is missing is a change.
     assert with_live_values(declared, kept) != declared
 
 
-def test_a_refresh_leaves_out_what_others_have_added():
+def test_refresh_ignores_fields_that_others_have_added():
     declared = deployment(pod(web()))
     assert with_live_values(declared, deployment(pod(MESH, web()))) == declared
     changed = with_live_values(declared, deployment(pod(MESH, web(image="web:other"))))

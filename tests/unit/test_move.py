@@ -1,4 +1,4 @@
-"""A workload's move, on a control plane that acts as Karmada does: what is written, waited for, left, continued."""
+"""The move of a workload, on a control plane that acts like Karmada: writes, waits, interruptions and resumption."""
 
 import pytest
 
@@ -29,8 +29,8 @@ JOB = {
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Waits don't take time: what isn't so at once is not so in time."""
+def no_pauses(monkeypatch):
+    """Waits take no time: a condition that doesn't hold immediately counts as timed out."""
     now = [0.0]
     poll = run.poll
 
@@ -48,7 +48,7 @@ def quick(monkeypatch):
 
 @pytest.fixture
 def moving(monkeypatch):
-    """Move the workload of a plane to a placement."""
+    """Move the workload of a control plane to a placement."""
     kept = []
 
     def go(plane, placement, **more):
@@ -75,12 +75,12 @@ def props(plane, placement, **more):
 
 
 def places(plane, template=None):
-    """Where a template has been scheduled after each write, without repetitions."""
+    """Return where a template was scheduled after each write, without repetitions."""
     found = [one[str(ref_of(template or plane.templates[0]))] for one in plane.seen]
     return [one for index, one in enumerate(found) if index == 0 or one != found[index - 1]]
 
 
-def test_what_is_duplicated_runs_in_both_places_until_the_new_copy_is_healthy(moving):
+def test_duplicated_workload_runs_in_both_places_until_the_new_copy_is_healthy(moving):
     plane = MovingPlane(on("a"), web(replicas=2), CONFIG)
     outs = moving(plane, on("b"))
     assert places(plane) == [{"a": 2, "b": 2}, {"b": 2}]
@@ -91,7 +91,7 @@ def test_what_is_duplicated_runs_in_both_places_until_the_new_copy_is_healthy(mo
     assert "moving" not in outs
 
 
-def test_divided_replicas_are_raised_meanwhile_and_none_goes_too_early(moving):
+def test_divided_replicas_are_raised_during_the_move_and_none_is_removed_too_early(moving):
     plane = MovingPlane(even("a", "b"))
     moving(plane, even("b", "c"))
     assert places(plane) == [
@@ -105,7 +105,7 @@ def test_divided_replicas_are_raised_meanwhile_and_none_goes_too_early(moving):
 
 
 @pytest.mark.parametrize("placement", [on("a"), on("a", "b")])
-def test_nothing_is_written_where_nothing_leaves_or_nothing_comes(moving, placement):
+def test_nothing_is_written_if_no_cluster_is_left_or_none_is_added(moving, placement):
     plane = MovingPlane(on("a"))
     asked = plane.requests
     moving(plane, placement)
@@ -121,15 +121,15 @@ def test_nothing_is_written_where_nothing_leaves_or_nothing_comes(moving, placem
         ({}, (web(), JOB)),
     ],
 )
-def test_what_karmada_is_left_to_move_is_not_asked_for_and_not_written(moving, more, templates):
+def test_template_whose_move_is_left_to_karmada_is_neither_read_nor_written(moving, more, templates):
     plane = MovingPlane(on("a"), *templates)
     moving(plane, on("b"), **more)
     assert plane.writes == []
     assert plane.asked["find", "Deployment"] == 0
 
 
-def test_replicas_that_an_autoscaler_owns_are_left_to_it_where_they_are_divided(moving):
-    """They may not be raised; where each cluster gets all of them, nothing is raised."""
+def test_divided_replicas_of_an_autoscaler_are_left_to_it(moving):
+    """They may not be raised. Where each cluster gets all replicas, nothing has to be raised."""
     one = scaled(web(replicas=4), "FederatedHPA web")
     plane = MovingPlane(even("a", "b"), one)
     moving(plane, even("b", "c"))
@@ -139,7 +139,7 @@ def test_replicas_that_an_autoscaler_owns_are_left_to_it_where_they_are_divided(
     assert places(plane) == [{"a": 4, "b": 4}, {"b": 4}]
 
 
-def test_a_given_policy_that_divides_is_left_to_karmada_and_one_that_does_not_is_moved(moving):
+def test_given_policy_that_divides_is_left_to_karmada_and_one_that_duplicates_is_moved(moving):
     plane = MovingPlane(even("a", "b"))
     moving(plane, even("b", "c"), given=True)
     assert plane.writes == []
@@ -148,7 +148,7 @@ def test_a_given_policy_that_divides_is_left_to_karmada_and_one_that_does_not_is
     assert places(plane)[0] == {"a": 4, "c": 4}
 
 
-def test_a_template_of_another_workloads_policy_stays_with_that(moving):
+def test_template_claimed_by_another_workloads_policy_is_not_moved(moving):
     plane = MovingPlane(on("a"))
     one = plane.objects[ref_of(plane.templates[0])]
     one["metadata"]["annotations"]["propagationpolicy.karmada.io/name"] = "other"
@@ -156,7 +156,7 @@ def test_a_template_of_another_workloads_policy_stays_with_that(moving):
     assert plane.writes == []
 
 
-def test_a_copy_that_does_not_get_healthy_keeps_the_old_one_and_the_next_run_goes_on(moving):
+def test_unhealthy_new_copy_keeps_the_old_one_and_the_next_run_continues(moving):
     plane = MovingPlane(on("a"), healthy="a")
     with pytest.raises(NotDone) as failed:
         moving(plane, on("b"))
@@ -170,7 +170,7 @@ def test_a_copy_that_does_not_get_healthy_keeps_the_old_one_and_the_next_run_goe
     assert (places(plane)[-1], plane.marked) == ({"b": 4}, False)
 
 
-def test_a_move_that_failed_goes_back_with_the_old_declaration(moving):
+def test_failed_move_is_reverted_with_the_old_declaration(moving):
     plane = MovingPlane(even("a", "b"), healthy="ab")
     with pytest.raises(NotDone):
         moving(plane, even("b", "c"))
@@ -180,8 +180,8 @@ def test_a_move_that_failed_goes_back_with_the_old_declaration(moving):
     assert all(min(one.get("a", 0), one.get("b", 0)) >= 2 for one in places(plane))
 
 
-def test_a_run_that_was_killed_waits_for_the_new_copies_although_they_are_scheduled_already(moving):
-    """The binding has both places then: judged by it alone, nothing would come any more."""
+def test_next_run_after_a_kill_waits_for_the_new_copies_that_are_scheduled_already(moving):
+    """The binding then has both places; by the binding alone, no new cluster seems to be added."""
     plane = MovingPlane(on("a"), healthy="a")
     for _ in range(2):
         with pytest.raises(NotDone):
@@ -189,7 +189,7 @@ def test_a_run_that_was_killed_waits_for_the_new_copies_although_they_are_schedu
         assert places(plane)[-1] == {"a": 4, "b": 4}
 
 
-def test_nothing_goes_where_nothing_can_come(moving):
+def test_nothing_is_removed_if_no_copy_can_be_added(moving):
     plane = MovingPlane(on("a"), dead="b")
     with pytest.raises(NotDone, match=r"can't move: .*clusters are available.*its copies stay where they are"):
         moving(plane, on("b"))
@@ -197,7 +197,7 @@ def test_nothing_goes_where_nothing_can_come(moving):
     assert places(plane) == []
 
 
-def test_a_cluster_that_is_left_because_it_is_dead_is_not_waited_for(moving):
+def test_dead_cluster_that_is_left_is_not_waited_for(moving):
     plane = MovingPlane(on("a"))
     plane.objects[ref_of(plane._cluster("a", ready=True))] = plane._cluster("a", ready=False)
     plane.healthy.discard("a")
@@ -205,8 +205,8 @@ def test_a_cluster_that_is_left_because_it_is_dead_is_not_waited_for(moving):
     assert places(plane)[-1] == {"b": 4}
 
 
-def test_a_cluster_that_has_got_another_name_is_no_other_place(moving):
-    """It has the copy already: with more replicas meanwhile, its pods would be others."""
+def test_renamed_cluster_is_no_new_place(moving):
+    """It has the copy already; with more replicas for a time, its pods would be replaced."""
     plane = MovingPlane(even("a", "b"))
     for ref, name in [(ref, ref.name) for ref in plane.objects if ref.kind == "Cluster"]:
         plane.objects[ref]["spec"]["id"] = "one" if name in "bc" else name
@@ -219,7 +219,7 @@ def test_a_cluster_that_has_got_another_name_is_no_other_place(moving):
     ("placement", "more"),
     [(even("a", "b"), {"lazy": True}), ({**on("a", "b"), "replicaScheduling": DYNAMIC}, {})],
 )
-def test_replicas_that_a_killed_run_has_raised_are_put_back_also_where_karmada_is_left_to_it(moving, placement, more):
+def test_replicas_raised_by_a_killed_run_are_reset_also_if_karmada_does_the_move(moving, placement, more):
     plane = MovingPlane(even("a", "b"), healthy="ab")
     with pytest.raises(NotDone):
         moving(plane, even("b", "c"))
@@ -228,15 +228,15 @@ def test_replicas_that_a_killed_run_has_raised_are_put_back_also_where_karmada_i
     assert (plane.replicas, plane.marked, plane.placement) == (4, False, placement)
 
 
-def test_a_placement_that_nobody_can_read_is_left_to_who_refuses_it(moving):
+def test_invalid_placement_is_left_to_the_api_server(moving):
     plane = MovingPlane(on("a"))
     odd = {"labelSelector": {"matchExpressions": [{"key": "site", "operator": "Like", "values": ["x"]}]}}
     moving(plane, {**on("b"), "clusterAffinity": odd})
     assert plane.writes == []
 
 
-def test_definitions_go_ahead_to_where_their_objects_come_to(moving, monkeypatch):
-    """Karmada schedules nothing to a cluster that doesn't serve its kind, and doesn't come back to it."""
+def test_definitions_are_sent_first_to_the_new_clusters(moving, monkeypatch):
+    """Karmada schedules nothing to a cluster that doesn't serve the kind, and does not try again later."""
     plane = MovingPlane(on("a"))
     ahead = plane.policy._replace(kind="ClusterPropagationPolicy", name="web.definitions", namespace="")
     stored = plane.objects[plane.policy]
@@ -255,7 +255,7 @@ def test_definitions_go_ahead_to_where_their_objects_come_to(moving, monkeypatch
     assert plane.objects[ahead]["spec"]["placement"] == plane.placement == on("b")
 
 
-def test_only_another_placement_is_a_move_and_what_is_left_of_one():
+def test_only_another_placement_or_an_unfinished_move_is_a_move():
     plane = MovingPlane(on("a"))
     diff = MoveProvider().diff
     olds = props(plane, on("a"))
@@ -264,7 +264,7 @@ def test_only_another_placement_is_a_move_and_what_is_left_of_one():
     assert diff("web", {**olds, "moving": True}, olds).changes
 
 
-def test_a_refresh_finds_a_move_that_broke_off(moving, monkeypatch):
+def test_refresh_finds_an_interrupted_move(moving, monkeypatch):
     plane = MovingPlane(on("a"), healthy="a")
     with pytest.raises(NotDone):
         moving(plane, on("b"))
@@ -274,7 +274,7 @@ def test_a_refresh_finds_a_move_that_broke_off(moving, monkeypatch):
     assert "moving" not in MoveProvider().read("web", {**stored, "moving": True}).outs
 
 
-def test_a_failed_move_is_kept_in_the_state_with_its_reason(moving):
+def test_failed_move_is_stored_in_the_state_with_its_reason(moving):
     plane = MovingPlane(on("a"), healthy="a")
     moving_props = props(plane, on("b"))
     with pytest.raises(NotDone):
@@ -287,8 +287,11 @@ def test_a_failed_move_is_kept_in_the_state_with_its_reason(moving):
         provider.update(state, {**moving_props, "__provider": ""}, timeout=None)
 
 
-def test_what_pulumis_provider_created_is_written_in_the_name_of_its_creator(moving):
-    """Its fields have no apply that could be made again; in its own entry no new owner appears."""
+def test_fields_created_by_pulumis_provider_are_written_under_its_manager(moving):
+    """These fields were not applied, so the apply can't be repeated.
+
+    With the creator's manager, no new owner is added.
+    """
     plane = MovingPlane(on("a"))
     for ref in (plane.policy, ref_of(plane.templates[0])):
         plane.objects[ref] = owned(plane.objects[ref], "pulumi-kubernetes", "Update")
@@ -297,7 +300,7 @@ def test_what_pulumis_provider_created_is_written_in_the_name_of_its_creator(mov
     assert not plane.marked
 
 
-def test_an_apply_has_all_that_the_stack_owns_and_nothing_of_others(moving):
+def test_apply_has_all_fields_of_the_stack_and_none_of_others(moving):
     plane = MovingPlane(on("a"))
     plane.objects[plane.policy]["spec"]["failover"] = {"of": "somebody else"}
     applied = []
@@ -309,7 +312,7 @@ def test_an_apply_has_all_that_the_stack_owns_and_nothing_of_others(moving):
     assert MANAGER.startswith("pulumi-kubernetes")
 
 
-def test_a_mark_that_somebody_has_spoiled_is_one_all_the_same():
+def test_malformed_mark_still_counts_as_a_mark():
     found = mark_of([{"metadata": {"annotations": {MOVING: "{"}}}])
     assert found == Mark()
     assert mark_of([{"metadata": {}}]) is None
@@ -317,7 +320,7 @@ def test_a_mark_that_somebody_has_spoiled_is_one_all_the_same():
     assert (again.replicas, again.shares, again.text) == ({"a": 1}, {"a": {"x": 1}}, "from x to y")
 
 
-def test_a_workload_that_is_not_there_yet_has_nothing_to_move(moving):
+def test_new_workload_has_nothing_to_move(moving):
     plane = MovingPlane(on("a"))
     del plane.objects[ref_of(plane.templates[0])]
     plane.reconcile = lambda: None

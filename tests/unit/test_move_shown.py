@@ -1,4 +1,4 @@
-"""What plans and drift say of a move."""
+"""Moves of workloads in plans and in drift."""
 
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ def planned(before, after, *, moves=True, templates=None, **more):
     return Result(steps=[*clusters, *objects, moving if moves else replace(moving, op=Op.SAME), rollout])
 
 
-def said(result):
+def notices_and_plan(result):
     plan = fleet_plan(result, version="1.18.2")
     return [notice_text(one) for one in plan.workloads[0].notices], plan
 
@@ -49,9 +49,9 @@ def said(result):
 ORDER = "first on member2, then off member1"
 
 
-def test_a_plan_says_in_which_order_a_workload_moves_and_counts_its_copies_as_ever():
+def test_plan_shows_the_order_of_a_move_and_counts_copies_as_usual():
     result = planned(on("member1"), on("member2"))
-    texts, plan = said(result)
+    texts, plan = notices_and_plan(result)
     assert texts == [ORDER]
     (radius,) = plan.blast_radius.workloads
     assert (radius.added, radius.removed) == (("member2",), ("member1",))
@@ -69,11 +69,11 @@ def test_a_plan_says_in_which_order_a_workload_moves_and_counts_its_copies_as_ev
         (on("member1"), on("member2"), {"templates": [nginx(2), JOB]}),
     ],
 )
-def test_a_plan_promises_no_order_where_nothing_moves_or_karmada_does_it(before, after, more):
-    assert ORDER not in said(planned(before, after, **more))[0]
+def test_plan_shows_no_order_if_nothing_moves_or_karmada_moves_it(before, after, more):
+    assert ORDER not in notices_and_plan(planned(before, after, **more))[0]
 
 
-def test_the_first_plan_after_an_upgrade_makes_the_resource_and_changes_no_cluster():
+def test_first_plan_after_an_upgrade_creates_the_move_resource_and_changes_no_cluster():
     made = step(MOVE_TYPE, "nginx-move", None, {"workload": "nginx"})
     assert made.op is Op.CREATE
     assert only_looks(made)
@@ -85,33 +85,33 @@ MARK = Mark(leaving=("a",), coming=("b",), by="process 7 on ci-3", since="2026-0
 
 
 class Plane(Answers):
-    """Serves no definitions: lists are compared as a whole."""
+    """Serves no definitions, so that lists are compared as a whole."""
 
     def resource(self, api_version, kind):
         raise KindNotServed(f"no {kind} in {api_version}", status=404)
 
 
-def marked(placement, **spec):
-    """A policy as it is while its workload moves."""
+def moving_policy(placement, **spec):
+    """Return a policy as it is while its workload moves."""
     live = sender(placement, web(), **spec)
     return {**live, "metadata": {**live["metadata"], "annotations": {MOVING: MARK.write()}}}
 
 
-def test_a_policy_that_holds_both_places_is_a_move_under_way_and_not_changed():
+def test_policy_with_both_places_is_a_move_in_progress_and_not_changed():
     declared = sender(on("a"), web())
-    (found,) = compare_object(Plane(marked(on("a", "b"))), "karmada", declared)
+    (found,) = compare_object(Plane(moving_policy(on("a", "b"))), "karmada", declared)
     assert (found.rule, found.time) == (UNDER_WAY, "2026-01-01T10:00:00+00:00")
     assert "from a to b is under way by process 7 on ci-3" in found.message
     assert "`flotilla up` continues" in found.message
 
 
-def test_what_else_differs_in_such_a_policy_is_found_all_the_same():
+def test_other_differences_of_such_a_policy_are_found():
     declared = sender(on("a"), web(), priority=3)
-    rules = [one.rule for one in compare_object(Plane(marked(on("a", "b"), priority=5)), "karmada", declared)]
+    rules = [one.rule for one in compare_object(Plane(moving_policy(on("a", "b"), priority=5)), "karmada", declared)]
     assert rules == [UNDER_WAY, "object-changed"]
 
 
-def test_what_a_move_does_itself_is_no_drift_and_what_others_did_is():
+def test_changes_by_a_move_are_no_drift_and_changes_by_others_are():
     template, policy_ = web(), sender(on("a"), web())
     declared = Declared(objects={"karmada": [template, policy_]})
     name = str(ref_of(template))

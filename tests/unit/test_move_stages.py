@@ -1,4 +1,4 @@
-"""The stages of a move: at each of them enough replicas that are ready stay, by any version's method of division."""
+"""The stages of a move: at each stage enough replicas are ready, for the division method of any version."""
 
 from dataclasses import replace
 
@@ -43,14 +43,14 @@ def even(*names):
 
 
 def scheduled(placement, replicas, scheduler, current=None, uid="1", clusters=CLUSTERS):
-    """Where Karmada puts replicas; a tie is settled by the first choice, and stays settled."""
+    """Return where Karmada puts replicas; ties are settled by the first choice and stay settled."""
     demand = Demand("apps/v1", "Deployment", replicas, uid=uid)
     found = decide(clusters, placement, demand, current=current or Current(), scheduler=scheduler)
     return dict(found.shares if isinstance(found, Certain) else found.first)
 
 
 def shift(ref, before, after, replicas, scheduler, uid="1", **more):
-    """A template that moves, by the scheduler's own decisions."""
+    """Return a moving template, by the scheduler's own decisions."""
     was = scheduled(before, replicas, scheduler, uid=uid)
     will = scheduled(after, replicas, scheduler, Current(was), uid)
     return Shift(ref, was, will, replicas, replicas, uid, **more)
@@ -61,7 +61,10 @@ def total(shares):
 
 
 def ready_at_each_stage(one, stages, scheduler, ready=None):
-    """Play a template's way: what is ready at the end of each stage. New copies get ready only when waited for."""
+    """Run all stages of a move, and return the ready replicas at the end of each.
+
+    New copies become ready only when they are waited for.
+    """
     current, ready, found = dict(one.before), dict(ready or one.before), []
     for stage in stages:
         current = scheduled(stage.placement, stage.replicas[one.ref], scheduler, Current(current), one.uid)
@@ -105,8 +108,11 @@ def test_no_stage_has_fewer_ready_replicas_than_before_or_after(before, after, r
 
 
 @given(before=placements, after=placements, replicas=st.integers(1, 9), stage=st.integers(0, 5))
-def test_a_move_that_broke_off_at_any_stage_goes_on_or_back_without_a_gap(before, after, replicas, stage):
-    """After a kill, the next run knows where things are, and from a mark where they were; not what is healthy."""
+def test_move_interrupted_at_any_stage_continues_or_reverts_without_a_gap(before, after, replicas, stage):
+    """After a kill, the next run knows where copies are, and from a mark where they were.
+
+    It doesn't know their health.
+    """
     whole = shift(WEB, before, after, replicas, NEW)
     assume(moves([whole]))
     stages = Way([whole], after, CLUSTERS, [NEW]).stages(before)
@@ -126,7 +132,7 @@ def test_a_move_that_broke_off_at_any_stage_goes_on_or_back_without_a_gap(before
         assert {n: c for n, c in end.items() if c} == {n: c for n, c in will.items() if c}
 
 
-def test_four_replicas_move_from_two_clusters_to_two_others_of_which_they_share_one():
+def test_four_replicas_move_between_overlapping_pairs_of_clusters():
     before, after = even("a", "b"), even("b", "c")
     one = shift(WEB, before, after, 4, NEW)
     assert (one.leaving, one.coming, one.both) == ({"a"}, {"c"}, {"a": 2, "b": 2, "c": 2})
@@ -142,7 +148,7 @@ def test_four_replicas_move_from_two_clusters_to_two_others_of_which_they_share_
     assert found[2].placement["clusterAffinity"] == {"clusterNames": ["a", "b", "c"]}
 
 
-def test_what_is_duplicated_runs_in_both_places_and_no_number_changes():
+def test_duplicated_template_runs_in_both_places_and_keeps_its_replicas():
     before, after = on("a"), on("b")
     listed = [shift(WEB, before, after, 2, NEW), Shift(CONFIG, {"a": None}, {"b": None})]
     both, last = Way(listed, after, CLUSTERS, [NEW]).stages(before)
@@ -150,8 +156,8 @@ def test_what_is_duplicated_runs_in_both_places_and_no_number_changes():
     assert (last.until, last.placement) == (Until.WRITTEN, after)
 
 
-def test_what_has_no_replicas_stays_where_it_is_until_all_is_healthy():
-    """Placements on the way name every cluster of before, those without replicas, too."""
+def test_template_without_replicas_stays_in_its_clusters_until_all_copies_are_healthy():
+    """The placements of the stages name every former cluster, also those without replicas."""
     before, after = even("a", "b"), even("b", "c")
     listed = [shift(WEB, before, after, 1, NEW), Shift(CONFIG, dict.fromkeys("ab"), dict.fromkeys("bc"))]
     found = Way(listed, after, CLUSTERS, [NEW]).stages(before)
@@ -161,7 +167,7 @@ def test_what_has_no_replicas_stays_where_it_is_until_all_is_healthy():
     assert all({"b", "c"} <= one for one in named[healthy:])
 
 
-def test_taints_that_either_placement_tolerates_keep_no_copy_out_on_the_way():
+def test_taints_tolerated_by_either_placement_are_tolerated_in_all_stages():
     toleration = {"key": "site", "operator": "Exists"}
     after = {**on("b"), "clusterTolerations": [toleration]}
     tainted = [ClusterFacts("a"), ClusterFacts("b", taints=(Taint("site"),))]
@@ -181,18 +187,18 @@ def test_taints_that_either_placement_tolerates_keep_no_copy_out_on_the_way():
         (on("a", "b", a=2, b=2), on("a", "b", a=3, b=1), True),
     ],
 )
-def test_only_what_leaves_and_comes_is_a_move(before, after, moving):
+def test_move_needs_a_removed_and_an_added_cluster(before, after, moving):
     assert moves([shift(WEB, before, after, 4, NEW)]) is moving
 
 
-def test_templates_that_no_weights_suit_together_have_no_way():
-    """Web is 9:1 and the API 1:9: while weights keep web where it is, the API would go."""
+def test_templates_without_common_weights_have_no_stages():
+    """Web is at 9:1 and the API at 1:9: weights that keep web in its clusters would remove the API."""
     listed = [Shift(WEB, {"a": 9, "b": 1}, {"c": 10}, 10, 10), Shift(API, {"a": 1, "b": 9}, {"c": 10}, 10, 10)]
     with pytest.raises(NoWayError, match="no weights suit"):
         Way(listed, even("c"), CLUSTERS, [NEW]).stages(even("a", "b"))
 
 
-def test_a_version_that_is_not_known_gets_what_is_right_for_each():
+def test_unknown_version_gets_stages_that_are_right_for_each_version():
     before, after = even("a", "b"), even("b", "c")
     one = replace(shift(WEB, before, after, 3, NEW), uid="")
     found = Way([one], after, CLUSTERS, [NEW, OLD]).stages(before)

@@ -1,4 +1,4 @@
-"""What moves, what comes first, and what is known of kinds: rules and plans, without clusters."""
+"""Objects that move between workloads, the order of workloads, and known kinds: rules and plans, without clusters."""
 
 import json
 import time
@@ -84,8 +84,8 @@ def refused(call):
         ("cert-manager.io/v1", "ClusterIssuer", False),
     ],
 )
-def test_a_kind_is_a_group_and_a_name(api_version, kind, cluster_scoped):
-    """A list by kind alone missed half of Kubernetes' own kinds, and took another group's ClusterRole for RBAC's."""
+def test_kind_is_identified_by_group_and_name(api_version, kind, cluster_scoped):
+    """Regression: a list by kind alone missed half of Kubernetes' own kinds, and confused groups."""
     assert BUILT_IN.cluster_scoped(obj(api_version, kind, "x")) is cluster_scoped
 
 
@@ -97,14 +97,14 @@ def test_definitions_give_scope_and_preferred_version():
     assert defined_kinds([obj("apiextensions.k8s.io/v1", "CustomResourceDefinition", "x", spec="text")]) == Kinds()
 
 
-def test_an_object_is_the_same_one_in_every_version_of_its_group():
+def test_object_is_the_same_in_every_version_of_its_group():
     one, other = (obj(f"autoscaling/{version}", "HorizontalPodAutoscaler", "x") for version in ("v1", "v2"))
     assert identity(one) == identity(other)
     assert "autoscaling/v2" in other_versions("autoscaling/v1")
     assert other_versions("v1") == []
 
 
-def test_what_renders_offline_knows_the_definitions_of_every_workload(fleet_of, project):
+def test_offline_rendering_knows_the_definitions_of_every_workload(fleet_of, project):
     fleet = fleet_of(a=("default", RULE), b=("default", RULES))
     found = [
         o
@@ -114,8 +114,8 @@ def test_what_renders_offline_knows_the_definitions_of_every_workload(fleet_of, 
     assert "namespace" not in found[0]["metadata"]
 
 
-def test_a_control_plane_that_does_not_answer_stops_no_program(fleet_of, project):
-    """A first preview runs before its control plane is there."""
+def test_control_plane_that_does_not_answer_does_not_stop_the_program(fleet_of, project):
+    """A first preview runs before its control plane exists."""
     fleet = fleet_of(a=("default", obj("cert-manager.io/v1", "ClusterIssuer", "letsencrypt")))
     started = time.monotonic()
     known = known_kinds(fleet, ManifestFiles(project), (project / "kube.yaml").read_text())
@@ -124,7 +124,7 @@ def test_a_control_plane_that_does_not_answer_stops_no_program(fleet_of, project
     assert "gave no answer" in known.messages[0]
 
 
-def test_validate_says_which_kinds_it_knows_nothing_of(sections, project, capsys):
+def test_validate_reports_kinds_whose_scope_it_does_not_know(sections, project, capsys):
     (project / "issuer.yaml").write_text(yaml.safe_dump(obj("cert-manager.io/v1", "ClusterIssuer", "letsencrypt")))
     (project / "Pulumi.yaml").write_text("name: p\nruntime: python\nstackConfigDir: stacks\n")
     (project / "stacks").mkdir()
@@ -140,13 +140,13 @@ def test_validate_says_which_kinds_it_knows_nothing_of(sections, project, capsys
 # -- objects across workloads ---------------------------------------------------------------------
 
 
-def test_two_workloads_that_list_one_object_are_refused_with_both_named(fleet_of):
-    """Taking one of them out deleted the object from under the other."""
+def test_object_listed_by_two_workloads_is_refused_with_both_names(fleet_of):
+    """Removing one of the workloads would delete the object of the other one."""
     text = refused(lambda: fleet_of(front=("default", CONFIG), back=("default", CONFIG)))
     assert "ConfigMap default/common is listed by the workloads 'front' and 'back'" in text
 
 
-def test_another_version_or_namespace_field_does_not_make_it_another_object(fleet_of):
+def test_another_version_or_explicit_namespace_is_the_same_object(fleet_of):
     scaler = {"kind": "Gauge", "metadata": {"name": "x"}}
     older, newer = ({"apiVersion": f"g.example.org/{v}", **scaler} for v in ("v1beta1", "v1"))
     assert "Gauge default/x" in refused(lambda: fleet_of(a=("default", older), b=("default", newer)))
@@ -155,7 +155,7 @@ def test_another_version_or_namespace_field_does_not_make_it_another_object(flee
     fleet_of(a=("one", CONFIG), b=("two", CONFIG))
 
 
-def test_the_short_forms_deployment_counts(sections, project):
+def test_deployment_of_the_short_form_counts_as_listed(sections, project):
     (project / "web.yaml").write_text(yaml.safe_dump(obj("apps/v1", "Deployment", "nginx", spec={})))
     sections["workloads"].append({"name": "web", "manifests": ["web.yaml"], "placement": {}})
     assert "Deployment default/nginx" in refused(lambda: parse_fleet(sections, base=project))
@@ -172,12 +172,12 @@ def test_the_short_forms_deployment_counts(sections, project):
         (obj("autoscaling/v1", "HorizontalPodAutoscaler", "x"), "default", "write it in autoscaling/v2"),
     ],
 )
-def test_what_karmada_never_sends_is_refused(fleet_of, manifest, namespace, text):
-    """`up` waited for it until its timeout: no policy ever claims it."""
+def test_object_that_karmada_never_sends_is_refused(fleet_of, manifest, namespace, text):
+    """Regression: `up` waited for it until its timeout, since no policy ever claims it."""
     assert text in refused(lambda: fleet_of(web=(namespace, manifest)))
 
 
-def test_a_version_that_the_definition_does_not_prefer_is_refused(fleet_of):
+def test_version_that_the_definition_does_not_prefer_is_refused(fleet_of):
     definition = crd("rules.example.org", "HouseRule", versions=("v1", "v2"))
     assert "write it in rules.example.org/v2" in refused(lambda: fleet_of(a=("default", definition, RULE)))
 
@@ -190,7 +190,7 @@ def test_a_version_that_the_definition_does_not_prefer_is_refused(fleet_of):
         ([("a", "x"), ("b", "x")], "is the former name of 'a' too"),
     ],
 )
-def test_a_former_name_is_one_workloads_only(sections, project, names, text):
+def test_former_name_can_belong_to_one_workload_only(sections, project, names, text):
     plain = sections["workloads"][0]
     sections["workloads"] = [
         {**plain, "name": name, **({"formerly": former} if former else {})} for name, former in names
@@ -198,7 +198,7 @@ def test_a_former_name_is_one_workloads_only(sections, project, names, text):
     assert text in refused(lambda: parse_fleet(sections, base=project))
 
 
-def test_workloads_that_others_need_come_first(fleet_of, project):
+def test_workloads_that_others_need_are_declared_first(fleet_of, project):
     fleet = fleet_of(
         rules=("default", RULE), web=("billing", CONFIG), spaces=("default", NAMESPACE), kinds=("default", RULES)
     )
@@ -234,8 +234,8 @@ def declared(run, absolute, project):  # noqa: F811
     return declared
 
 
-def test_no_templates_name_holds_its_workload(declared):
-    """A workload that was renamed could never be deployed: its objects were created a second time."""
+def test_object_name_is_independent_of_its_workload(declared):
+    """Regression: a renamed workload could never be deployed, since its objects were created a second time."""
     role = obj("rbac.authorization.k8s.io/v1", "ClusterRole", "reader")
     names = {name for name, args in declared(CONFIG, role, name="shop").items() if args.typ.startswith("kubernetes:")}
     assert {"configmap-default/common", "clusterrole-reader"} <= names
@@ -243,13 +243,13 @@ def test_no_templates_name_holds_its_workload(declared):
     assert {"configmap-default/common", "clusterrole-reader"} <= set(again)
 
 
-def test_namespaces_come_before_the_policies_that_live_in_them(declared):
+def test_namespaces_are_declared_before_the_policies_in_them(declared):
     order = list(declared(CONFIG, NAMESPACE, namespace="billing"))
     assert order.index("namespace-billing") < order.index("shop-policy") < order.index("configmap-billing/common")
 
 
-def test_no_policy_claims_a_namespace_that_karmada_sends_by_itself(declared):
-    """Karmada makes two Works of one name then, and the Namespace is never reported as applied."""
+def test_no_policy_selects_a_namespace_that_karmada_sends_by_itself(declared):
+    """Karmada would create two Works of the same name, and never report the Namespace as applied."""
     assert "shop-cluster-policy" not in declared(NAMESPACE)
     kept = {
         **NAMESPACE,
@@ -259,8 +259,8 @@ def test_no_policy_claims_a_namespace_that_karmada_sends_by_itself(declared):
     assert [s["kind"] for s in selectors] == ["Namespace"]
 
 
-def test_definitions_come_before_the_objects_of_their_kinds(declared):
-    """Made side by side, the objects were refused: nothing served their kind yet."""
+def test_definitions_are_declared_before_the_objects_of_their_kinds(declared):
+    """Regression: both were created in parallel, and the objects were refused, since their kind was not served yet."""
     found = declared(RULE, CONFIG, RULES)
     order = list(found)
     steps = ["shop.definitions-policy", "customresourcedefinition-houserules.rules.example.org", "shop-kinds"]
@@ -271,7 +271,7 @@ def test_definitions_come_before_the_objects_of_their_kinds(declared):
     assert "shop-kinds" not in declared(RULES)
 
 
-def test_a_former_name_keeps_the_short_forms_deployment(run, absolute):  # noqa: F811
+def test_former_name_keeps_the_deployment_of_the_short_form(run, absolute):  # noqa: F811
     absolute["workloads"][0] |= {"name": "store", "formerly": "shop"}
     found = run(absolute)["deployment-default/shop"].inputs
     container = found["spec"]["template"]["spec"]["containers"][0]
@@ -285,7 +285,7 @@ def copies(*objects, clusters=("member1",)):
     return {cluster: list(objects) for cluster in clusters}
 
 
-def test_a_workload_with_all_objects_of_one_that_goes_is_that_one():
+def test_new_workload_with_all_objects_of_a_removed_one_is_a_rename():
     shop, store = with_moves([Side("shop", "shop", copies(CONFIG), {}), Side("store", "", {}, copies(CONFIG))])
     assert shop.absorbed
     assert (store.origin, store.old, store.question) == ("formerly shop", copies(CONFIG), "")
@@ -307,14 +307,14 @@ def test_single_objects_that_move_are_named_and_leave_the_other_workload():
         ({"labelsOverrider": [{"operator": "add", "value": {"a": "b"}}]}, False),
     ],
 )
-def test_overrides_that_are_another_thing_twice_ask_for_the_former_name(overriders, twice):
-    """Between the new override policy and the end of the old one both are in force: pods would restart."""
+def test_duplicated_overrides_that_are_not_idempotent_ask_for_the_former_name(overriders, twice):
+    """Until the old override policy is deleted, both apply, and pods would restart."""
     side = Side("store", "", {}, copies(CONFIG), not_idempotent([{"overriders": overriders}]))
     question = with_moves([Side("shop", "shop", copies(CONFIG), {}), side])[1].question
     assert ("add `formerly: shop`" in question) is twice
 
 
-def test_a_short_form_under_another_name_is_asked_about_and_a_different_image_is_not():
+def test_renamed_short_form_asks_for_the_former_name_and_another_image_does_not():
     def pods(name, image):
         return obj("apps/v1", "Deployment", name, spec={"template": {"spec": {"containers": [{"image": image}]}}})
 
@@ -328,8 +328,8 @@ def test_a_short_form_under_another_name_is_asked_about_and_a_different_image_is
 # -- readiness ------------------------------------------------------------------------------------
 
 
-def test_a_namespace_is_judged_by_the_works_that_karmada_makes_of_it():
-    """There is no binding that could report it: it was never called done."""
+def test_namespace_is_checked_by_the_works_that_karmada_creates_for_it():
+    """It has no binding. Regression: a Namespace was never called done."""
     work = {
         "apiVersion": "work.karmada.io/v1alpha1",
         "kind": "Work",
@@ -350,7 +350,7 @@ def test_a_namespace_is_judged_by_the_works_that_karmada_makes_of_it():
 
 
 class Accepting:
-    """An API server that takes everything, in a dry run."""
+    """An API server that accepts everything in a dry run."""
 
     name = "karmada"
 
@@ -366,8 +366,8 @@ class Accepting:
         ("v1", "serving.example.org/v1", True),
     ],
 )
-def test_another_version_of_a_group_changes_in_place(before, after, replaces):
-    """It is the same object of the API server: replacing it would delete it everywhere."""
+def test_another_version_of_a_group_is_an_update_in_place(before, after, replaces):
+    """It is the same object of the API server: a replacement would delete it everywhere."""
     old = ResourceState(urn="urn", custom=True, type="t", inputs=obj(before, "Thing", "x"))
     diff = KubernetesProvider(Accepting).diff(old, obj(after, "Thing", "x"))
     assert [(change.text, change.replaces) for change in diff.changes] == [("apiVersion", replaces)]

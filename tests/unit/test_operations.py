@@ -1,4 +1,4 @@
-"""Requests as steps, without a server: paging, discovery, watches that go on."""
+"""API requests as steps, without a server: paging, discovery, watches that continue after a gap."""
 
 import asyncio
 import datetime as dt
@@ -45,7 +45,7 @@ def refusal(status):
     return ApiError("no", status=status)
 
 
-def test_a_list_is_paged_and_begun_again_once_where_it_took_too_long():
+def test_list_is_paged_and_restarted_once_if_it_expired():
     steps = operations().whole("x/v1", "Thing", Scope(namespace="a", labels="b=c"))
     answers = [SERVED, items("a", more="m"), refusal(410), items("a", more="m"), items("b")]
     page, asked = play(steps, answers)
@@ -57,7 +57,7 @@ def test_a_list_is_paged_and_begun_again_once_where_it_took_too_long():
         play(operations().whole("x/v1", "Thing"), [SERVED, refusal(410), refusal(410)])
 
 
-def test_not_there_is_none_but_not_served_is_an_error():
+def test_missing_object_is_none_and_unserved_kind_is_an_error():
     ref = ObjectRef("x/v1", "Thing", "a", "n")
     assert play(operations().find(ref), [SERVED, refusal(404)])[0] is None
     for answer in (refusal(404), refusal(503), {"resources": []}):
@@ -65,8 +65,8 @@ def test_not_there_is_none_but_not_served_is_an_error():
             play(operations().find(ref), [answer])
 
 
-def test_a_kind_has_gone_only_where_the_api_server_itself_says_so():
-    """A proxy answers 404 too, an aggregated API that is down answers 503; another version may serve the kind."""
+def test_kind_is_unserved_only_if_the_api_server_itself_says_so():
+    """A proxy also answers 404, an unavailable aggregated API answers 503, and another version may serve the kind."""
     group = {"name": "x", "versions": [{"groupVersion": "x/v1"}, {"groupVersion": "x/v2"}]}
     for answers, gone in (
         ([{"groups": []}, refusal(404)], True),
@@ -80,7 +80,7 @@ def test_a_kind_has_gone_only_where_the_api_server_itself_says_so():
             play(operations().unserved("x/v1", "Thing"), answers)
 
 
-def test_kinds_are_found_by_what_kubectl_calls_them():
+def test_kinds_are_found_by_the_names_that_kubectl_accepts():
     groups = {"groups": [{"preferredVersion": {"groupVersion": f"{group}/v1"}} for group in ("down", "x")]}
     for word, answers in (
         ("th", [groups, {"resources": []}, refusal(503), SERVED]),
@@ -92,7 +92,7 @@ def test_kinds_are_found_by_what_kubectl_calls_them():
         play(operations().named("unicorns"), [groups, SERVED, SERVED, SERVED])
 
 
-def test_errors_are_of_what_was_asked():
+def test_errors_name_the_request():
     steps = operations().page("x/v1", "Thing")
     assert next(steps).doing == "listing Things", "also while the kind is only looked up"
 
@@ -101,7 +101,7 @@ def thing(name, version):
     return {"metadata": {"name": name, "resourceVersion": version}}
 
 
-def test_a_list_after_a_gap_reports_what_was_missed():
+def test_list_after_a_watch_gap_reports_the_missed_changes():
     followed = Followed()
     assert [e.type for e in followed.listed(Page([thing("a", "1"), thing("b", "2")], "", "2"))] == ["ADDED"] * 2
     assert followed.happened({"type": "ADDED", "object": thing("a", "1")}) is None, "it was reported already"
@@ -118,7 +118,7 @@ def test_a_list_after_a_gap_reports_what_was_missed():
     assert followed.happened({"type": "DELETED", "object": thing("c", "11")}).type == "DELETED"
 
 
-def test_what_says_later_is_asked_again_within_bounds():
+def test_answer_with_retry_after_is_repeated_within_limits():
     assert pause_for(429, "3", 1) == 3
     assert pause_for(503, "3600", 1) == 5
     assert pause_for(503, "Wed, 21 Oct 2026 07:28:00 GMT", 1) == back_off(1), "a date counts as no number"
@@ -126,7 +126,7 @@ def test_what_says_later_is_asked_again_within_bounds():
     assert pause_for(404, None, 1) is None
 
 
-def test_a_log_that_looks_like_json_stays_a_text():
+def test_log_that_looks_like_json_stays_a_text():
     peer = Peer("one", "https://one")
     request = Request("GET", "/log", "reading a log", accept="text/plain")
     assert peer.decode(request, Answer(200, b'{"level":"info"}')) == '{"level":"info"}'
@@ -151,14 +151,14 @@ def test_a_pods_token_is_read_again(tmp_path, monkeypatch):
     assert Credentials(document, "a").headers() == {"authorization": "Bearer second"}
 
 
-def test_ages_are_written_as_kubectl_does():
+def test_ages_are_formatted_as_by_kubectl():
     now = dt.datetime(2026, 1, 10, tzinfo=dt.UTC)
     times = {"2026-01-09T23:59:30Z": "30s", "2026-01-09T20:00:00Z": "4h", "2026-01-01T00:00:00Z": "9d"}
     assert {time: age(time, now=now) for time in times} == times
     assert age("") == ""
 
 
-def test_the_asyncio_connection_asks_for_no_loop_before_its_first_request():
+def test_asyncio_connection_needs_no_loop_before_its_first_request():
     from flotilla.kube.aio import AsyncConnection
 
     document = {

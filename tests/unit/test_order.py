@@ -1,4 +1,4 @@
-"""Workloads that come after others: what is refused, in which order they are declared, what a failure leaves alone."""
+"""Workloads with `after`: refusals, the order of declaration, and workloads that a failure leaves unchanged."""
 
 import json
 
@@ -29,7 +29,7 @@ from tests.unit.test_spaces import rollout, within, written
 
 @pytest.fixture
 def stack(sections, project):
-    """Parse a stack of workloads: by name, what each comes after and the objects of its manifests."""
+    """Parse a stack of workloads, given by name with their `after` lists and the objects of their manifests."""
 
     def stack(*, files=True, **workloads):
         sections["workloads"] = []
@@ -52,7 +52,7 @@ def order(fleet, project):
     return [workload.name for workload, _ in in_order(fleet, ManifestFiles(project))]
 
 
-def test_workloads_come_after_those_that_they_name_else_in_file_order(stack, project):
+def test_workloads_follow_those_named_in_after_and_else_file_order(stack, project):
     fleet = stack(web=(["database", "cache"],), other=([],), database=(["cache"],), cache=([],))
     assert order(fleet, project) == ["other", "cache", "database", "web"]
     needs = {
@@ -61,21 +61,21 @@ def test_workloads_come_after_those_that_they_name_else_in_file_order(stack, pro
     assert needs == {"other": [], "cache": [], "database": ["rollout"], "web": ["rollout", "rollout"]}
 
 
-def test_what_is_needed_and_what_is_named_make_one_order(stack, project):
-    """`spaces` makes a namespace of `web`, and itself comes after `database`."""
+def test_dependencies_and_after_give_one_order(stack, project):
+    """`spaces` contains a namespace that `web` needs, and is itself declared after `database`."""
     fleet = stack(web=([], within("billing")), spaces=(["database"], NAMESPACE), database=([],))
     assert order(fleet, project) == ["database", "spaces", "web"]
 
 
-def test_two_that_need_each_other_do_not_upset_what_comes_after_them(stack, project):
-    one, two = obj("v1", "Namespace", "one"), obj("v1", "Namespace", "two")
+def test_two_workloads_that_need_each_other_keep_the_order_of_others(stack, project):
+    one, second = obj("v1", "Namespace", "one"), obj("v1", "Namespace", "two")
     config = obj("v1", "ConfigMap", "x")
-    fleet = stack(last=(["b"],), b=([], two, within("one", config)), a=([], one, within("two", config)))
+    fleet = stack(last=(["b"],), b=([], second, within("one", config)), a=([], one, within("two", config)))
     assert order(fleet, project) == ["b", "a", "last"]
 
 
 @pytest.mark.parametrize("files", [True, False])
-def test_a_name_that_is_not_there_and_the_workload_itself_are_refused(stack, files):
+def test_unknown_name_and_the_workload_itself_are_refused(stack, files):
     found = problems(lambda: stack(files=files, web=(["databse", "web"],), database=([],)))
     assert found[0] == (
         'workloads[0].after[0]: "databse" — is not a workload of this stack; the workload would wait without '
@@ -84,7 +84,7 @@ def test_a_name_that_is_not_there_and_the_workload_itself_are_refused(stack, fil
     assert found[1:] == ['workloads[0].after[1]: "web" — is the workload itself; it would wait for itself; remove it']
 
 
-def test_a_former_name_is_answered_with_the_present_one(sections, project):
+def test_former_name_is_refused_with_the_present_name(sections, project):
     plain = sections["workloads"][0]
     sections["workloads"] = [
         {**plain, "name": "db", "formerly": "database"},
@@ -95,7 +95,7 @@ def test_a_former_name_is_answered_with_the_present_one(sections, project):
 
 
 @pytest.mark.parametrize("files", [True, False])
-def test_a_cycle_is_refused_with_one_line_that_names_its_members(stack, files):
+def test_cycle_is_refused_in_one_line_with_its_workloads(stack, files):
     (found,) = problems(lambda: stack(files=files, a=(["b"],), b=(["c"],), c=(["a"],), d=(["a"],)))
     assert found == (
         'workloads[0].after[0]: "b" — makes a cycle: a is after b, b is after c, c is after a; none of them could be '
@@ -103,15 +103,15 @@ def test_a_cycle_is_refused_with_one_line_that_names_its_members(stack, files):
     )
 
 
-def test_a_cycle_with_what_a_workload_needs_is_refused(stack):
-    """The database is to come first, in a namespace that what comes after it makes."""
+def test_cycle_with_a_dependency_is_refused(stack):
+    """The database is to be first, but its namespace is in a workload that comes after it."""
     (found,) = problems(
         lambda: stack(web=(["database"], NAMESPACE), database=([], within("billing", obj("v1", "ConfigMap", "d"))))
     )
     assert "makes a cycle: web is after database, database needs namespace billing of web" in found
 
 
-def test_each_cycle_is_said_once(stack):
+def test_each_cycle_is_reported_once(stack):
     found = problems(lambda: stack(a=(["b"],), b=(["a"],), c=(["d"],), d=(["c"],)))
     assert [one.partition(" — makes")[0] for one in found] == [
         'workloads[0].after[0]: "b"',
@@ -119,7 +119,7 @@ def test_each_cycle_is_said_once(stack):
     ]
 
 
-def test_an_invalid_workload_is_not_unknown_as_well(sections, project):
+def test_invalid_workload_is_not_also_reported_as_unknown(sections, project):
     plain = sections["workloads"][0]
     sections["workloads"] = [{**plain, "name": "db", "replicas": -1}, {**plain, "name": "web", "after": ["db"]}]
     (found,) = problems(lambda: parse_fleet(sections, base=project))
@@ -129,14 +129,14 @@ def test_an_invalid_workload_is_not_unknown_as_well(sections, project):
 # -- what is declared -----------------------------------------------------------------------------
 
 
-def two(absolute):  # noqa: F811
+def two_workloads(absolute):  # noqa: F811
     plain = absolute["workloads"][0]
     absolute["workloads"] = [{**plain, "name": "web", "after": ["database"]}, {**plain, "name": "database"}]
     return absolute
 
 
-def test_the_rollout_before_is_done_before_anything_is_declared(run, absolute):  # noqa: F811
-    names = list(run(two(absolute)))
+def test_rollout_of_the_workload_before_is_done_before_anything_is_declared(run, absolute):  # noqa: F811
+    names = list(run(two_workloads(absolute)))
     first = names.index("database-rollout")
     of_web = [name for name in names if name.startswith("web") or name.endswith("/web")]
     assert {
@@ -155,8 +155,8 @@ def value_of(folder, name):
     return json.loads((folder / "files" / f"{name}.json").read_text())["value"]
 
 
-def test_what_comes_after_a_failure_is_neither_changed_nor_taken_for_removed(stack_of, tmp_path):  # noqa: F811
-    """As `after` makes it: a component depends on a resource of another one, for the first time as that one fails."""
+def test_workload_after_a_failed_one_is_neither_changed_nor_deleted(stack_of, tmp_path):  # noqa: F811
+    """With a new `after`, a component depends on another component for the first time when that one fails."""
 
     def program(value, web, *, after):
         def declared(folder):
@@ -175,7 +175,7 @@ def test_what_comes_after_a_failure_is_neither_changed_nor_taken_for_removed(sta
     assert value_of(tmp_path, "web") == "2"
 
 
-def test_the_order_is_in_the_plan_and_changes_no_rollout():
+def test_plan_has_the_order_and_a_changed_order_changes_no_rollout():
     step = rollout(after=["cache", "database"])
     plan = fleet_plan(Result(steps=[step]))
     assert plan.workloads[0].after == ("cache", "database")
@@ -185,7 +185,7 @@ def test_the_order_is_in_the_plan_and_changes_no_rollout():
     assert not RolloutProvider().diff("id", {**olds, "settled": True}, news).changes
 
 
-def test_people_read_the_order_and_the_policies_beside_the_workloads_name(capsys):
+def test_text_plan_shows_the_order_and_policies_next_to_the_workload(capsys):
     steps = [
         rollout(after=["cache", "database"]),
         written(Op.CREATE, "PropagationPolicy", "nginx", "default"),
@@ -199,18 +199,23 @@ def test_people_read_the_order_and_the_policies_beside_the_workloads_name(capsys
     assert "policies: books/nginx.books (new), default/nginx (new)" in lines
 
 
-# -- what goes ------------------------------------------------------------------------------------
+# -- removal ---------------------------------------------------------------------------------------
 
 
-def going(member, template):
+def work_in_deletion(member, template):
     sent = work(template, member, identity="id-web")
     return {**sent, "metadata": {**sent["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
 
 
-def test_a_work_that_no_binding_leads_to_any_more_is_waited_for_where_others_come_after_it():
-    """Karmada lets a binding go once its Works are being deleted: what comes before was deleted beside the copies."""
+def test_work_without_a_binding_is_waited_for_if_other_workloads_come_after():
+    """Karmada deletes a binding once its Works are being deleted.
+
+    Regression: the workload before was deleted at the same time.
+    """
     template = web()
-    plane = Plane(cluster("m1"), cluster("m2", ready=False), going("m1", template), going("m2", template))
+    plane = Plane(
+        cluster("m1"), cluster("m2", ready=False), work_in_deletion("m1", template), work_in_deletion("m2", template)
+    )
     await_withdrawn(plane, [ref_of(template)], 0)
     with pytest.raises(FlotillaError, match=r"copies are still there after 0 s: Deployment default/web in m1\n"):
         await_withdrawn(plane, [ref_of(template)], 0, every_work=True)
@@ -219,8 +224,8 @@ def test_a_work_that_no_binding_leads_to_any_more_is_waited_for_where_others_com
     await_withdrawn(plane, [ref_of(template)], 0, every_work=True)  # another workload has it now
 
 
-def test_the_order_of_removal_is_kept_in_the_state(run, absolute):  # noqa: F811
-    registered = run(two(absolute))
+def test_state_keeps_the_order_of_removal(run, absolute):  # noqa: F811
+    registered = run(two_workloads(absolute))
     props = registered["web-withdrawal"].inputs
     assert props["before"] == ["database"]
     assert "before" not in registered["database-withdrawal"].inputs

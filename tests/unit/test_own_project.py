@@ -1,4 +1,4 @@
-"""`flotilla init`: what it writes, what it refuses, and how an upgrade leaves alone what its user has changed."""
+"""`flotilla init`: the files that it writes, what it refuses, and upgrades that keep the user's changes."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def tree(folder):
     return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
 
 
-def test_a_project_has_all_that_a_fleet_needs(project):
+def test_new_project_has_all_files_that_a_fleet_needs(project):
     assert tree(project) == {
         ".flotilla-init.json",
         ".github/workflows/fleet.yml",
@@ -54,12 +54,12 @@ def test_a_project_has_all_that_a_fleet_needs(project):
     assert (project / "stacks" / "fleet.schema.json").read_text() == schema
 
 
-def test_the_template_is_made_of_the_repository_s_own_files():
+def test_template_equals_the_files_of_the_repository():
     """After a change of the program or the policy pack: `make template`."""
     assert {path: (TEMPLATE / path).read_text() for path in made()} == made()
 
 
-def test_the_first_stack_is_valid_once_its_kubeconfigs_are_there(project, home, monkeypatch):
+def test_first_stack_is_valid_once_its_kubeconfigs_exist(project, home, monkeypatch):
     contexts = [{"name": name, "context": {"cluster": name, "user": "admin"}} for name in ("member1", "member2")]
     clusters = [
         {"name": name, "cluster": {"server": f"https://127.0.0.{n}:1"}} for n, name in enumerate(("member1", "member2"))
@@ -83,7 +83,7 @@ def test_a_name_that_pulumi_or_python_refuses_is_refused(name):
 
 
 @pytest.mark.parametrize("name", ["my-fleet", "a", "1", "Fleet_2.x"])
-def test_other_names_are_taken(name):
+def test_other_names_are_accepted(name):
     assert name_problem(name) == ""
     assert yaml.safe_load(project_files(name)["Pulumi.yaml"])["name"] == name
 
@@ -97,14 +97,14 @@ def refused(capsys, *arguments):
     return first[0]
 
 
-def test_a_folder_that_is_not_empty_is_refused_and_stays_as_it_is(tmp_path, capsys):
+def test_folder_that_is_not_empty_is_refused_and_unchanged(tmp_path, capsys):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("mine")
     assert "isn't empty: it has mine; nothing was written" in refused(capsys, tmp_path / "full")
     assert tree(tmp_path) == {"full/mine"}
 
 
-def test_a_missing_parent_a_file_and_bad_names_are_refused_in_one_line_each(tmp_path, capsys):
+def test_missing_parent_a_file_and_invalid_names_are_one_line_each(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert "there is no folder" in refused(capsys, tmp_path / "none" / "my-fleet")
     assert "is not a folder" in refused(capsys, tmp_path / "file")
@@ -117,7 +117,7 @@ def test_a_missing_parent_a_file_and_bad_names_are_refused_in_one_line_each(tmp_
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file"]
 
 
-def test_a_folder_with_git_alone_is_taken_and_keeps_it(tmp_path):
+def test_folder_with_only_git_is_accepted_and_keeps_it(tmp_path):
     (tmp_path / "x" / ".git").mkdir(parents=True)
     assert main(["init", str(tmp_path / "x")]) == 0
     assert (tmp_path / "x" / ".git").is_dir()
@@ -125,12 +125,12 @@ def test_a_folder_with_git_alone_is_taken_and_keeps_it(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
-def test_a_folder_that_can_t_be_written_is_refused(tmp_path, capsys):
+def test_read_only_folder_is_refused(tmp_path, capsys):
     tmp_path.chmod(0o500)
     assert "can't be written" in refused(capsys, tmp_path / "x")
 
 
-def test_what_breaks_off_leaves_nothing(tmp_path, monkeypatch, capsys):
+def test_interrupted_init_leaves_no_files(tmp_path, monkeypatch, capsys):
     def full(*_args, **_more):
         raise OSError(28, "No space left on device")
 
@@ -142,14 +142,14 @@ def test_what_breaks_off_leaves_nothing(tmp_path, monkeypatch, capsys):
 
 
 def older(project, path, text):
-    """Let a file be as an older version of Flotilla wrote it."""
+    """Change a file to the content that an older version of Flotilla wrote."""
     record = json.loads((project / RECORD).read_text())
     record["files"][path], record["flotilla"] = digest(text), "0.0.9"
     (project / RECORD).write_text(json.dumps(record))
     (project / path).write_text(text)
 
 
-def test_an_upgrade_replaces_what_nobody_has_changed_and_shows_the_difference(project, capsys):
+def test_upgrade_replaces_unchanged_files_and_shows_the_difference(project, capsys):
     older(project, "__main__.py", "print('old')\n")
     assert main(["init", "--upgrade", str(project), "--yes"]) == 0
     out = capsys.readouterr()
@@ -159,7 +159,7 @@ def test_an_upgrade_replaces_what_nobody_has_changed_and_shows_the_difference(pr
     assert json.loads((project / RECORD).read_text())["flotilla"] == __version__
 
 
-def test_an_upgrade_leaves_what_its_user_has_changed_and_shows_what_is_new(project, capsys):
+def test_upgrade_keeps_files_that_the_user_changed_and_shows_the_new_content(project, capsys):
     older(project, "__main__.py", "print('old')\n")
     (project / "__main__.py").write_text("print('mine')\n")
     assert main(["init", "--upgrade", str(project), "--yes"]) == 0
@@ -173,7 +173,7 @@ def test_an_upgrade_leaves_what_its_user_has_changed_and_shows_what_is_new(proje
     assert "is up to date" in again.err + again.out
 
 
-def test_an_upgrade_adds_what_is_new_and_does_not_bring_back_what_its_user_has_removed(project, capsys):
+def test_upgrade_adds_new_files_and_does_not_restore_removed_ones(project, capsys):
     record = json.loads((project / RECORD).read_text())
     del record["files"]["policies/PulumiPolicy.yaml"]
     (project / RECORD).write_text(json.dumps({**record, "flotilla": "0.0.9"}))
@@ -185,7 +185,7 @@ def test_an_upgrade_adds_what_is_new_and_does_not_bring_back_what_its_user_has_r
     assert not (project / "components" / "announcement.py").exists()
 
 
-def test_an_upgrade_asks_first(project, capsys):
+def test_upgrade_asks_for_confirmation(project, capsys):
     older(project, "__main__.py", "print('old')\n")
     assert main(["init", "--upgrade", str(project)]) == 2
     assert "give --yes; nothing was changed" in capsys.readouterr().err
@@ -195,21 +195,21 @@ def test_an_upgrade_asks_first(project, capsys):
 @pytest.mark.parametrize(
     "text", ["", "{}", "[]", '{"format": 2}', '{"format": 1, "flotilla": 1, "project": 2, "files": 3}']
 )
-def test_a_record_that_can_t_be_understood_is_one_line(project, text, capsys):
+def test_invalid_record_file_is_one_line(project, text, capsys):
     (project / RECORD).write_text(text)
     assert main(["init", "--upgrade", str(project)]) == 1
     assert "is not a record of `flotilla init`" in capsys.readouterr().err
 
 
-def test_a_project_that_is_not_flotilla_s_is_not_upgraded(tmp_path, capsys):
+def test_project_of_another_tool_is_not_upgraded(tmp_path, capsys):
     (tmp_path / "Pulumi.yaml").write_text("name: other\nruntime: nodejs\n")
     assert main(["init", "--upgrade", str(tmp_path), "--yes"]) == 1
     assert f"has no {RECORD}" in capsys.readouterr().err
     assert tree(tmp_path) == {"Pulumi.yaml"}
 
 
-def test_a_project_that_pulumi_new_made_gets_its_schema_and_record_and_keeps_the_rest(project, capsys):
-    """`pulumi new` copies the template's folder, which has neither."""
+def test_project_made_by_pulumi_new_gets_its_schema_and_record_and_keeps_other_files(project, capsys):
+    """`pulumi new` copies the template's folder, which has neither of them."""
     (project / RECORD).unlink()
     (project / "stacks" / "fleet.schema.json").unlink()
     (project / "Pulumi.yaml").write_text("name: my-fleet\nruntime: python\n")
@@ -231,7 +231,7 @@ def test_json_output_is_one_document(tmp_path, capsys):
 
 
 def test_an_upgrade_never_writes_outside_its_folder(project, tmp_path, capsys):
-    """The record is a file that others can write."""
+    """Others may be able to write the record file."""
     record = json.loads((project / RECORD).read_text())
     record["project"] = "../evil\n"
     (project / RECORD).write_text(json.dumps(record))

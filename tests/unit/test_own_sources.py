@@ -1,4 +1,4 @@
-"""Sources of one's own: functions of a package or of the project that give a workload's objects."""
+"""Sources in Python: functions of a package or of the project that return a workload's objects."""
 
 # ruff: noqa: F811 - fixtures are arguments here
 
@@ -25,7 +25,7 @@ def objects(asked):
 
 @pytest.fixture
 def given(project, sections):
-    """A stack whose workload is of a source of the project; `write(text)` gives its code."""
+    """A stack whose workload has a source in the project; `write(text)` writes the code of the source."""
     entry = {"name": "web", "namespace": "shop", "placement": {"clusters": ["member1"]}}
     sections["workloads"] = [{**entry, "source": {"use": "team", "args": {"team": "red"}}}]
 
@@ -33,7 +33,7 @@ def given(project, sections):
         base, stack = project, sections
 
         def write(self, text, name="team"):
-            module = f"own_source_of_tests_{next(NUMBER)}"  # a module is imported once in a process
+            module = f"own_source_of_tests_{next(NUMBER)}"  # Python imports a module once in a process
             (project / f"{module}.py").write_text(text)
             table = f'[project.entry-points."{Group.SOURCES}"]\n{name} = "{module}:objects"\n'
             (project / "pyproject.toml").write_text(f'[project]\nname = "x"\n{table}')
@@ -55,14 +55,14 @@ def given(project, sections):
     return Given()
 
 
-def test_a_workloads_objects_are_those_that_its_source_returns(given):
+def test_objects_of_a_workload_are_those_that_its_source_returns(given):
     given.write(TEAM)
     (found,) = given.objects()
     assert found["metadata"] == {"name": "owner", "namespace": "shop"}
     assert found["data"] == {"team": "red", "workload": "web", "here": "True"}
 
 
-def test_a_source_of_an_installed_package_goes_into_the_plan(package, tmp_path):
+def test_objects_of_an_installed_source_are_in_the_plan(package, tmp_path):
     package(Group.SOURCES, {"team": "acme_team:objects"}, acme_team=TEAM)
     project = tmp_path / "my-fleet"
     write_project(project, "my-fleet")
@@ -117,7 +117,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("text", "said"), WRONG.values(), ids=WRONG)
-def test_what_a_source_does_wrong_is_a_problem_of_the_stack_file(given, text, said):
+def test_error_of_a_source_is_a_problem_of_the_stack_file(given, text, said):
     given.write(text)
     problem = given.problem()
     assert problem.path == "workloads[0].source"
@@ -125,15 +125,15 @@ def test_what_a_source_does_wrong_is_a_problem_of_the_stack_file(given, text, sa
     assert "flotilla.sources 'team' of pyproject.toml" in problem.rule
 
 
-def test_a_source_that_is_not_there_is_named_with_those_that_are(given):
+def test_unknown_source_is_refused_with_the_known_ones(given):
     given.write(TEAM, name="other")
     problem = given.problem()
     assert (problem.path, problem.value) == ("workloads[0].source.use", '"team"')
     assert "or use one of: other" in problem.remedy
 
 
-def test_a_source_runs_once_in_a_run_and_again_in_the_next(given):
-    """Nobody knows what it reads: what it returned last counts for nothing."""
+def test_source_runs_once_in_a_run_and_again_in_the_next(given):
+    """The inputs of a source are unknown, so a stored result is not used again."""
     count = "import pathlib\ndef objects(asked):\n    file = asked.project / 'count'\n"
     count += "    file.write_text(str(int(file.read_text()) + 1))\n"
     count += "    metadata = {'name': 'count-' + file.read_text()}\n"
@@ -143,7 +143,7 @@ def test_a_source_runs_once_in_a_run_and_again_in_the_next(given):
     assert [given.objects()[0]["metadata"]["name"] for _ in range(2)] == ["count-1", "count-2"]
 
 
-def test_a_proposal_runs_no_source_and_is_checked_with_what_it_returned_last(given):
+def test_proposal_runs_no_source_and_uses_the_result_of_the_last_run(given):
     given.write(TEAM)
     assert given.problem(programs=False).rule == NOT_KEPT[0]
     found = given.objects()
@@ -153,7 +153,7 @@ def test_a_proposal_runs_no_source_and_is_checked_with_what_it_returned_last(giv
     assert given.problem(programs=False).rule == NOT_KEPT[0]
 
 
-def test_what_a_source_returned_is_part_of_what_a_plan_is_made_of(given):
+def test_plan_digest_covers_the_result_of_a_source(given):
     (given.base / "stacks").mkdir()
     file = given.base / "stacks" / "Pulumi.dev.yaml"
     file.write_text(yaml.safe_dump({"config": {f"flotilla:{key}": value for key, value in given.stack.items()}}))
@@ -167,7 +167,7 @@ def test_what_a_source_returned_is_part_of_what_a_plan_is_made_of(given):
     assert rendering_keys(file, given.base) != first
 
 
-def test_a_source_may_read_any_file_of_its_project(given):
+def test_source_may_read_any_file_of_its_project(given):
     given.write(TEAM)
     fleet, _ = given.fleet()
     assert read_by(fleet.workloads[0], given.base) == [given.base.resolve()]
@@ -180,7 +180,7 @@ def test_a_source_may_read_any_file_of_its_project(given):
         ({"replicas": 2}, "set them in the source's `args`"),
     ],
 )
-def test_a_source_stands_alone(given, more, text):
+def test_workload_with_a_source_has_no_other_source(given, more, text):
     given.write(TEAM)
     given.stack["workloads"][0] |= more
     assert text in str(given.problem())

@@ -1,4 +1,4 @@
-"""Two owners of one field: fights that a watch sees, autoscalers, and objects that a control plane makes itself."""
+"""Two writers of one field: fights seen by a watch, autoscalers, and objects that a control plane creates itself."""
 
 import datetime as dt
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ KARMADA, OTHER = "karmada-controller-manager", "mesh-operator"
 
 
 def state(generation, container=None, *, image="web:1", **more):
-    """A copy as Karmada writes it, or as another writes over it."""
+    """Return a copy as Karmada writes it, or as another manager overwrites it."""
     containers = [web(image=image), *([container] if container else [])]
     obj = deployment(pod(*containers))
     image_path = nested("f:spec", "f:template", "f:spec", "f:containers", 'k:{"name":"web"}', "f:image")
@@ -51,7 +51,7 @@ def turns(*states):
         ),
     ],
 )
-def test_two_that_write_a_field_in_turn_are_a_fight_with_both_names(states, path):
+def test_two_managers_that_overwrite_a_field_in_turn_are_a_fight(states, path):
     found = turns(*states)
     assert [one.text for one in found.fought] == [path]
     assert sorted(found.writers) == [KARMADA, OTHER]
@@ -66,24 +66,24 @@ def test_two_that_write_a_field_in_turn_are_a_fight_with_both_names(states, path
 @pytest.mark.parametrize(
     "states",
     [
-        [state(1), state(2, MESH), state(3)],  # one manual change, taken back
+        [state(1), state(2, MESH), state(3)],  # one manual change, which Karmada reverts
         [state(n, image=f"web:{n}") for n in range(1, 8)],  # a rollout in steps
         [state(1), state(1), state(1)],
-        [{**state(1), "status": {"replicas": n % 2}} for n in range(8)],  # a rollout under way
+        [{**state(1), "status": {"replicas": n % 2}} for n in range(8)],  # a rollout in progress
     ],
 )
-def test_one_change_that_is_taken_back_steps_and_statuses_are_no_fight(states):
+def test_single_reverted_changes_steps_and_statuses_are_no_fight(states):
     assert turns(*states).fought == []
 
 
-def test_who_changed_an_object_is_known_where_all_wrote_in_the_same_second():
+def test_writer_is_known_although_all_managers_wrote_in_the_same_second():
     assert writer_of_change(state(1), state(2, image="web:2")).manager == OTHER
     assert writer_of_change(state(2, image="web:2"), state(3)).manager == KARMADA
     assert writer_of_change(state(2, MESH), state(3)).manager == KARMADA, "it only took away what the other had added"
 
 
 class Watched:
-    """A member in which an object changes while it is watched."""
+    """A member with an object that changes while it is watched."""
 
     name = "member1"
 
@@ -99,8 +99,8 @@ class Watched:
             yield {"type": "MODIFIED", "object": one}
 
 
-def test_a_fight_takes_the_place_of_what_was_found_on_the_same_field():
-    """Karmada doesn't put right what another writes again at once, and the finding said that it does."""
+def test_fight_replaces_the_finding_of_the_same_field():
+    """Regression: the finding said that Karmada reverts the change, but another manager writes it again at once."""
     states = [state(4), state(5, image="web:2"), state(6), state(7, image="web:2")]
     member = Watched(*states)
     same = Finding(
@@ -125,7 +125,7 @@ def test_a_fight_takes_the_place_of_what_was_found_on_the_same_field():
     assert (report.findings, len(calm.watches)) == ((), 1), "an object at rest is watched for the short time alone"
 
 
-def test_only_a_few_objects_of_a_cluster_are_watched():
+def test_number_of_watched_objects_per_cluster_is_bounded():
     member = Watched(state(4))
     suspects = [Suspect(Layer.MEMBERS, state(4), f"2026-01-01T00:00:{n:02}Z") for n in range(30)]
     with_fights(DriftReport(), {"member1": suspects}, {"member1": member})
@@ -135,8 +135,8 @@ def test_only_a_few_objects_of_a_cluster_are_watched():
 @pytest.mark.parametrize(
     ("generation", "age", "watched"), [(4, 3, True), (40, 9, True), (3, 3, False), (40, 60, False), (None, 3, True)]
 )
-def test_objects_that_were_written_several_times_and_just_now_are_watched(generation, age, watched):
-    """The time is the cluster's own, which may be far from this machine's."""
+def test_objects_with_several_recent_writes_are_watched(generation, age, watched):
+    """The time is the cluster's own, which may differ from this machine's."""
     now = dt.datetime(2020, 1, 1, 12, tzinfo=dt.UTC)
     written = (now - dt.timedelta(seconds=age)).strftime("%Y-%m-%dT%H:%M:%SZ")
     live = state(generation, time=written)
@@ -163,7 +163,7 @@ def scaler(name="web", kind="Deployment"):
     }
 
 
-def test_an_autoscaler_in_a_member_of_a_copy_whose_replicas_karmada_sets_is_a_second_owner():
+def test_member_autoscaler_of_replicas_that_karmada_sets_is_a_second_owner():
     sent = {**deployment(pod(web())), "spec": {"replicas": 2}}
     (one,) = find_autoscaled(Serving(None, scalers=[scaler(), scaler("other")]), "member1", [sent])
     assert (one.rule, one.path, one.pointer, one.remedy) == (
@@ -181,7 +181,7 @@ def test_an_autoscaler_in_a_member_of_a_copy_whose_replicas_karmada_sets_is_a_se
     assert find_autoscaled(Serving(None, scalers=[scaler()]), "member1", [widget()]) == []
 
 
-# -- what every control plane makes itself --------------------------------------------------------
+# -- objects that every control plane creates --------------------------------------------------------
 
 
 DEFINITIONS = "apiextensions.k8s.io/v1"
@@ -213,7 +213,7 @@ def labels(key, value):
     ],
     ids=lambda obj: f"{obj['kind']} {obj['metadata']['name']}",
 )
-def test_what_the_api_server_and_karmada_make_themselves_is_no_unclaimed_template(obj):
+def test_objects_created_by_the_api_server_and_karmada_are_no_unclaimed_templates(obj):
     assert not meant_to_spread(obj)
 
 
@@ -228,5 +228,5 @@ def test_what_the_api_server_and_karmada_make_themselves_is_no_unclaimed_templat
     ],
     ids=lambda obj: f"{obj['kind']} {obj['metadata']['name']}",
 )
-def test_what_somebody_may_have_made_for_members_is_an_unclaimed_template(obj):
+def test_object_that_somebody_may_have_created_for_members_is_an_unclaimed_template(obj):
     assert meant_to_spread(obj)

@@ -18,7 +18,7 @@ def issued():
     return pki.issue(NAMES, lifetime_days=365, ca_lifetime_days=3650)
 
 
-def test_a_tls_client_accepts_every_name_that_is_dialled(issued):
+def test_tls_client_accepts_every_published_name(issued):
     leaf, ca = load(issued.cert), load(issued.ca_cert)
     for host in ("karmada-apiserver.karmada-system.svc.cluster.local", "karmada.example.org"):
         verifier = PolicyBuilder().store(Store([ca])).build_server_verifier(x509.DNSName(host))
@@ -64,10 +64,10 @@ class TestProvider:
     def changes(self, made, **news):
         return CertificatesProvider().diff("", made, {**PROPS, **news}).changes
 
-    def test_nothing_is_planned_before_the_window(self, made):
+    def test_nothing_is_planned_before_the_renewal_window(self, made):
         assert self.changes(made) is False
 
-    def test_the_window_plans_a_renewal(self, made):
+    def test_renewal_is_planned_in_the_renewal_window(self, made):
         assert self.changes(made, renewBeforeDays=89) is False
         assert self.changes(made, renewBeforeDays=90) is True
 
@@ -79,12 +79,12 @@ class TestProvider:
         assert pki.covers(renewed["cert"], "b.example")
         assert renewed["fingerprint"] != made["fingerprint"]
 
-    def test_another_generation_makes_everything_again(self, made):
+    def test_another_generation_issues_everything_again(self, made):
         renewed = CertificatesProvider().update("", made, {**PROPS, "generation": 2}).outs
         assert renewed["ca_cert"] != made["ca_cert"]
         assert renewed["key"] != made["key"]
 
-    def test_a_ca_that_would_end_too_early_is_made_again(self, made):
+    def test_ca_that_expires_too_early_is_issued_again(self, made):
         renewed = CertificatesProvider().update("", made, {**PROPS, "lifetimeDays": 900}).outs
         assert renewed["ca_cert"] != made["ca_cert"]
 

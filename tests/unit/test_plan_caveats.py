@@ -1,4 +1,4 @@
-"""A plan says where it shows less than will happen, or something that happens later, instead of looking certain."""
+"""A plan says where it shows less than will happen, or changes that happen later, instead of seeming certain."""
 
 from dataclasses import replace
 
@@ -24,36 +24,36 @@ def planned(*steps, **keys):
     return workload
 
 
-def said(workload):
+def notices_by_reason(workload):
     return {str(one.what): notice_text(one) for one in workload.notices}
 
 
-# -- the control plane was not asked ---------------------------------------------------------------------------------
+# -- the control plane is not asked -----------------------------------------------------------------------------------
 
 
 @HIDDEN
-def test_a_plan_says_that_taints_are_those_of_the_state(hidden):
-    """With Pulumi's CLI, which hides kubeconfigs, a cordon of since then was in no plan, and nothing said so."""
+def test_plan_says_that_taints_are_those_of_the_state(hidden):
+    """Pulumi's CLI hides kubeconfigs. Regression: a cordon since the last run was in no plan, and no text said so."""
     step = rollout_step({**declared(6, BOTH), "kubeconfig": hidden})
     result = with_clusters(Result(steps=[*MEMBERS, step]))
     (workload,) = fleet_plan(result, version="1.18.2").workloads
-    assert said(workload)["by-the-state"].startswith(
+    assert notices_by_reason(workload)["by-the-state"].startswith(
         "the control plane was not read (this engine hides its kubeconfig): this plan uses the taints and interpreters"
     )
     assert "by-the-state" in str(fleet_plan(result).to_json()["workloads"])
 
 
-def test_a_control_plane_that_does_not_answer_is_named(monkeypatch):
+def test_control_plane_that_does_not_answer_is_named(monkeypatch):
     def refuse(*_args, **_keys):
         raise Unreachable("Karmada: no answer within 5 s", status=0)
 
     monkeypatch.setattr("flotilla.deploy.clusters.connect", refuse)
     step = rollout_step({**declared(6, BOTH), "kubeconfig": Secret("a kubeconfig")})
     result = with_clusters(Result(steps=[*MEMBERS, step]))
-    assert "(Karmada: no answer within 5 s)" in said(fleet_plan(result).workloads[0])["by-the-state"]
+    assert "(Karmada: no answer within 5 s)" in notices_by_reason(fleet_plan(result).workloads[0])["by-the-state"]
 
 
-def test_a_control_plane_without_the_kind_of_interpreters_was_asked(monkeypatch):
+def test_control_plane_without_interpreter_kinds_counts_as_asked(monkeypatch):
     class ControlPlane:
         def ready(self, **_keys):
             return None
@@ -69,49 +69,49 @@ def test_a_control_plane_without_the_kind_of_interpreters_was_asked(monkeypatch)
     assert (result.unasked, list(result.clusters), result.interpreters) == ("", ["member1"], [])
 
 
-def test_nothing_is_said_where_the_state_makes_no_difference():
-    """No Cluster is there yet, the workload doesn't change, or the control plane is made by this very run."""
+def test_no_caveat_where_the_control_plane_makes_no_difference():
+    """There is no Cluster yet, the workload doesn't change, or this run creates the control plane."""
     new = {**declared(6, BOTH), "kubeconfig": "[secret]"}
     coming = [Step(Op.CREATE, one.urn, one.type, new=one.new) for one in MEMBERS]
-    assert said(planned(*coming, rollout_step(new), unasked="why")) == {}
+    assert notices_by_reason(planned(*coming, rollout_step(new), unasked="why")) == {}
     same = replace(rollout_step(new, new), op=Op.SAME)
-    assert said(planned(*MEMBERS, same, unasked="why")) == {}
+    assert notices_by_reason(planned(*MEMBERS, same, unasked="why")) == {}
     assert with_clusters(Result(steps=[rollout_step({**new, "kubeconfig": UNKNOWN})])).unasked == ""
     assert with_clusters(Result(steps=list(MEMBERS))).unasked == ""
 
 
-# -- what the engine hides -------------------------------------------------------------------------------------------
+# -- values that the engine hides ------------------------------------------------------------------------------------
 
 
 @HIDDEN
-def test_copies_without_their_hidden_overrides_are_not_shown_as_certain(hidden):
+def test_copies_with_hidden_overrides_are_not_shown_as_certain(hidden):
     new = {**declared(2, BOTH), "overrideRules": hidden}
     workload = planned(*MEMBERS, rollout_step(new))
-    assert said(workload) == {
+    assert notices_by_reason(workload) == {
         "hidden-overrides": "its overrides are hidden, since one of them sets a secret: copies are shown without any "
         "of its overrides"
     }
     open_ = {**declared(2, BOTH), "overrideRules": [{"overriders": {"plaintext": [{"value": Secret("x")}]}}]}
-    assert "hidden-overrides" not in said(planned(*MEMBERS, rollout_step({**open_, "templates": []})))
+    assert "hidden-overrides" not in notices_by_reason(planned(*MEMBERS, rollout_step({**open_, "templates": []})))
 
 
 @HIDDEN
 @pytest.mark.parametrize(("op", "verb"), [(Op.CREATE, "new"), (Op.UPDATE, "changes"), (Op.DELETE, "gone")])
-def test_a_workload_that_is_hidden_as_a_whole_is_not_shown_as_one_that_stays(hidden, op, verb):
-    """A workload with a Secret: with Pulumi's CLI the plan had no line of it, as if nothing happened to it."""
+def test_workload_that_is_hidden_as_a_whole_is_not_shown_as_unchanged(hidden, op, verb):
+    """With Pulumi's CLI this is a workload with a Secret. Regression: the plan had no line for it."""
     both = {**declared(2, BOTH), "templates": hidden}
     step = replace(rollout_step(both, both), op=op)
     workload = planned(*MEMBERS, replace(step, new=None) if op is Op.DELETE else step)
     assert (workload.verb, workload.copies) == (verb, ())
-    assert ("hidden-objects" in said(workload)) is (op is not Op.DELETE)
+    assert ("hidden-objects" in notices_by_reason(workload)) is (op is not Op.DELETE)
     assert planned(*MEMBERS, replace(step, op=Op.SAME)).verb == "stays"
 
 
-# -- what takes effect later -----------------------------------------------------------------------------------------
+# -- changes that take effect later ----------------------------------------------------------------------------------
 
 
 def lazy(placement, old_placement, *, templates=None, op=Op.UPDATE, **keys):
-    """A workload whose policy changes from one placement to another."""
+    """Return the steps of a workload whose lazy policy changes from one placement to another."""
     old = {"templates": [web()], "placement": old_placement, "lazy": True}
     new = {"templates": templates or [web()], "placement": placement, "lazy": True, **keys}
     rollout = of_workload(rollout_step(new, old, {"member1": 4}))
@@ -127,36 +127,36 @@ def lazy(placement, old_placement, *, templates=None, op=Op.UPDATE, **keys):
     return rollout, Step(op, befores.urn, kind, old=befores, new=afters)
 
 
-def test_a_lazy_policys_change_is_not_shown_as_if_it_took_effect_at_once():
-    """The plan showed the copies where the new placement has them; Karmada moves nothing until a template changes."""
+def test_change_of_a_lazy_policy_is_not_shown_as_immediate():
+    """Karmada moves nothing until a template changes. Regression: the plan showed the copies at the new placement."""
     workload = planned(*MEMBERS, *lazy(on("member2"), on("member1")))
     assert copies(workload) == {"member1": ("stays", ())}
-    assert said(workload) == {
+    assert notices_by_reason(workload) == {
         "lazy": "the change of the policy has no effect yet on Deployment default/web: with `activation: Lazy` Karmada "
         "applies it with the next change of the object"
     }
 
 
-def test_a_template_that_changes_takes_the_lazy_policys_change_along():
+def test_changed_template_applies_the_lazy_policys_change():
     workload = planned(*MEMBERS, *lazy(on("member2"), on("member1"), templates=[web(5)]))
     assert {name: verb for name, (verb, _) in copies(workload).items()} == {"member1": "gone", "member2": "new"}
-    assert said(workload) == {}
+    assert notices_by_reason(workload) == {}
 
 
-def test_a_policy_that_is_no_longer_lazy_acts_at_once():
+def test_policy_that_is_no_longer_lazy_takes_effect_at_once():
     workload = planned(*MEMBERS, *lazy(on("member2"), on("member1"), lazy=False))
     assert {name: verb for name, (verb, _) in copies(workload).items()} == {"member1": "gone", "member2": "new"}
-    assert said(workload) == {}
+    assert notices_by_reason(workload) == {}
 
 
 @pytest.mark.parametrize(("op", "waits"), [(Op.UPDATE, True), (Op.SAME, False)])
-def test_any_field_of_a_lazy_policy_waits(op, waits):
+def test_every_field_of_a_lazy_policy_takes_effect_later(op, waits):
     workload = planned(*MEMBERS, *lazy(on("member1"), on("member1"), op=op))
-    assert ("lazy" in said(workload)) is waits
+    assert ("lazy" in notices_by_reason(workload)) is waits
 
 
-def test_a_lazy_suspension_that_has_no_effect_yet_is_not_shown():
+def test_lazy_suspension_without_effect_yet_is_not_shown():
     every = {"dispatching": True}
     workload = planned(*MEMBERS, *lazy(on("member1"), on("member1"), suspension=every))
     assert copies(workload) == {"member1": ("stays", ())}
-    assert "lazy" in said(workload)
+    assert "lazy" in notices_by_reason(workload)

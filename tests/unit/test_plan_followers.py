@@ -1,4 +1,4 @@
-"""What a plan says of objects that follow workloads: `dependencies: true`, Karmada's dependency distribution."""
+"""Objects that follow workloads in a plan: `dependencies: true`, Karmada's propagateDeps."""
 
 from dataclasses import replace
 from io import StringIO
@@ -44,7 +44,10 @@ def step(found, op, old=None):
 
 
 def workload(name, templates, placement, orders=None, *, op=Op.CREATE, before=None):
-    """The steps of a workload: its policy and its rollout; `before`: what they were, templates, placement, orders."""
+    """Return the steps of a workload: its policy and its rollout.
+
+    `before` has the former templates, placement and overrides.
+    """
 
     def side(templates, placement, orders):
         spec = {"placement": placement, "conflictResolution": "Abort", **(orders or {})}
@@ -76,7 +79,7 @@ def follows(plan):
 BASE = workload("base", [config_map()], on("member1"))
 
 
-def test_a_shared_object_is_shown_where_it_follows_its_users():
+def test_shared_object_is_shown_in_the_clusters_of_its_users():
     plans = planned(
         BASE,
         workload("front", [user("front")], on("member1", "member2"), SENDS),
@@ -103,7 +106,7 @@ def test_without_dependencies_nothing_follows():
     assert "follows" not in fleet_plan(Result(steps=[*MEMBERS, *BASE])).to_json()["workloads"][0]
 
 
-def test_the_object_leaves_the_clusters_of_a_user_that_goes_alone():
+def test_object_is_removed_only_from_clusters_of_the_removed_user():
     stays = {"op": Op.SAME}
     front = workload("front", [user("front")], on("member1", "member2"), SENDS, op=Op.DELETE)
     back = workload("back", [user("back")], on("member2", "member3"), SENDS, **stays)
@@ -120,14 +123,14 @@ def test_the_object_leaves_the_clusters_of_a_user_that_goes_alone():
     assert follows(plans["alone"]) == {("ConfigMap default/common", "member3"): "gone"}
 
 
-def test_turning_dependencies_off_takes_the_object_away():
+def test_disabled_dependencies_remove_the_object():
     before = ([user("front")], on("member2"), SENDS)
     plans = planned(BASE, workload("front", [user("front")], on("member2"), before=before))
     assert follows(plans["front"]) == {("ConfigMap default/common", "member2"): "gone"}
 
 
 @pytest.mark.parametrize(("version", "kept"), [("1.18.2", True), ("1.13", None), ("1.10.7", False)])
-def test_what_leaves_stays_where_one_of_its_users_says_keep(version, kept):
+def test_removed_object_stays_if_one_of_its_users_has_keep(version, kept):
     keeping = {**SENDS, "preserveResourcesOnDeletion": True}
     front = workload("front", [user("front")], on("member1"), keeping, op=Op.DELETE)
     back = workload("back", [user("back")], on("member2"), SENDS, op=Op.DELETE)
@@ -138,7 +141,7 @@ def test_what_leaves_stays_where_one_of_its_users_says_keep(version, kept):
     assert ("its copy stays" in follower.text("member2")) is (kept is not False)
 
 
-def test_where_only_karmada_knows_the_object_may_follow():
+def test_object_may_follow_where_only_karmada_knows_the_users_clusters():
     plans = planned(BASE, workload("front", [user("front")], divided("member2", "member3"), SENDS))
     assert follows(plans["front"]) == {
         ("ConfigMap default/common", "member2"): "may",
@@ -147,7 +150,7 @@ def test_where_only_karmada_knows_the_object_may_follow():
 
 
 @pytest.mark.parametrize(("version", "wanted"), [("1.18.2", "Overwrite"), ("1.13", "uncertain"), ("1.10.7", "Abort")])
-def test_an_object_without_a_policy_goes_by_those_of_its_users(version, wanted):
+def test_object_without_a_policy_follows_the_policies_of_its_users(version, wanted):
     overwriting = {**SENDS, "conflictResolution": "Overwrite"}
     plans = planned(
         workload("front", [user("front")], on("member1"), SENDS),
@@ -157,7 +160,7 @@ def test_an_object_without_a_policy_goes_by_those_of_its_users(version, wanted):
     assert [one.conflict_resolution for one in plans["front"].follows] == [wanted]
 
 
-def test_an_object_that_is_nowhere_is_named_and_follows_nobody():
+def test_object_that_does_not_exist_is_named_and_follows_nobody():
     front = workload("front", [user("front", "lost")], on("member1"), SENDS)
     lost = ObjectRef("v1", "ConfigMap", "lost", "default")
     assert undeclared([*front, *BASE]) == [lost]
@@ -170,7 +173,7 @@ def test_an_object_that_is_nowhere_is_named_and_follows_nobody():
     )
 
 
-def test_an_interpreter_of_the_user_decides():
+def test_interpreter_of_the_user_decides_about_dependencies():
     customization = {
         "kind": "ResourceInterpreterCustomization",
         "spec": {
@@ -196,7 +199,7 @@ class ControlPlane:
         return {} if ref.name == "there" else None
 
 
-def test_the_control_plane_is_asked_for_what_the_stack_lacks(monkeypatch):
+def test_control_plane_is_asked_for_objects_that_the_stack_lacks(monkeypatch):
     monkeypatch.setattr("flotilla.deploy.clusters.connect", lambda *_, **__: ControlPlane())
     steps = workload("front", [user("front", "lost"), user("second", "there")], on("member1"), SENDS)
     for one in steps:
@@ -205,7 +208,7 @@ def test_the_control_plane_is_asked_for_what_the_stack_lacks(monkeypatch):
     assert result.absent == {ObjectRef("v1", "ConfigMap", "lost", "default")}
 
 
-def test_it_is_printed_by_cluster():
+def test_followers_are_printed_by_cluster():
     plan = fleet_plan(
         Result(steps=[*MEMBERS, *BASE, *workload("front", [user("front")], on("member2"), SENDS)]), version="1.18.2"
     )
@@ -225,8 +228,8 @@ def test_it_is_printed_by_cluster():
     assert "    + on member2: ConfigMap default/common follows Deployment default/front" in text.getvalue()
 
 
-def test_what_each_cluster_gets_has_what_follows_with_its_own_overrides():
-    """`preview --rendered` left it out"""
+def test_rendered_preview_has_the_followers_with_their_overrides():
+    """Regression: `preview --rendered` left followers out."""
     rules = [
         {
             "targetCluster": {},
@@ -240,7 +243,7 @@ def test_what_each_cluster_gets_has_what_follows_with_its_own_overrides():
     assert found["data"] == {"by": "us"}
 
 
-def test_a_copy_that_its_placement_takes_away_and_a_user_keeps_is_said_to_stay():
+def test_copy_that_its_placement_removes_and_a_user_needs_is_shown_to_stay():
     before = ([config_map()], on("member1", "member2"), None)
     base = workload("base", [config_map()], on("member1"), before=before)
     front = workload("front", [user("front")], on("member2"), SENDS, op=Op.SAME)

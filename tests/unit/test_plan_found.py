@@ -1,4 +1,4 @@
-"""The per-cluster view of a plan says what members feel, also where only the control plane was changed by somebody."""
+"""The per-cluster view of a plan also shows changes in members that are caused by changes in the control plane."""
 
 import pytest
 
@@ -72,7 +72,7 @@ def object_step(old, new):
 
 
 def plan(*steps, declared=None, before=None):
-    """A plan of a workload whose Rollout knows only what was declared."""
+    """Return a plan of a workload whose Rollout knows only what was declared."""
     props = {"workload": "nginx", "templates": [nginx(7)], "placement": PLACEMENT, "overrideRules": []}
     clusters = [
         step(CLUSTER_TYPE, f"{n}-cluster", inputs := {"kind": "Cluster", "metadata": {"name": n}}, inputs, "")
@@ -83,7 +83,7 @@ def plan(*steps, declared=None, before=None):
     return workload.verb, {copy.cluster: (copy.verb, copy.details) for copy in workload.copies}
 
 
-def test_replicas_that_were_scaled_in_the_control_plane_are_shown_for_every_member():
+def test_replicas_scaled_in_the_control_plane_are_shown_for_every_member():
     verb, copies = plan(object_step(nginx(3), nginx(7)))
     assert verb == "changes"
     assert copies == {
@@ -92,12 +92,12 @@ def test_replicas_that_were_scaled_in_the_control_plane_are_shown_for_every_memb
     }
 
 
-def test_an_image_that_was_changed_there_is_shown_too():
+def test_image_changed_in_the_control_plane_is_shown():
     _, copies = plan(object_step(nginx(7, "nginx:evil"), nginx(7)))
     assert copies["member1"] == ("changes", ("image nginx:evil → nginx:1.27",))
 
 
-def test_a_placement_that_was_changed_there_says_who_gets_and_who_loses_a_copy():
+def test_placement_changed_in_the_control_plane_shows_added_and_removed_copies():
     moved = {"clusterAffinity": {"clusterNames": ["member1", "member3"]}}
     _, copies = plan(object_step(policy(moved), policy(PLACEMENT)))
     assert {name: verb for name, (verb, _) in copies.items()} == {
@@ -107,7 +107,7 @@ def test_a_placement_that_was_changed_there_says_who_gets_and_who_loses_a_copy()
     }
 
 
-def test_an_override_that_was_changed_there_is_shown_where_it_applies():
+def test_override_changed_in_the_control_plane_is_shown_where_it_applies():
     rule = {
         "targetCluster": {"clusterNames": ["member2"]},
         "overriders": {"imageOverrider": [{"component": "Tag", "operator": "replace", "value": "1.28"}]},
@@ -124,8 +124,8 @@ def within(namespace, obj):
     return {**obj, "metadata": {**obj["metadata"], "namespace": namespace}, "spec": spec}
 
 
-def test_policies_of_one_namespace_that_were_changed_there_say_nothing_of_the_others_copies():
-    """All objects of the workload were shown as if somebody had changed their policies, too."""
+def test_changed_policies_of_one_namespace_do_not_affect_copies_of_others():
+    """Regression: all objects of the workload were shown as if their policies had changed, too."""
     both = {"templates": [nginx(7), within("other", nginx(7))]}
     rule = {"overriders": {"imageOverrider": [{"component": "Tag", "operator": "replace", "value": "1.28"}]}}
     changed = object_step(within("other", override(rule)), within("other", override()))
@@ -139,25 +139,25 @@ def test_policies_of_one_namespace_that_were_changed_there_say_nothing_of_the_ot
     assert copies["member3"][0] == "gone"
 
 
-def test_a_template_that_was_deleted_there_comes_back_in_every_member():
+def test_template_deleted_in_the_control_plane_is_shown_as_created_in_every_member():
     _, copies = plan(object_step(None, nginx(7)))
     assert {verb for verb, _ in copies.values()} == {"new"}
 
 
-def test_what_a_refresh_found_is_shown_as_the_members_have_it_now():
-    """The steps of `refresh` lead the other way: from the state to what is there."""
+def test_plan_of_a_refresh_shows_the_current_state_of_members():
+    """The steps of `refresh` have the opposite direction: from the state to the current objects."""
     _, copies = plan(object_step(nginx(7), nginx(3)))
     assert copies["member1"] == ("changes", ("replicas 5 → 2",))
 
 
-def test_without_a_change_there_everything_is_read_as_it_was_declared():
+def test_without_changes_in_the_control_plane_the_declaration_is_used():
     assert plan(object_step(nginx(7), nginx(7)))[0] == "stays"
     verb, copies = plan(object_step(nginx(7), nginx(9)), declared={"templates": [nginx(9)]})
     assert (verb, copies["member1"]) == ("changes", ("changes", ("replicas 5 → 6",)))
 
 
 @pytest.mark.parametrize("drifted", ["aHVudGVyMg==", "b3RoZXI="])
-def test_a_secret_that_was_changed_there_is_never_shown(drifted):
+def test_changed_secret_is_never_shown(drifted):
     def secret(value):
         meta = {"name": "door", "namespace": "default"}
         return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": {"key": value}}
@@ -170,8 +170,8 @@ def test_a_secret_that_was_changed_there_is_never_shown(drifted):
     assert "b3RoZXI" not in str(reported)
 
 
-def test_what_an_override_sets_in_secret_stays_secret_in_what_comes_of_it():
-    """The patch is for every object of the workload: the Deployment gets the value, too."""
+def test_secret_value_of_an_override_stays_secret_in_rendered_objects():
+    """The patch is for every object of the workload, so the Deployment gets the value, too."""
 
     def rule(value):
         step = {"path": "/metadata/labels", "operator": "add", "value": {"key": value}}
@@ -193,7 +193,7 @@ def job(image):
 
 
 def replacing(old, new):
-    """The steps that replace an object, as both engines name them."""
+    """Return the steps that replace an object, with the names of both engines."""
     olds, news = (state(f"kubernetes:x:{obj['kind']}", f"nginx-{obj['kind'].lower()}", obj) for obj in (old, new))
     return [
         Step(Op.CREATE_REPLACEMENT, news.urn, news.type, old=olds, new=news),
@@ -202,8 +202,11 @@ def replacing(old, new):
     ]
 
 
-def test_a_job_that_is_replaced_runs_again_where_it_ran():
-    """A Job's image can't be changed in place: the plan said that the Job goes, and nothing of the one that comes."""
+def test_replaced_job_is_shown_to_run_again_in_its_clusters():
+    """A Job's image is immutable.
+
+    Regression: the plan showed the deletion of the Job, but not the creation of the new one.
+    """
     old, new = job("crunch:1"), job("crunch:2")
     steps = replacing(old, new)
     verb, copies = plan(*steps, before={"templates": [old]}, declared={"templates": [new]})
@@ -212,8 +215,8 @@ def test_a_job_that_is_replaced_runs_again_where_it_ran():
     assert copies == dict.fromkeys(("member1", "member2"), ("changes", again))
 
 
-def test_what_is_replaced_is_scheduled_as_if_it_had_never_run():
-    """Karmada forgets the schedule with the object: a cluster that kept it under a taint doesn't get the new one."""
+def test_replaced_object_is_scheduled_like_a_new_one():
+    """Karmada forgets the schedule with the object: a tainted cluster that had a copy doesn't get the new one."""
     old, new = nginx(7), {**nginx(7), "spec": {**nginx(7)["spec"], "selector": {"matchLabels": {"app": "other"}}}}
     taint = {"key": "site", "effect": "NoSchedule"}
     inputs = {"kind": "Cluster", "metadata": {"name": "member2"}, "spec": {"taints": [taint]}}

@@ -1,4 +1,4 @@
-"""What a plan says of workloads for which only Karmada knows the clusters, and of those that go nowhere."""
+"""Workloads in a plan for which only Karmada knows the clusters, and workloads that run nowhere."""
 
 from io import StringIO
 
@@ -31,7 +31,7 @@ def planned(*steps, version="1.18.2"):
 
 
 def serving(name, *kinds):
-    """A member that serves these kinds only."""
+    """Return a member that serves only these kinds."""
     step = cluster_step(name)
     listed = [{"groupVersion": version, "resources": [{"kind": kind}]} for version, kind in kinds]
     step.old.outputs["status"]["apiEnablements"] = listed
@@ -39,14 +39,14 @@ def serving(name, *kinds):
 
 
 def template_step(obj, uid):
-    """The step of a template that exists."""
+    """Return the step of an existing template."""
     live = {**obj, "metadata": {**obj["metadata"], "uid": uid}}
     found = state("kubernetes:apps/v1:Deployment", "deployment-default/web", obj, live)
     return Step(Op.SAME, found.urn, found.type, old=found, new=found)
 
 
-def test_what_goes_by_free_capacity_is_karmadas_choice():
-    """The plan promised a division by room that nobody can know."""
+def test_division_by_free_capacity_is_karmadas_choice():
+    """Regression: the plan promised a division by free capacity, which is unknown to it."""
     workload = planned(*MEMBERS, rollout_step(declared(6, DYNAMIC)))
     assert copies(workload) == {}
     assert [str(one) for one in workload.undecided] == [
@@ -55,8 +55,8 @@ def test_what_goes_by_free_capacity_is_karmadas_choice():
     assert workload.verb == "new"
 
 
-def test_a_choice_of_one_is_said_as_what_it_depends_on():
-    """It said that Karmada chooses among a single cluster."""
+def test_karmadas_choice_with_one_candidate_names_the_cause():
+    """Regression: the plan said that Karmada chooses among a single cluster."""
     aggregated = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Aggregated"}
     placement = {"clusterAffinity": {"clusterNames": ["member1"]}, "replicaScheduling": aggregated}
     workload = planned(*MEMBERS, rollout_step(declared(6, placement)))
@@ -65,20 +65,23 @@ def test_a_choice_of_one_is_said_as_what_it_depends_on():
     ]
 
 
-def test_what_is_there_by_free_capacity_stays_while_nothing_changes():
+def test_replicas_by_free_capacity_stay_while_nothing_changes():
     step = rollout_step(declared(6, DYNAMIC), declared(6, DYNAMIC), {"member1": 5, "member2": 1})
     workload = planned(*MEMBERS, step)
     assert (copies(workload)["member1"][0], workload.undecided) == ("stays", ())
 
 
-def test_more_replicas_by_free_capacity_are_said_with_their_bounds():
+def test_more_replicas_by_free_capacity_are_shown_with_their_bounds():
     step = rollout_step(declared(8, DYNAMIC), declared(6, DYNAMIC), {"member1": 5, "member2": 1})
     workload = planned(*MEMBERS, step)
     assert copies(workload)["member1"] == ("changes", ("5 to 7 replicas, as Karmada chooses",))
 
 
-def test_a_tie_is_karmadas_choice_until_the_template_has_a_uid():
-    """One replica over two members: the plan named member1, and Karmada took either, by the template's UID."""
+def test_tie_is_karmadas_choice_until_the_template_has_a_uid():
+    """Karmada breaks the tie by the template's UID.
+
+    Regression: for one replica over two members, the plan named member1.
+    """
     workload = planned(*MEMBERS, rollout_step(declared(1, BOTH)))
     assert copies(workload) == {}
     assert dict(workload.undecided[0].candidates) == {"member1": (0, 1), "member2": (0, 1)}
@@ -87,15 +90,15 @@ def test_a_tie_is_karmadas_choice_until_the_template_has_a_uid():
     assert copies(planned(*MEMBERS, template_step(web(1), "2"), step))["member1"][0] == "gone"
 
 
-def test_copies_that_come_in_any_case_are_shown_with_their_bounds():
+def test_copies_that_are_certain_are_shown_with_their_bounds():
     workload = planned(*MEMBERS, rollout_step(declared(3, BOTH)))
     assert copies(workload) == dict.fromkeys(
         ("member1", "member2"), ("new", ("Deployment default/web, 1 or 2 replicas, nginx:1.27",))
     )
 
 
-def test_a_tie_is_said_with_what_each_cluster_gets_at_least_and_at_most():
-    """It named every cluster, those whose replicas are certain, too, and not how little is open."""
+def test_tie_is_shown_with_the_minimum_and_maximum_of_each_cluster():
+    """Regression: the plan also named clusters whose replicas are certain, and not how many replicas are open."""
     placement = divided("member1", "member2", "member3", member1=4, member2=2, member3=2)
     workload = planned(*MEMBERS, cluster_step("member3"), rollout_step(declared(6, placement)))
     assert str(*workload.undecided) == (
@@ -105,7 +108,7 @@ def test_a_tie_is_said_with_what_each_cluster_gets_at_least_and_at_most():
     assert copies(workload)["member1"] == ("new", ("Deployment default/web, 3 replicas, nginx:1.27",))
 
 
-def test_before_1_16_an_unequal_division_is_another_one():
+def test_unequal_division_before_1_16_differs():
     placement = divided("member1", "member2", "member3", member1=5, member2=3, member3=1)
     asked = (*MEMBERS, cluster_step("member3"), rollout_step(declared(7, placement)))
     assert set(copies(planned(*asked))) == {"member1", "member2", "member3"}
@@ -114,7 +117,7 @@ def test_before_1_16_an_unequal_division_is_another_one():
     assert undecided.why == "Karmada's version"
 
 
-def test_a_kind_that_a_member_does_not_serve_is_said_before_up():
+def test_kind_that_a_member_does_not_serve_is_reported_before_up():
     workload = planned(
         serving("member1", ("v1", "ConfigMap")), cluster_step("member2"), rollout_step(declared(6, BOTH))
     )
@@ -124,8 +127,8 @@ def test_a_kind_that_a_member_does_not_serve_is_said_before_up():
     ]
 
 
-def test_a_kind_that_the_workload_itself_defines_is_waited_for():
-    """A stack declares custom objects once their members serve them."""
+def test_kind_that_the_workload_itself_defines_is_waited_for():
+    """A stack declares custom objects once their members serve the kind."""
     definition = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -144,8 +147,8 @@ def test_a_kind_that_the_workload_itself_defines_is_waited_for():
     assert copies(workload)["member1"][1] == ("CustomResourceDefinition widgets.toys.example.org", "Widget default/w")
 
 
-def test_zero_replicas_that_go_nowhere_are_said():
-    """With requests, Karmada deletes the copies; the plan says so before."""
+def test_zero_replicas_that_run_nowhere_are_reported():
+    """If the pods have resource requests, Karmada deletes the copies; the plan says so before."""
     zero = {"templates": [web(0, {"cpu": "1"})], "placement": BOTH}
     step = rollout_step(zero, {"templates": [web(4, {"cpu": "1"})], "placement": BOTH}, {"member1": 2, "member2": 2})
     workload = planned(*MEMBERS, step)
@@ -154,7 +157,7 @@ def test_zero_replicas_that_go_nowhere_are_said():
     assert set(copies(planned(*MEMBERS, step, version="1.15"))) == {"member1", "member2"}
 
 
-def test_a_spread_that_cannot_be_met_is_said():
+def test_spread_that_cannot_be_met_is_reported():
     placement = {**BOTH, "spreadConstraints": [{"spreadByField": "cluster", "minGroups": 3, "maxGroups": 3}]}
     scheduling = {"replicaSchedulingType": "Duplicated"}
     workload = planned(*MEMBERS, rollout_step(declared(4, {**placement, "replicaScheduling": scheduling})))
@@ -162,7 +165,7 @@ def test_a_spread_that_cannot_be_met_is_said():
     assert "won't be scheduled" in workload.unplaced[0]
 
 
-def test_a_control_planes_own_interpreter_is_karmadas_choice():
+def test_kind_with_an_interpreter_in_the_control_plane_is_karmadas_choice():
     own = {
         "apiVersion": "config.karmada.io/v1alpha1",
         "kind": "ResourceInterpreterCustomization",
@@ -181,7 +184,7 @@ def test_a_control_planes_own_interpreter_is_karmadas_choice():
 
 @pytest.fixture
 def printed():
-    """What the command prints of a plan."""
+    """Return what the command prints for a plan."""
 
     def of(*steps):
         output = Output(as_json=False)
@@ -195,14 +198,14 @@ def printed():
     return of
 
 
-def test_people_read_what_karmada_chooses_and_what_goes_nowhere(printed):
+def test_text_plan_shows_karmadas_choices_and_workloads_that_run_nowhere(printed):
     text = printed(*MEMBERS, rollout_step(declared(6, DYNAMIC)))
     assert "Karmada chooses among member1, member2: by free capacity" in text
     lost = printed(serving("member1", ("v1", "Pod")), cluster_step("member2"), rollout_step(declared(6, BOTH)))
     assert "won't be scheduled on member1: it doesn't serve Deployment in apps/v1" in lost
 
 
-def test_a_picture_shows_the_clusters_that_karmada_chooses_among():
+def test_picture_shows_the_clusters_that_karmada_chooses_from():
     plan = fleet_plan(Result(steps=[*MEMBERS, rollout_step(declared(6, DYNAMIC))]), version="1.18.2")
     edges = plan_graph(plan, title="plan").edges
     assert {(one.member, one.state) for one in edges} == {
@@ -210,7 +213,7 @@ def test_a_picture_shows_the_clusters_that_karmada_chooses_among():
     }
 
 
-def test_machines_read_the_same():
+def test_json_plan_has_the_same():
     plan = fleet_plan(Result(steps=[*MEMBERS, rollout_step(declared(6, DYNAMIC))]), version="1.18.2").to_json()
     assert plan["workloads"][0]["undecided"] == [
         {
@@ -223,8 +226,8 @@ def test_machines_read_the_same():
 
 
 @pytest.mark.parametrize("hidden", ["[secret]", Secret("[secret]")])
-def test_rules_that_the_cli_hides_end_no_plan(hidden):
-    """Pulumi's CLI shows a secret value as a whole: a text stands where the list of rules is."""
+def test_rules_hidden_by_the_cli_do_not_end_a_plan(hidden):
+    """Pulumi's CLI replaces a secret value as a whole: the list of rules is then a text."""
     new = {**declared(2, BOTH), "overrideRules": hidden}
     assert planned(*MEMBERS, rollout_step(new)).name == "web"
     assert planned(*MEMBERS, rollout_step(new, {**declared(1, BOTH), "overrideRules": hidden})).name == "web"

@@ -1,4 +1,4 @@
-"""What a plan says of clusters that a taint keeps a workload out of, and of what Karmada did before."""
+"""Tainted clusters in a plan: clusters that a taint excludes, and earlier decisions of Karmada."""
 
 import pytest
 import yaml
@@ -42,14 +42,14 @@ def cluster_step(name, *, declared=(), live=(), ready=True):
 
 
 def rollout_step(new, old=None, scheduled=None):
-    def made(props, outputs):
+    def rollout_state(props, outputs):
         return state(ROLLOUT_TYPE, "web-rollout", {"workload": "web", "overrideRules": [], **props}, outputs)
 
-    news = made(new, {})
+    news = rollout_state(new, {})
     if old is None:
         return Step(Op.CREATE, news.urn, ROLLOUT_TYPE, new=news)
     outputs = {"scheduled": {"Deployment default/web": scheduled}} if scheduled else {}
-    return Step(Op.UPDATE, news.urn, ROLLOUT_TYPE, old=made(old, outputs), new=news)
+    return Step(Op.UPDATE, news.urn, ROLLOUT_TYPE, old=rollout_state(old, outputs), new=news)
 
 
 def declared(replicas, placement):
@@ -78,8 +78,8 @@ BOTH = divided("member1", "member2")
     ],
     ids=["declared", "cordoned", "no-execute", "not-ready"],
 )
-def test_a_plan_promises_no_replicas_on_a_tainted_member(second):
-    """Six divided replicas over two members, one of them tainted: the plan said three and three."""
+def test_plan_shows_no_replicas_on_a_tainted_member(second):
+    """Six divided replicas over two members, one of them tainted. Regression: the plan showed three and three."""
     workload = planned(cluster_step("member1"), second, rollout_step(declared(6, BOTH)))
     assert copies(workload) == {"member1": ("new", ("Deployment default/web, 6 replicas, nginx:1.27",))}
     assert [one.cluster for one in workload.unscheduled] == ["member2"]
@@ -88,8 +88,8 @@ def test_a_plan_promises_no_replicas_on_a_tainted_member(second):
 @pytest.mark.parametrize(
     ("replicas", "clusters", "passed_over"), [(4, {"member1"}, ["member2"]), (6, {"member1", "member2"}, [])]
 )
-def test_a_member_that_was_uncordoned_is_said_to_be_passed_over(replicas, clusters, passed_over):
-    """Karmada doesn't divide again after an uncordon: the plan said `no change`, and not that a member has nothing."""
+def test_uncordoned_member_without_replicas_is_reported(replicas, clusters, passed_over):
+    """Karmada doesn't divide again after an uncordon. Regression: the plan said only `no change`."""
     step = rollout_step(declared(replicas, BOTH), declared(4, BOTH), {"member1": 4})
     steps = [cluster_step("member1"), cluster_step("member2"), step]
     (workload,) = fleet_plan(Result(steps=steps), version="1.18.2").workloads
@@ -97,20 +97,20 @@ def test_a_member_that_was_uncordoned_is_said_to_be_passed_over(replicas, cluste
     assert [one.cluster for one in workload.unscheduled if "keeps its present division" in one.reason] == passed_over
 
 
-def test_a_plan_names_the_taint_as_data():
+def test_json_plan_has_the_taint():
     steps = [cluster_step("member1"), cluster_step("member2", declared=[TAINT]), rollout_step(declared(6, BOTH))]
     (workload,) = fleet_plan(Result(steps=steps)).to_json()["workloads"]
     assert workload["unscheduled"] == [{"name": "member2", "taint": "site=edge:NoSchedule"}]
 
 
-def test_karmadas_own_taint_of_a_member_that_is_ready_again_is_past():
+def test_former_taint_of_a_member_that_is_ready_again_is_ignored():
     workload = planned(
         cluster_step("member1"), cluster_step("member2", live=[NOT_READY]), rollout_step(declared(6, BOTH))
     )
     assert (set(copies(workload)), workload.unscheduled) == ({"member1", "member2"}, ())
 
 
-def test_a_member_that_has_the_workload_keeps_it_under_a_taint():
+def test_member_that_has_the_workload_keeps_it_despite_a_taint():
     tainted = cluster_step("member2", live=[TAINT])
     step = rollout_step(declared(6, BOTH), declared(4, BOTH), {"member1": 2, "member2": 2})
     workload = planned(cluster_step("member1"), tainted, step)
@@ -118,22 +118,22 @@ def test_a_member_that_has_the_workload_keeps_it_under_a_taint():
     assert workload.unscheduled == ()
 
 
-def test_a_tainted_member_that_never_got_the_workload_does_not_get_it_by_an_update():
+def test_update_does_not_send_the_workload_to_a_tainted_member():
     step = rollout_step(declared(6, BOTH), declared(4, BOTH), {"member1": 4})
     workload = planned(cluster_step("member1"), cluster_step("member2", live=[CORDON]), step)
     assert copies(workload) == {"member1": ("changes", ("replicas 4 → 6",))}
     assert [one.cluster for one in workload.unscheduled] == ["member2"]
 
 
-def test_a_division_that_karmada_made_by_the_templates_uid_stays():
+def test_division_that_karmada_made_by_the_templates_uid_stays():
     image = {**declared(1, BOTH), "templates": [{**web(1), "metadata": {**web(1)["metadata"], "labels": {"new": "x"}}}]}
     step = rollout_step(image, declared(1, BOTH), {"member2": 1})
     workload = planned(cluster_step("member1"), cluster_step("member2"), step)
     assert list(copies(workload)) == ["member2"]
 
 
-def test_after_a_refresh_a_plan_says_what_members_will_feel():
-    """Replicas scaled by other people in the control plane from 7 to 3: going back is a change in the members."""
+def test_plan_after_a_refresh_shows_the_changes_in_members():
+    """Somebody scaled from 7 to 3 replicas in the control plane: going back is a change in the members."""
     placement = divided("member1", "member2", member1=2, member2=1)
     step = rollout_step(declared(7, placement), declared(7, placement), {"member1": 2, "member2": 1})
     workload = planned(cluster_step("member1"), cluster_step("member2"), step)
@@ -143,7 +143,7 @@ def test_after_a_refresh_a_plan_says_what_members_will_feel():
     }
 
 
-# -- which clusters, and how many -----------------------------------------------------------------------------------
+# -- the clusters, and their replicas --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_tolerations_match_as_in_kubernetes(toleration, expected):
     assert tolerates(toleration, Taint("site", "edge", "NoSchedule")) is expected
 
 
-def test_a_scheduler_looks_at_two_effects_only():
+def test_scheduler_respects_two_taint_effects_only():
     cluster = ClusterFacts("a", taints=(Taint("site", "edge", "PreferNoSchedule"),))
     assert choose([cluster], {}).chosen == (cluster,)
 
@@ -187,19 +187,19 @@ def shares(template, minor=18):
 BOTH_AB = divided("a", "b")
 
 
-def test_zero_replicas_go_everywhere_unless_the_pods_ask_for_something():
+def test_zero_replicas_are_sent_everywhere_unless_the_pods_have_requests():
     assert shares(web(0)) == {"a": 0, "b": 0}
     assert shares(web(0, {"cpu": "1"})) == {}
 
 
-def test_before_1_16_zero_replicas_go_everywhere_whatever_the_pods_ask_for():
+def test_zero_replicas_are_always_sent_everywhere_before_1_16():
     assert shares(web(0, {"cpu": "1"}), minor=15) == {"a": 0, "b": 0}
 
 
 # -- the stack file -------------------------------------------------------------------------------------------------
 
 
-def test_a_placement_that_only_tainted_members_match_is_refused_with_the_remedy(sections, project):
+def test_placement_that_matches_only_tainted_members_is_refused_with_the_remedy(sections, project):
     sections["members"][1]["taints"] = [{"key": "site", "value": "edge", "effect": "NoSchedule"}]
     sections["workloads"][0]["placement"] = {"clusters": ["member2"]}
     with pytest.raises(ConfigError, match=r"member2 has site=edge:NoSchedule.*tolerations") as refused:
@@ -207,8 +207,8 @@ def test_a_placement_that_only_tainted_members_match_is_refused_with_the_remedy(
     assert len(refused.value.problems) == 1
 
 
-def test_a_placement_that_some_tainted_members_match_is_said_at_once(sections, project):
-    """`validate` said nothing: the plan promised a copy there, and Karmada made none."""
+def test_placement_that_also_matches_tainted_members_is_reported_by_validate(sections, project):
+    """Regression: the plan showed a copy there, Karmada created none, and `validate` reported nothing."""
     sections["members"][1]["taints"] = [{"key": "site", "value": "edge", "effect": "NoSchedule"}]
     workload = sections["workloads"][0]
     workload["placement"] = {"clusters": ["member1", "member2"]}
@@ -218,7 +218,7 @@ def test_a_placement_that_some_tainted_members_match_is_said_at_once(sections, p
     assert kept_out(parse_fleet(sections, base=project)) == []
 
 
-def test_tolerations_of_a_stack_reach_the_policy_and_the_plan(sections, project):
+def test_tolerations_of_a_stack_are_in_the_policy_and_the_plan(sections, project):
     sections["members"][1]["taints"] = [{"key": "site", "value": "edge", "effect": "NoSchedule"}]
     fleet = parse_fleet(sections, base=project)
     assert {name for name, objects in rendered(fleet, ManifestFiles(project)).items() if objects} == {"member1"}
@@ -241,14 +241,14 @@ def test_tolerations_of_a_stack_reach_the_policy_and_the_plan(sections, project)
         ({"key": "a", "effect": "PreferNoSchedule"}, "effect"),
     ],
 )
-def test_a_toleration_that_says_nothing_clear_is_refused(sections, project, toleration, rule):
+def test_invalid_toleration_is_refused(sections, project, toleration, rule):
     sections["workloads"][0]["placement"]["tolerations"] = [toleration]
     with pytest.raises(ConfigError, match=rule):
         parse_fleet(sections, base=project)
 
 
-def test_tolerations_are_written_with_what_the_webhook_adds(published):
-    """The webhook of 1.10 adds two of its own to every list: ours has them, so that a plan sees no difference."""
+def test_tolerations_include_those_that_the_webhook_adds(published):
+    """The webhook of 1.10 adds two tolerations to every list. Our lists have them, so a plan shows no difference."""
     file = published / "recorded" / "duplicated-both" / "propagationpolicies.yaml"
     (kept,) = [obj for obj in yaml.safe_load_all(file.read_text()) if obj]
     ours = [{"key": "site", "operator": "Exists"}]
@@ -261,16 +261,16 @@ def test_tolerations_are_written_with_what_the_webhook_adds(published):
     assert all(one in written for one in added)
 
 
-def test_without_tolerations_a_policy_has_no_such_field():
+def test_policy_without_tolerations_has_no_such_field():
     policy = propagation_policy("p", namespace="default", templates=[web()], spec={"placement": on("a")})
     assert "clusterTolerations" not in policy["spec"]["placement"]
 
 
-# -- what the control plane says now --------------------------------------------------------------------------------
+# -- current taints in the control plane ------------------------------------------------------------------------------
 
 
-def test_a_cordon_since_the_last_run_is_in_the_plan():
-    """The state knows a Cluster as it was last read: without a refresh, a cordon of since then was in no plan."""
+def test_cordon_since_the_last_run_is_in_the_plan():
+    """The state has Clusters as last read. Regression: without a refresh, a newer cordon was in no plan."""
     step = cluster_step("member2")
     now = {**step.old.outputs, "spec": {"taints": [CORDON]}}
     steps = [cluster_step("member1"), step, rollout_step(declared(6, BOTH))]
@@ -279,7 +279,7 @@ def test_a_cordon_since_the_last_run_is_in_the_plan():
     assert [one.cluster for one in workload.unscheduled] == ["member2"]
 
 
-def test_a_cordon_that_has_ended_is_in_no_plan():
+def test_ended_cordon_is_in_no_plan():
     step = cluster_step("member2", live=[CORDON])
     now = {**step.old.outputs, "spec": {"taints": []}}
     steps = [cluster_step("member1"), step, rollout_step(declared(6, BOTH))]
@@ -287,7 +287,7 @@ def test_a_cordon_that_has_ended_is_in_no_plan():
     assert (set(copies(workload)), workload.unscheduled) == ({"member1", "member2"}, ())
 
 
-def test_a_plan_asks_the_control_plane_for_its_clusters(monkeypatch):
+def test_plan_reads_the_clusters_of_the_control_plane(monkeypatch):
     asked = []
 
     class ControlPlane:
@@ -323,8 +323,8 @@ WIDGET = {
 }
 
 
-def test_what_an_interpreter_of_the_control_plane_divides_is_karmadas_choice():
-    """Somebody applied an interpreter for the kind: the plan said nothing of replicas, and Karmada divided them."""
+def test_kind_with_an_interpreter_in_the_control_plane_is_karmadas_choice():
+    """Karmada divides the replicas of such a kind. Regression: the plan showed no replicas."""
     steps = [cluster_step("member1"), cluster_step("member2"), rollout_step({"templates": [WIDGET], "placement": BOTH})]
     (workload,) = fleet_plan(Result(steps=steps, interpreters=[INTERPRETER]), version="1.18.2").workloads
     assert [str(one) for one in workload.undecided] == [
@@ -344,7 +344,7 @@ def test_what_an_interpreter_of_the_control_plane_divides_is_karmadas_choice():
 
 
 @pytest.mark.parametrize("change", ["template", "placement", "not known"])
-def test_what_an_interpreter_divides_again_is_not_known(change):
+def test_new_division_by_an_interpreter_is_unknown(change):
     old = {"templates": [WIDGET], "placement": BOTH}
     new = {
         "templates": [{**WIDGET, "spec": {"size": 5}}] if change == "template" else [WIDGET],
@@ -360,6 +360,6 @@ def test_what_an_interpreter_divides_again_is_not_known(change):
 
 
 @pytest.mark.parametrize("kubeconfig", ["[secret]", "", None])
-def test_a_plan_without_the_control_plane_goes_by_the_state(kubeconfig):
+def test_plan_without_the_control_plane_uses_the_state(kubeconfig):
     step = rollout_step({**declared(6, BOTH), "kubeconfig": kubeconfig})
     assert with_clusters(Result(steps=[step])).clusters == {}

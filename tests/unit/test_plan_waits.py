@@ -1,4 +1,4 @@
-"""What a plan says of a run that only waits: nothing that is there is shown as new, and the wait is named."""
+"""Plans of runs that only wait: existing objects are not shown as new, and the wait is named."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def said(workload):
 
 
 def rollout(old, new=None, *, outputs=None):
-    """Return a Rollout's step; `outputs` are those of before."""
+    """Return a Rollout's step; `outputs` are the former outputs."""
     made = step(ROLLOUT_TYPE, "nginx-rollout", old, new or PROPS)
     return replace(made, old=replace(made.old, outputs=outputs)) if outputs is not None else made
 
@@ -41,36 +41,39 @@ def rollout(old, new=None, *, outputs=None):
 WAITS = "no object changes: `up` waits until it is ready everywhere"
 
 
-def test_a_run_after_a_failed_wait_shows_no_object_as_new():
-    """Pulumi's CLI keeps nothing of a rollout whose first wait fails: everything was shown as new in every cluster."""
+def test_run_after_a_failed_first_wait_shows_no_object_as_new():
+    """Pulumi's CLI stores no rollout whose first wait fails.
+
+    Regression: every object was shown as new in every cluster.
+    """
     workload = planned(rollout(None), *STANDING)
     assert (workload.verb, [copy.verb for copy in workload.copies]) == ("stays", ["stays", "stays"])
     assert said(workload) == [WAITS]
 
 
-def test_a_run_after_a_failed_wait_shows_what_changes_since():
+def test_run_after_a_failed_first_wait_shows_changes_since_then():
     steps = [object_step(nginx(7), nginx(7, "nginx:1.28")), *STANDING[1:]]
     workload = planned(rollout(None, {**PROPS, "templates": [nginx(7, "nginx:1.28")]}), *steps)
     assert [copy.details for copy in workload.copies] == [("image nginx:1.27 → nginx:1.28",)] * 2
     assert said(workload) == []
 
 
-def test_a_run_after_a_failed_update_shows_no_change_that_is_made_already():
-    """Pulumi's CLI keeps the rollout of the time before: the image that runs already was shown as a change again."""
+def test_run_after_a_failed_update_shows_no_change_that_was_made_already():
+    """Pulumi's CLI keeps the former rollout. Regression: the image that runs already was shown as a change again."""
     before = {**PROPS, "templates": [nginx(7, "nginx:1.26")], "placement": {}, "overrideRules": [{"overriders": {}}]}
     workload = planned(rollout(before), *STANDING)
     assert (workload.verb, [copy.verb for copy in workload.copies]) == ("stays", ["stays", "stays"])
     assert said(workload) == [WAITS]
 
 
-def test_what_a_plan_changes_is_shown_beside_what_a_failed_update_has_changed():
+def test_changes_of_a_plan_are_shown_together_with_those_of_a_failed_update():
     before = {**PROPS, "templates": [nginx(7, "nginx:1.26")]}
     steps = [object_step(nginx(7), nginx(7, "nginx:1.28")), *STANDING[1:]]
     workload = planned(rollout(before, {**PROPS, "templates": [nginx(7, "nginx:1.28")]}), *steps)
     assert [copy.details for copy in workload.copies] == [("image nginx:1.27 → nginx:1.28",)] * 2
 
 
-def test_an_object_that_goes_after_a_failed_first_wait_is_shown_as_going():
+def test_removed_object_after_a_failed_first_wait_is_shown_as_deleted():
     second = {**nginx(7), "metadata": {"name": "second", "namespace": "default"}}
     gone = step("kubernetes:x:Deployment", "second-deployment", second, None)
     workload = planned(rollout(None), *STANDING, gone)
@@ -87,7 +90,7 @@ def test_an_object_that_goes_after_a_failed_first_wait_is_shown_as_going():
     ],
     ids=["nothing known", "all new", "policy new", "template new"],
 )
-def test_a_workload_that_is_not_there_yet_is_new(steps):
+def test_workload_that_does_not_exist_is_new(steps):
     assert planned(rollout(None), *steps).verb == "new"
 
 
@@ -96,19 +99,19 @@ def test_objects_of_another_workload_are_not_taken_for_its_own():
     assert planned(rollout(None), *elsewhere).verb == "new"
 
 
-def test_where_the_engine_hides_the_objects_nothing_is_said_of_them():
+def test_no_wait_is_shown_if_the_engine_hides_the_objects():
     workload = planned(rollout(None, {**PROPS, "templates": Secret(None)}), *STANDING)
     assert (workload.verb, workload.copies) == ("new", ())
 
 
-def test_a_rollout_that_failed_and_is_in_the_state_is_only_waited_for():
+def test_failed_rollout_in_the_state_is_only_waited_for():
     again = replace(rollout(PROPS, outputs={**PROPS, "settled": False}), op=Op.UPDATE)
     workload = planned(again, *STANDING)
     assert (workload.verb, said(workload)) == ("stays", [WAITS])
     assert said(planned(rollout(PROPS), *STANDING)) == [], "one that is done is not waited for"
 
 
-def test_a_plan_says_how_far_objects_have_to_get():
+def test_plan_shows_the_readiness_rules_of_objects():
     ready = {"Service": "applied", "Job/migrate": {"condition": "Complete", "status": "True"},
              "Widget": {"jsonPath": ".status.phase", "value": "Running"}}  # fmt: skip
     workload = planned(rollout(None, {**PROPS, "ready": ready}))
@@ -121,7 +124,7 @@ def test_a_plan_says_how_far_objects_have_to_get():
     assert said(relaxed) == ["done when every object is healthy, but Deployment: applied", WAITS]
 
 
-def test_a_plan_says_what_nobody_served_when_it_was_looked_at_last():
+def test_plan_names_objects_that_no_controller_served_at_the_last_look():
     text = "no load balancer address yet"
     unserved = {"Service default/web": {"member1": text, "member2": text}}
     workload = planned(rollout(PROPS, outputs={**PROPS, "settled": True, "unserved": unserved}), *STANDING)
@@ -130,8 +133,8 @@ def test_a_plan_says_what_nobody_served_when_it_was_looked_at_last():
     assert line.startswith(f"Service default/web in member1, member2: {text}: nothing seemed to provide it")
 
 
-def test_drift_and_status_go_by_the_rules_that_the_state_has():
-    """The judgement of a workload by its policies and templates dropped what counts as done."""
+def test_drift_and_status_use_the_readiness_rules_of_the_state():
+    """Regression: a workload that was compared by its policies and templates lost its readiness rules."""
     made = {**PROPS, "ready": {"Deployment": "applied"}, "members": {}}
     resources = [
         state(ROLLOUT_TYPE, "nginx-rollout", made),
@@ -151,7 +154,7 @@ def waiting(text):
 
 
 @pytest.mark.parametrize(("form", "shown"), [({}, True), ({"quiet": True}, False), ({"as_json": True}, False)])
-def test_what_a_run_waits_for_is_a_line_for_people(form, shown, capsys):
+def test_wait_of_a_run_is_one_line_of_text(form, shown, capsys):
     Output(**{"as_json": False, **form}).on_step(waiting("rollout of web waits for m1: \x1b[2Jx\nerror: y"))
     seen = capsys.readouterr().err
     assert (seen == "  … rollout of web waits for m1: \\x1b[2Jx error: y\n") is shown

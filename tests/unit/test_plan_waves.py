@@ -1,4 +1,4 @@
-"""A plan says in which waves a workload changes, and what becomes of a change that is under way."""
+"""The waves of a workload in a plan, and what happens to a change that is in progress."""
 
 import json
 from dataclasses import replace
@@ -70,16 +70,16 @@ WAVES = "rollout: wave 1: member1; wave 2 (approval before): member2, member3; t
 # -- the waves --------------------------------------------------------------------------------------------------------
 
 
-def test_a_change_says_its_waves_its_gate_and_what_follows_a_failure():
+def test_change_is_shown_with_its_waves_gate_and_failure_action():
     assert lines(inputs(3), inputs(2)) == [WAVES, "after each: healthy for 60 s", "if a wave fails: stop"]
 
 
-def test_a_first_rollout_goes_in_waves_too():
+def test_first_rollout_also_has_waves():
     assert lines(inputs())[0] == WAVES
 
 
-def test_what_does_not_change_has_no_waves():
-    """Another strategy alone changes nothing in members, so nothing goes in waves."""
+def test_unchanged_workload_has_no_waves():
+    """A changed strategy alone changes nothing in members, so there are no waves."""
     assert workload(inputs(), inputs(), op=Op.SAME).rollout is None
     other = {**STRATEGY, "onFailure": "revert"}
     found = workload(inputs(strategy=other), inputs())
@@ -87,18 +87,18 @@ def test_what_does_not_change_has_no_waves():
     assert "rollout" not in found.to_json()
 
 
-def test_what_only_goes_has_no_waves():
+def test_removal_alone_has_no_waves():
     fewer = {**EVERYWHERE, "clusterAffinity": {"clusterNames": ["member1", "member2", "member3"]}}
     assert {one.verb for one in workload(inputs(placement=fewer), inputs()).copies} == {"stays", "gone"}
     assert lines(inputs(placement=fewer), inputs()) == []
     assert workload(inputs(), inputs(), op=Op.DELETE).rollout is None
 
 
-def test_a_workload_without_waves_has_none():
+def test_workload_without_a_strategy_has_no_waves():
     assert lines(inputs(3, strategy=None), inputs(2, strategy=None)) == []
 
 
-def test_only_clusters_that_the_placement_chooses_are_in_waves():
+def test_only_clusters_of_the_placement_are_in_waves():
     assert lines(inputs(placement=on("member1", "member4")))[0] == "rollout: wave 1: member1; then the rest: member4"
     by_label = {"waves": [{"labels": {"tier": "canary"}}], "onFailure": "stop"}
     labelled = [*MEMBERS[1:], _labelled("member1", tier="canary")]
@@ -114,7 +114,7 @@ def _labelled(name, **labels):
     return replace(step, old=state, new=state)
 
 
-def test_everything_that_a_gate_asks_for_is_named():
+def test_all_checks_of_a_gate_are_named():
     strategy = {
         "waves": [{"percent": 100, "maxConcurrent": "50%", "approve": ["before", "after"]}],
         "gate": {
@@ -147,7 +147,7 @@ def test_everything_that_a_gate_asks_for_is_named():
     }
 
 
-def test_a_plan_for_machines_has_the_waves_as_data():
+def test_json_plan_has_the_waves():
     assert workload(inputs(3), inputs(2)).to_json()["rollout"] == {
         "waves": [
             {"number": 1, "clusters": ["member1"]},
@@ -161,11 +161,11 @@ def test_a_plan_for_machines_has_the_waves_as_data():
 
 
 @pytest.mark.parametrize("hidden", ["[secret]", Secret(None)])
-def test_the_waves_of_a_workload_that_an_engine_hides_are_said(hidden):
+def test_waves_of_a_workload_that_an_engine_hides_are_shown(hidden):
     assert lines(inputs(templates=hidden))[0] == WAVES
 
 
-def test_definitions_that_a_cluster_does_not_serve_go_ahead():
+def test_definitions_that_a_cluster_does_not_serve_are_sent_before_the_waves():
     kinds = {**STRATEGY, "kinds": [{"apiVersion": "example.org/v1", "kind": "Widget"}]}
     served = {
         "apiEnablements": [{"groupVersion": "apps/v1", "resources": [{"kind": "Deployment", "name": "deployments"}]}]
@@ -183,11 +183,11 @@ def _serves(version, kind):
     return {"groupVersion": version, "resources": [{"kind": kind, "name": f"{kind.lower()}s"}]}
 
 
-# -- a change that is under way ---------------------------------------------------------------------------------------
+# -- a change in progress ---------------------------------------------------------------------------------------------
 
 
 def record(props, **values):
-    """A record of a change that member1 has got."""
+    """Return the record of a change that member1 already has."""
     waves = ((1, ("member1",)), (2, ("member2", "member3")), (3, ("member4",)))
     return {WHERE: Record("web", digest(props), waves, **{"reached": ("member1",), "passed": ("member1",), **values})}
 
@@ -200,8 +200,8 @@ def under_way(*args, **keys):
     return found.under_way
 
 
-def test_a_change_that_is_under_way_goes_on_with_its_next_wave():
-    """No object changes any more, and clusters are still to get it: the plan says so."""
+def test_change_in_progress_continues_with_its_next_wave():
+    """No object changes any more, but some clusters still have to get the change; the plan says so."""
     found = under_way(inputs(), inputs(), records=record(inputs()))
     assert found.text == "goes on: wave 2 of 3 (member1 has it already)"
     assert found.to_json() == {
@@ -234,18 +234,18 @@ def test_a_change_that_is_under_way_goes_on_with_its_next_wave():
         ({"aborted": "jo, at 9"}, "; jo, at 9 asked to revert it"),
     ],
 )
-def test_what_stopped_it_and_what_a_person_has_asked_for_is_said(values, text):
+def test_reason_of_a_stop_and_requests_of_a_person_are_shown(values, text):
     found = under_way(inputs(), inputs(), records=record(inputs(), **values))
     assert found.text == f"goes on: wave 2 of 3 (member1 has it already){text}"
 
 
-def test_another_declaration_begins_again():
+def test_another_declaration_starts_a_new_change():
     found = under_way(inputs(4), inputs(3), records=record(inputs(3), phase=Phase.FAILED, why="wave 1 waits"))
     assert found.text == "begins again with wave 1: the declaration has changed (member1 has the former one)"
     assert found.to_json()["course"] == "begins-again"
 
 
-def test_the_old_declaration_goes_back():
+def test_old_declaration_takes_the_change_back():
     kept = record(inputs(3), before=digest(inputs(2)), touched=("member2",))
     found = under_way(inputs(2), inputs(3), records=kept)
     assert found.text == (
@@ -254,14 +254,14 @@ def test_the_old_declaration_goes_back():
     assert found.to_json()["course"] == "goes-back"
 
 
-def test_what_was_taken_back_goes_through_the_waves_again():
+def test_reverted_change_goes_through_the_waves_again():
     found = under_way(inputs(), inputs(), records=record(inputs(), phase=Phase.REVERTED, why="wave 1 failed"))
     assert found.text == "was reverted: goes through the waves again"
     assert found.to_json()["wave"] == 1
 
 
-def test_without_waves_what_is_under_way_reaches_all_that_are_left():
-    """To drop `rollout` in the middle of a change sends it everywhere."""
+def test_change_in_progress_without_waves_reaches_all_remaining_clusters():
+    """If `rollout` is removed from the stack file during a change, all clusters get it at once."""
     found = workload(inputs(strategy=None), inputs(), records=record(inputs())).rollout
     assert found is not None
     assert found.lines == ["no waves any more: the change that is under way reaches member2, member3, member4 at once"]
@@ -269,7 +269,7 @@ def test_without_waves_what_is_under_way_reaches_all_that_are_left():
     assert workload(inputs(strategy=None), inputs()).rollout is None
 
 
-def test_whether_it_goes_on_is_not_guessed_where_values_are_unknown():
+def test_continuation_is_not_guessed_if_values_are_unknown():
     rules = [{"overriders": {"plaintext": [{"path": "/a", "operator": "add", "value": UNKNOWN}]}}]
     found = under_way(inputs(overrideRules=rules), inputs(), records=record(inputs()))
     assert found.text == "a change is under way (member1 has it); whether it goes on is known at `up`"
@@ -281,8 +281,11 @@ def details(*args, **keys):
     return {copy.cluster: (copy.verb, copy.details) for copy in workload(*args, **keys).copies}
 
 
-def test_copies_say_where_a_change_is_still_to_come():
-    """The control plane has the change, so that a comparison with it shows none; the clusters that wait change."""
+def test_copies_show_in_which_clusters_a_change_is_still_to_come():
+    """The control plane has the change already, so a comparison with it shows none.
+
+    The waiting clusters will change.
+    """
     coming, done = ("stays", ("gets the change that is under way",)), ("stays", ())
     kept = record(inputs())
     assert details(inputs(), inputs(), records=kept) == {
@@ -294,8 +297,8 @@ def test_copies_say_where_a_change_is_still_to_come():
     assert set(details(inputs(), inputs(), records=reverted).values()) == {coming}
 
 
-def test_copies_say_which_clusters_a_change_has_never_reached():
-    """member2 never had three replicas: to declare two again changes nothing there."""
+def test_copies_show_which_clusters_a_change_never_reached():
+    """member2 never had three replicas, so declaring two again changes nothing there."""
     kept = record(inputs(3), before=digest(inputs(2)))
     found = details(inputs(2), inputs(3), records=kept)
     assert found["member1"] == ("changes", ("replicas 3 → 2",))
@@ -309,15 +312,15 @@ def test_copies_say_which_clusters_a_change_has_never_reached():
     )
 
 
-def test_a_workload_that_goes_says_nothing_of_waves():
+def test_removed_workload_has_no_waves():
     assert workload(inputs(), inputs(), op=Op.DELETE, records=record(inputs())).rollout is None
 
 
-# -- how it is asked --------------------------------------------------------------------------------------------------
+# -- requests ---------------------------------------------------------------------------------------------------------
 
 
 class ControlPlane:
-    """Answers what a plan asks; `refused` is what a list of Secrets gets."""
+    """Answers the requests of a plan; `refused` is the error for a list of Secrets."""
 
     def __init__(self, refused=None):
         self.refused, self.asked = refused, []
@@ -335,26 +338,26 @@ class ControlPlane:
         return [secret_of(where, record_data(found)), {"metadata": {"name": "broken"}, "data": {"record": "e30="}}]
 
 
-def asked(monkeypatch, *steps, refused=None):
+def result_with_clusters(monkeypatch, *steps, refused=None):
     plane = ControlPlane(refused)
     monkeypatch.setattr("flotilla.deploy.clusters.connect", lambda *_args, **_keys: plane)
     return with_clusters(Result(steps=[*MEMBERS, *steps])), plane.asked
 
 
-def test_the_records_are_asked_for_once_and_only_where_a_workload_has_waves(monkeypatch):
-    result, requests = asked(monkeypatch, rollout_step(inputs(), inputs()))
+def test_records_are_read_once_and_only_if_a_workload_has_waves(monkeypatch):
+    result, requests = result_with_clusters(monkeypatch, rollout_step(inputs(), inputs()))
     assert result.records == record(inputs())
     secrets = [keys for kind, keys in requests if kind == "Secret"]
     assert secrets == [{"namespace": "kube-system", "labels": "flotilla.dev/rollout=record"}]
-    result, requests = asked(monkeypatch, rollout_step(inputs(strategy=None), inputs(strategy=None)))
+    result, requests = result_with_clusters(monkeypatch, rollout_step(inputs(strategy=None), inputs(strategy=None)))
     assert (result.records, [kind for kind, _ in requests if kind == "Secret"]) == ({}, [])
-    result, _ = asked(monkeypatch, rollout_step(inputs(strategy=None), inputs()))
+    result, _ = result_with_clusters(monkeypatch, rollout_step(inputs(strategy=None), inputs()))
     assert result.records, "a workload that had waves before may be in the middle of them"
 
 
-def test_who_may_not_read_secrets_gets_the_plan_all_the_same(monkeypatch):
+def test_plan_works_without_the_right_to_read_secrets(monkeypatch):
     refused = ApiError("Karmada: may not list secrets", status=403)
-    result, _ = asked(monkeypatch, rollout_step(inputs(3), inputs(2)), refused=refused)
+    result, _ = result_with_clusters(monkeypatch, rollout_step(inputs(3), inputs(2)), refused=refused)
     assert (result.unasked, len(result.clusters)) == ("", len(NAMES))
     (found,) = fleet_plan(result, version="1.18.2").workloads
     assert found.rollout is not None
@@ -362,18 +365,18 @@ def test_who_may_not_read_secrets_gets_the_plan_all_the_same(monkeypatch):
     assert found.rollout.to_json()["unread"] == "Karmada: may not list secrets"
 
 
-def test_a_control_plane_that_was_not_asked_is_said_once_more(monkeypatch):
+def test_control_plane_that_was_not_asked_is_reported_with_the_waves(monkeypatch):
     result = with_clusters(Result(steps=[*MEMBERS, rollout_step(inputs(3, kubeconfig="[secret]"), inputs(2))]))
     assert result.unread_records == "this engine hides its kubeconfig"
     refused = Unreachable("Karmada: no answer", status=0)
-    result, _ = asked(monkeypatch, rollout_step(inputs(3), inputs(2)), refused=refused)
+    result, _ = result_with_clusters(monkeypatch, rollout_step(inputs(3), inputs(2)), refused=refused)
     assert (result.unasked, result.unread_records) == ("Karmada: no answer", "Karmada: no answer")
 
 
-# -- where it is shown ------------------------------------------------------------------------------------------------
+# -- output -----------------------------------------------------------------------------------------------------------
 
 
-def test_it_is_printed_beneath_the_workload():
+def test_waves_are_printed_below_the_workload():
     plan, result = planned(inputs(3), inputs(2), records=record(inputs(3), phase=Phase.FAILED, why="a\x1b[2Jb\nzz"))
     text = StringIO()
     output = Output(as_json=False)
@@ -387,7 +390,7 @@ def test_it_is_printed_beneath_the_workload():
     assert "\nzz" not in printed, "a record is data: no line of it may look like the plan's own"
 
 
-def test_reports_and_agents_have_it_by_the_same_data():
+def test_reports_and_agents_get_the_same_data():
     plan, result = planned(inputs(3), inputs(2), records=record(inputs(3)))
     page = html(plan_report(plan, result, stack="test", engine="embedded"))
     assert WAVES in page
@@ -401,7 +404,7 @@ def test_reports_and_agents_have_it_by_the_same_data():
     json.dumps(plan.to_json())
 
 
-def test_the_blast_radius_is_that_of_the_same_change_without_waves():
+def test_blast_radius_equals_that_of_the_change_without_waves():
     with_waves, _ = planned(inputs(3), inputs(2))
     without, _ = planned(inputs(3, strategy=None), inputs(2, strategy=None))
     assert with_waves.blast_radius.to_json() == without.blast_radius.to_json()
@@ -410,7 +413,7 @@ def test_the_blast_radius_is_that_of_the_same_change_without_waves():
     ]
 
 
-def test_what_stands_before_the_policies_is_no_object_of_the_fleet():
+def test_resource_of_the_waves_is_not_shown_as_an_object():
     state = rollout_step(inputs()).new
     type_ = "pulumi-python:dynamic/flotilla:Hold"
     hold = replace(state, urn=f"urn:pulumi:test::flotilla::{type_}::web-hold", type=type_)

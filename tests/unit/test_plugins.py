@@ -1,4 +1,4 @@
-"""Extensions by entry points: a worked example of each kind, and one clear error for each that can't be used."""
+"""Extensions by entry points: an example of each kind, and one clear error for each that can't be used."""
 
 import json
 import sys
@@ -66,7 +66,7 @@ def tools(workplace):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """Install a package: its modules, and its entry points; modules of a test aren't there in the next one."""
+    """Install a package with modules and entry points; modules of one test aren't there in the next test."""
     site = tmp_path / "site"
     site.mkdir()
     monkeypatch.syspath_prepend(str(site))
@@ -89,7 +89,7 @@ def package(tmp_path, monkeypatch):
 
 @pytest.fixture
 def own(tmp_path):
-    """Write a project with extensions of its own, and return its folder."""
+    """Write a project with its own extensions, and return its folder."""
 
     def write(group, points, **modules):
         folder = tmp_path / "project"
@@ -103,7 +103,7 @@ def own(tmp_path):
     return write
 
 
-def test_a_workload_uses_a_component_of_an_installed_package(package, tmp_path):
+def test_workload_uses_a_component_of_an_installed_package(package, tmp_path):
     package(Group.COMPONENTS, {"dashboards": "acme_dashboards:Dashboards"}, acme_dashboards=COMPONENT)
     project = tmp_path / "my-fleet"
     write_project(project, "my-fleet")
@@ -128,7 +128,7 @@ def stack_with(project, sections, components):
     return file
 
 
-def test_a_component_that_is_not_there_is_a_problem_of_the_stack_file(project, sections, package):
+def test_unknown_component_is_a_problem_of_the_stack_file(project, sections, package):
     package(Group.COMPONENTS, {"dashboards": "acme_dashboards:Dashboards"}, acme_dashboards=COMPONENT)
     file = stack_with(project, sections, ["dashboard"])
     with pytest.raises(ConfigError) as refused:
@@ -153,51 +153,51 @@ def test_components_are_checked_with_the_rest_of_the_stack_file(project, section
     assert text in str(refused.value)
 
 
-def test_policies_of_a_package_judge_beside_the_project_s_own(package, own):
+def test_policies_of_a_package_are_applied_together_with_the_projects_own(package, own):
     package(Group.POLICIES, {"acme": "acme_rules:NAMED"}, acme_rules=POLICY)
     project = own(Group.POLICIES, {"mine": "own_rules_of_x:RULES"}, own_rules_of_x="RULES = []\n")
     assert [rule.name for rule in load_rules(project)] == ["named-after-teams"]
 
 
-def test_two_policies_of_one_name_are_refused(package, tmp_path):
+def test_two_policies_of_the_same_name_are_refused(package, tmp_path):
     package(Group.POLICIES, {"acme": "acme_rules:TWO"}, acme_rules=POLICY + "\nTWO = [NAMED, NAMED]\n")
     with pytest.raises(FlotillaError, match="2 policies have the name 'named-after-teams'"):
         load_rules(tmp_path)
 
 
-def asked(items):
+def member_with(items):
     return Seen("member1", SimpleNamespace(list=lambda *_: items), ())
 
 
-def test_a_drift_rule_of_a_package_looks_at_each_cluster(package, tmp_path):
+def test_drift_rule_of_a_package_checks_each_cluster(package, tmp_path):
     package(Group.DRIFT_RULES, {"quota": "acme_drift:quota"}, acme_drift=DRIFT)
     (rule,) = own_rules(tmp_path)
-    (found,) = rule.find(asked([]))
+    (found,) = rule.find(member_with([]))
     assert (found.layer, found.rule, found.cluster) == (Layer.MEMBERS, "no-quota", "member1")
-    assert rule.find(asked([{}])) == []
+    assert rule.find(member_with([{}])) == []
     assert rule.find(Seen("karmada", None, ())) == []
 
 
 @pytest.mark.parametrize(
     ("body", "text"), [("1/0", "failed: ZeroDivisionError"), ("return [3]", "is not a Finding: int")]
 )
-def test_a_drift_rule_that_fails_is_named_and_a_look_without_it_is_not_clean(package, tmp_path, body, text):
+def test_failing_drift_rule_is_named_and_the_result_is_not_clean(package, tmp_path, body, text):
     package(Group.DRIFT_RULES, {"bad": "acme_bad:rule"}, acme_bad=f"def rule(seen):\n    {body}\n")
     (rule,) = own_rules(tmp_path)
     with pytest.raises(PluginError, match=text) as error:
-        rule.find(asked([]))
+        rule.find(member_with([]))
     assert "flotilla.drift_rules 'bad' of acme 1.2" in str(error.value)
 
 
 def look_of(rules):
-    """What a look at one cluster comes to, for which nothing is declared."""
+    """Return the result of a drift check of one cluster for which nothing is declared."""
     outcome = check._Outcome(time.monotonic() + 60)
     plane = SimpleNamespace(name="host", list=lambda *_: [])
     check._cluster(outcome, Declared(), {"host": plane}, None, "host", rules)
     return outcome
 
 
-def test_a_look_has_what_rules_find_and_says_what_it_could_not_ask(package, tmp_path):
+def test_drift_check_has_the_findings_of_rules_and_their_errors(package, tmp_path):
     package(
         Group.DRIFT_RULES,
         {"a": "acme_drift:quota", "b": "acme_bad:rule", "c": "acme_drift:quota"},
@@ -213,7 +213,7 @@ def test_a_look_has_what_rules_find_and_says_what_it_could_not_ask(package, tmp_
     assert look_of(()).findings == []
 
 
-def test_a_tool_of_a_package_is_served_checked_and_audited(package, tmp_path):
+def test_tool_of_a_package_is_served_checked_and_audited(package, tmp_path):
     package(Group.AGENT_TOOLS, {"acme": "acme_tools:tools"}, acme_tools=TOOLS)
     toolbox = Toolbox(Workplace(tmp_path, "dev"))
     assert toolbox.call("whom_to_ask", {"team": "web"}) == {"mail": "web@dev.example"}
@@ -225,15 +225,15 @@ def test_a_tool_of_a_package_is_served_checked_and_audited(package, tmp_path):
     assert [json.loads(line)["tool"] for line in lines] == ["whom_to_ask", "whom_to_ask"]
 
 
-def test_a_tool_takes_no_name_of_flotilla_s_own(package, tmp_path):
+def test_tool_cannot_have_the_name_of_a_built_in_tool(package, tmp_path):
     text = TOOLS.replace('"whom_to_ask"', '"check_drift"')
     package(Group.AGENT_TOOLS, {"acme": "acme_taken:tools"}, acme_taken=text)
     with pytest.raises(PluginError, match="has a tool 'check_drift', but there is already one of that name"):
         Toolbox(Workplace(tmp_path, "dev"))
 
 
-def test_providers_of_a_project_s_own_dynamic_resources_are_found_for_a_destroy(own, monkeypatch):
-    """A destroy runs no program; a project isn't installed, so that only its `pyproject.toml` can name them."""
+def test_providers_of_a_projects_own_dynamic_resources_are_found_for_a_destroy(own, monkeypatch):
+    """A destroy runs no program, and a project isn't installed, so only its `pyproject.toml` can name its providers."""
     text = "class Note:\n    pass\nPROVIDERS = {'dynamic/x:Note': 'own_notes_of_x:Note'}\n"
     monkeypatch.setattr(dynamic, "_projects", [])
     folder = own(Group.DYNAMIC_PROVIDERS, {"x": "own_notes_of_x:PROVIDERS"}, own_notes_of_x=text)
@@ -254,7 +254,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("kind", BROKEN)
 @pytest.mark.parametrize("group", [Group.POLICIES, Group.DRIFT_RULES, Group.AGENT_TOOLS])
-def test_what_can_t_be_imported_is_one_error_that_names_it(package, tmp_path, group, kind):
+def test_extension_that_cannot_be_imported_is_one_error_with_its_name(package, tmp_path, group, kind):
     value, text = BROKEN[kind]
     modules = {"acme_raising": "raise ValueError('no')", "acme_ending": "exit(3)", "acme_empty": ""}
     package(group, {"bad": value}, **modules)
@@ -270,7 +270,7 @@ def test_what_can_t_be_imported_is_one_error_that_names_it(package, tmp_path, gr
 
 
 @pytest.mark.parametrize("group", [Group.POLICIES, Group.DRIFT_RULES, Group.AGENT_TOOLS])
-def test_what_is_of_another_kind_is_one_error_that_names_it(package, tmp_path, group):
+def test_extension_of_the_wrong_type_is_one_error_with_its_name(package, tmp_path, group):
     package(group, {"bad": "acme_three:x"}, acme_three="x = 3\n")
     ask = {
         Group.POLICIES: lambda: load_rules(tmp_path),
@@ -281,7 +281,7 @@ def test_what_is_of_another_kind_is_one_error_that_names_it(package, tmp_path, g
         ask[group]()
 
 
-def test_one_name_in_two_packages_is_refused_and_one_that_is_the_same_is_one(package, own):
+def test_same_name_in_two_packages_is_refused_unless_both_mean_the_same_object(package, own):
     package(Group.POLICIES, {"rules": "acme_rules:NAMED"})
     package(Group.POLICIES, {"rules": "other:NAMED"}, name="other")
     with pytest.raises(PluginError, match=r"acme 1.2.*other 1.2|other 1.2.*acme 1.2"):
@@ -294,7 +294,7 @@ def test_one_name_in_two_packages_is_refused_and_one_that_is_the_same_is_one(pac
 @pytest.mark.parametrize(
     "text", ["[", "[project]\nentry-points = 3\n", '[project.entry-points."flotilla.policies"]\nx = 1\n']
 )
-def test_a_project_file_that_can_t_be_read_is_one_line(stack, project, text, capsys):
+def test_unreadable_project_file_is_one_line(stack, project, text, capsys):
     (project / "pyproject.toml").write_text(text)
     with pytest.raises(FlotillaError, match=r"pyproject.toml"):
         plugins(Group.POLICIES, project)

@@ -1,4 +1,4 @@
-"""Each policy's pass, fail and not applicable; what isn't known; levels and exemptions."""
+"""The policy rules: pass, fail, not applicable and unknown; levels and exemptions."""
 
 import copy
 import datetime as dt
@@ -119,7 +119,7 @@ def release(**values):
 
 
 def pinned(**tags):
-    """The chart's values with every tag that floats pinned, but for those given."""
+    """Return the chart's values with every mutable tag pinned, except the given ones."""
     return {name: {"image": {"tag": tags.get(name, "v1")}} for name in COMPONENTS if name != "etcd"}
 
 
@@ -161,7 +161,7 @@ CASES = [
         (deployment({"image": "r.io:5000/n:latest"}),),
         FLEET,
     ),
-    # The template is pinned, and what Karmada sends to the mirror's members isn't.
+    # The template is pinned, but the image that Karmada sends to the members with the mirror isn't.
     (
         "images-pinned",
         (deployment({"image": "nginx:latest@sha256:" + "a" * 64}), overrides(tag("1.28"))),
@@ -235,7 +235,7 @@ def test_pass_fail_and_not_applicable(rule, passes, fails, other):
     assert statuses(rule, other) == set()
 
 
-def test_members_of_another_stack_count():
+def test_members_of_another_stack_are_considered():
     """A stack of workloads alone declares no Cluster: its placements choose members of the stack that it names."""
     fleet = [resource for resource in SOUND if resource.kind != "Cluster"]
     others = tuple(ClusterFacts(name) for name in ("member1", "member2"))
@@ -264,8 +264,8 @@ def spread(**bounds):
         ({"clusterAffinities": [{"affinityName": "a"}]}, ""),
     ],
 )
-def test_two_of_each_follows_every_way_of_spreading(keys, said):
-    """A placement of two members that Karmada puts on one of them passed."""
+def test_rule_for_two_clusters_considers_every_kind_of_spread(keys, said):
+    """Regression: a placement of two members passed although Karmada puts the workload on one of them."""
     view = StackView((*FLEET, deployment(), placed(**keys)), PRODUCTION)
     texts = [verdict.message for verdict in evaluate([RULES["two-of-each"]], view, today=TODAY)]
     found = [v for v in evaluate([RULES["two-of-each"]], view, today=TODAY) if v.status is Status.FAIL]
@@ -273,8 +273,8 @@ def test_two_of_each_follows_every_way_of_spreading(keys, said):
     assert said in " ".join(texts)
 
 
-def test_an_override_for_a_later_group_reaches_a_cluster():
-    """It was taken for one that reaches nothing: the workload may go there as well."""
+def test_override_for_a_later_affinity_group_has_a_cluster():
+    """The workload may run in the later group. Regression: the override was reported as having no cluster."""
     groups = [{"affinityName": "a", "clusterNames": ["member1"]}, {"affinityName": "b", "clusterNames": ["member2"]}]
     policies = (placed(clusterAffinities=groups), overrides(tag("1.28", "member2")))
     assert statuses("overrides-change-something", (*FLEET, deployment(), *policies)) == {Status.PASS}
@@ -282,8 +282,8 @@ def test_an_override_for_a_later_group_reaches_a_cluster():
     assert statuses("overrides-change-something", (*FLEET, deployment(), *policies)) == {Status.FAIL}
 
 
-def test_an_override_is_judged_with_those_of_the_workloads_other_namespaces():
-    """A rule for images changes nothing of a namespace that holds only a ConfigMap, and something of the workload."""
+def test_override_is_checked_against_all_namespaces_of_the_workload():
+    """A rule for images changes nothing in a namespace that holds only a ConfigMap, but it changes the workload."""
     rules = {"overrideRules": [tag("1.28", "member1")]}
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "nginx", "namespace": "other"}}
     selector = [{"apiVersion": "v1", "kind": "ConfigMap", "namespace": "other", "name": "nginx"}]
@@ -304,7 +304,7 @@ def test_an_override_is_judged_with_those_of_the_workloads_other_namespaces():
     assert statuses(named, (*FLEET, deployment(), overrides(same), *objects)) == {Status.FAIL}
 
 
-def test_members_are_named_in_groups_and_overflow_too():
+def test_members_in_affinity_groups_and_overflow_must_exist():
     overflow = [{"affinityName": "b", "clusterNames": ["member8"]}]
     keys = {"clusterAffinities": [{"affinityName": "a", "clusterNames": ["member9"], "overflowAffinities": overflow}]}
     view = StackView((*FLEET, deployment(), placed(**keys)))
@@ -312,7 +312,7 @@ def test_members_are_named_in_groups_and_overflow_too():
     assert ["places on member9" in " ".join(texts), "places on member8" in " ".join(texts)] == [True, True]
 
 
-def test_every_rule_has_its_cases_and_says_why_and_what_to_do():
+def test_every_rule_has_test_cases_a_reason_and_a_remedy():
     assert {case[0] for case in CASES} == set(RULES)
     for rule in RULES.values():
         assert rule.reason
@@ -352,11 +352,11 @@ def unknown_at(resource, *path):
         ),
     ],
 )
-def test_what_is_not_known_is_neither_a_pass_nor_a_violation(rule, resources):
+def test_unknown_value_is_neither_a_pass_nor_a_violation(rule, resources):
     assert statuses(rule, resources) == {Status.UNDECIDED}
 
 
-def test_levels_are_those_of_the_environment_unless_the_stack_says_otherwise():
+def test_levels_are_those_of_the_environment_unless_the_stack_sets_them():
     view = StackView((deployment({"image": "nginx"}),), PolicySettings())
     (advice,) = [v for v in evaluate(RULES.values(), view) if v.status is Status.FAIL]
     assert (advice.level, advice.refuses) == (Level.ADVISORY, False)
@@ -366,7 +366,7 @@ def test_levels_are_those_of_the_environment_unless_the_stack_says_otherwise():
     assert statuses("images-pinned", view.resources, off) == set()
 
 
-def test_rules_for_production_ask_nothing_elsewhere():
+def test_production_rules_do_not_apply_elsewhere():
     assert statuses("protected", (member(False),), PolicySettings()) == set()
 
 
@@ -375,7 +375,7 @@ def exemption(**changes):
     return PolicySettings(environment=Environment.PRODUCTION, exemptions=(Exemption(**given),))
 
 
-def test_an_exemption_counts_until_its_last_day():
+def test_exemption_applies_through_its_last_day():
     found = (deployment({"image": "nginx"}),)
     assert statuses("images-pinned", found, exemption()) == {Status.EXEMPT}
     assert statuses("images-pinned", found, exemption(resource="other")) == {Status.FAIL}
@@ -385,7 +385,7 @@ def test_an_exemption_counts_until_its_last_day():
     assert "its exemption ended on 2026-05-31" in verdict.message
 
 
-def test_settings_that_name_no_rule_are_refused():
+def test_settings_with_an_unknown_rule_are_refused():
     settings = PolicySettings(levels={"image-pinned": Level.DISABLED}, exemptions=exemption(rule="nothing").exemptions)
     with pytest.raises(ConfigError) as reported:
         check_settings(RULES.values(), settings, origin="Pulumi.dev.yaml")
@@ -395,7 +395,7 @@ def test_settings_that_name_no_rule_are_refused():
     ]
 
 
-def test_a_pack_that_cannot_be_read_is_reported(tmp_path):
+def test_unreadable_policy_pack_is_reported(tmp_path):
     assert load_rules(tmp_path) == ()
     (tmp_path / "policies" / "rules").mkdir(parents=True)
     (tmp_path / "policies" / "rules" / "__init__.py").write_text("import nothing_of_this_name\n")

@@ -1,4 +1,4 @@
-"""No rule ends with an error, whatever part of a plan isn't known, or isn't shown to it."""
+"""No policy rule ends with an error, whichever part of a plan is unknown or hidden."""
 
 import copy
 
@@ -44,7 +44,7 @@ def plan():
 
 
 def paths(value, path=()):
-    """Yield the way to every part of a value, the value itself apart."""
+    """Yield the path of every part of a value, except the value itself."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         yield (*path, key)
@@ -55,8 +55,8 @@ WHERE = [(number, path) for number, one in enumerate(plan()) for path in paths(o
 
 
 @pytest.mark.parametrize(("number", "path"), WHERE, ids=str)
-def test_a_part_that_is_not_known_is_no_error(number, path):
-    """A preview by Pulumi's CLI with a policy pack ended with AttributeError where an override is secret."""
+def test_unknown_part_is_no_error(number, path):
+    """Regression: a preview by Pulumi's CLI with a policy pack ended with AttributeError for a secret override."""
     resources = plan()
     props = copy.deepcopy(resources[number].props)
     inner = props
@@ -70,7 +70,7 @@ def test_a_part_that_is_not_known_is_no_error(number, path):
 
 
 @pytest.mark.parametrize("hidden", ["[secret]", Secret("[secret]"), Secret(None), ENGINE_UNKNOWN])
-def test_what_an_engine_hides_is_not_known(hidden):
+def test_part_that_an_engine_hides_is_unknown(hidden):
     kind = "kubernetes:policy.karmada.io/v1alpha1:OverridePolicy"
     inputs = {"apiVersion": "policy.karmada.io/v1alpha1", "spec": {"overrideRules": hidden}}
     state = ResourceState(f"urn:pulumi:s::p::{kind}::nginx-override", custom=True, type=kind, inputs=inputs)

@@ -1,4 +1,4 @@
-"""Which Karmada has which key of a workload, and which feature gates have to be on: refused, or named in every plan."""
+"""Karmada's version and feature gates that the keys of a workload need: an error, or a notice in every plan."""
 
 import json
 
@@ -25,13 +25,13 @@ SINCE = {
 }
 
 
-def test_the_keys_that_came_later_are_known_with_their_version():
+def test_keys_of_newer_versions_are_listed_with_their_version():
     found = {f.key: str(f.since) for w in workloads_for(NEWEST) for f in features_of(Workload.model_validate(w))}
     assert {key: since for key, since in found.items() if since != "1.10"} == SINCE
 
 
 @pytest.mark.parametrize(("key", "since"), SINCE.items())
-def test_a_key_is_refused_for_a_karmada_that_does_not_have_it(fleet_of, key, since):
+def test_key_is_refused_for_a_karmada_without_it(fleet_of, key, since):
     one = next(w for w in workloads_for(NEWEST) if any(f.key == key for f in features_of(Workload.model_validate(w))))
     fleet_of(one, version=since)
     older = f"1.{Version.parse(since).minor - 1}"
@@ -45,7 +45,7 @@ def test_a_key_is_refused_for_a_karmada_that_does_not_have_it(fleet_of, key, sin
     )
 
 
-def test_what_every_supported_karmada_has_needs_no_version(fleet_of):
+def test_key_of_every_supported_karmada_needs_no_version(fleet_of):
     moving = [w for w in workloads_for("1.10") if "failover" not in w]
     fleet_of(*moving, version=None)
     with pytest.raises(ConfigError, match=r"purge modes have other names before 1\.15"):
@@ -72,8 +72,8 @@ GATES = [
 
 
 @pytest.mark.parametrize(("key", "keys", "gate", "components"), GATES, ids=[row[0] for row in GATES])
-def test_a_key_is_refused_where_the_stack_installs_karmada_without_its_gate(fleet_of, key, keys, gate, components):
-    """The chart has PropagateDeps off, too, which Karmada itself has on."""
+def test_key_is_refused_if_the_stacks_karmada_has_its_gate_disabled(fleet_of, key, keys, gate, components):
+    """The chart also disables PropagateDeps, which Karmada itself enables by default."""
     members = MEMBERS[1:]
     with pytest.raises(ConfigError) as refused:
         fleet_of(keys, version="1.18.2", members=members, helm=HELM)
@@ -90,13 +90,13 @@ def test_a_key_is_refused_where_the_stack_installs_karmada_without_its_gate(flee
         fleet_of(keys, version="1.18.2", members=members, helm={**HELM, "featureGates": opened, "values": closed})
 
 
-def test_a_gate_that_the_chart_has_no_value_for_needs_a_newer_karmada(fleet_of):
+def test_gate_without_a_chart_value_needs_a_newer_karmada(fleet_of):
     gates = {"controllerManager": {"PriorityBasedScheduling": True}}
     with pytest.raises(ConfigError, match=r"of scheduler, which is off; .*use Karmada 1.16, whose chart"):
         fleet_of({"schedulePriority": "a"}, version="1.14.0", members=MEMBERS[1:], helm={**HELM, "featureGates": gates})
 
 
-def test_gates_of_a_karmada_that_another_stack_installs_are_known(fleet_of, project):
+def test_gates_of_another_stacks_karmada_are_known(fleet_of, project):
     (project / "stacks").mkdir()
     platform = {"flotilla:controlPlane": {"version": "1.18.2", "helm": HELM}}
     file = project / "stacks" / "Pulumi.platform.yaml"
@@ -114,7 +114,7 @@ def test_gates_of_a_karmada_that_another_stack_installs_are_known(fleet_of, proj
     assert len(notices(fleet_of({"preemption": "Always"}, version=None, stack="platform"))) == 1
 
 
-def test_gates_that_nobody_knows_are_named_before_an_up(fleet_of):
+def test_unknown_gates_are_reported_before_an_up(fleet_of):
     fleet = fleet_of({"preemption": "Always", "schedulePriority": "a"})
     scheduled, preempting = notices(fleet)
     assert scheduled == (
@@ -126,13 +126,13 @@ def test_gates_that_nobody_knows_are_named_before_an_up(fleet_of):
 
 
 @pytest.mark.parametrize(("suspend", "where"), [(True, "any cluster"), (["member1", "member2"], "member1, member2")])
-def test_where_nothing_is_sent_is_named(fleet_of, suspend, where):
+def test_suspended_workloads_are_reported(fleet_of, suspend, where):
     (said,) = notices(fleet_of({"suspend": suspend}))
     assert f"from sending anything to {where}: copies that are there stay as they are" in said
     assert notices(fleet_of({"suspend": False})) == notices(fleet_of({"suspend": []})) == []
 
 
-def test_a_spread_that_karmadas_scheduler_ignores_is_named(fleet_of):
+def test_spread_that_the_scheduler_ignores_is_reported(fleet_of):
     spread = [{"by": "cluster"}, {"by": "region"}, {"by": "zone"}, {"label": "rack"}]
     found = notices(fleet_of({"placement": {"spread": spread}}))
     assert ["by zone" in found[0], "by label rack has no effect" in found[1], len(found)] == [True, True, 2]

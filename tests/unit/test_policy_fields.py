@@ -1,4 +1,4 @@
-"""The reference of Karmada's policy fields: it has every published field, and its keys are the stack file's."""
+"""The reference of Karmada's policy fields has every published field, and its keys are keys of the stack file."""
 
 import json
 import re
@@ -26,7 +26,7 @@ OURS = ("schedulerName", "resourceSelectors")
 
 @pytest.fixture(scope="module")
 def tables(request):
-    """The rows of the reference by table: field to keys, version and remark."""
+    """Return the rows of the reference by table: field to keys, version and remark."""
     text = (request.config.rootpath / "docs/reference/karmada-fields.md").read_text()
     found = {}
     for section in text.split("\n## ")[1:]:
@@ -48,7 +48,7 @@ TITLES = {"PropagationSpec": "PropagationSpec and Placement", "OverrideSpec": "O
 
 
 def row_of(tables, spec, path):
-    """Return the row of a field: its own, that of its ClusterAffinity, or that of a whole that has no key."""
+    """Return the row of a field: its own row, that of its ClusterAffinity, or that of a parent field without a key."""
     if AFFINITIES.match(path):
         return tables["ClusterAffinity"].get(AFFINITIES.sub("", path, count=1))
     table = tables[TITLES[spec]]
@@ -59,7 +59,7 @@ def row_of(tables, spec, path):
 
 
 @pytest.mark.parametrize("spec", TITLES)
-def test_every_published_field_has_its_row(tables, recorded, spec):
+def test_every_published_field_has_a_row(tables, recorded, spec):
     missing = [path for path in recorded[spec] if not row_of(tables, spec, path)]
     assert missing == []
     assert [field for field in tables[TITLES[spec]] if field not in recorded[spec]] == []
@@ -76,7 +76,7 @@ def fields_of(schema, prefix=""):
         yield from fields_of(value.get("items") or value, f"{path}[]." if value.get("type") == "array" else f"{path}.")
 
 
-def test_the_recorded_fields_are_the_published_ones(published, recorded):
+def test_recorded_fields_equal_the_published_ones(published, recorded):
     for spec, plural in (("PropagationSpec", "propagationpolicies"), ("OverrideSpec", "overridepolicies")):
         for scope in ("", "cluster"):
             file = published.parent / recorded["karmada"] / "crds" / f"policy.karmada.io_{scope}{plural}.yaml"
@@ -91,7 +91,7 @@ def model_in(annotation):
     return next((found for part in typing.get_args(annotation) if (found := model_in(part))), None)
 
 
-def test_every_key_of_the_reference_is_one_of_the_stack_file(tables):
+def test_every_key_of_the_reference_is_a_key_of_the_stack_file(tables):
     for rows in tables.values():
         for keys, _, _ in rows.values():
             for key in keys:
@@ -114,8 +114,8 @@ def set_paths(value, prefix=""):
             yield from set_paths(entry, f"{path}[]" if isinstance(entry, list) else path)
 
 
-def test_the_fields_with_a_key_are_those_that_keys_set(tables, recorded, tmp_path):
-    """Built from a stack that uses every key: no field has a key that does nothing, or is set by none."""
+def test_fields_with_a_key_are_those_that_keys_set(tables, recorded, tmp_path):
+    """Built from a stack that uses every key: each key sets a field, and each field with a key is set."""
     made = {"PropagationSpec": set(), "OverrideSpec": set()}
     for raw in WORKLOADS:
         workload = declared(raw)
@@ -133,7 +133,7 @@ def test_the_fields_with_a_key_are_those_that_keys_set(tables, recorded, tmp_pat
         assert {path for path in ours if not row_of(tables, spec, path)[0]} == set()
 
 
-def test_versions_and_gates_of_the_reference_are_those_that_are_checked(tables):
+def test_versions_and_gates_in_the_reference_equal_those_that_are_checked(tables):
     rows = {**tables["OverrideSpec"], **tables["PropagationSpec and Placement"]}
     by_key = {}
     for keys, since, why in rows.values():

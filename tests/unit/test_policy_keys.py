@@ -1,4 +1,4 @@
-"""What a workload's keys are for Karmada: the policies that are made of them."""
+"""The policies that are built from the keys of a workload."""
 
 import json
 import re
@@ -28,15 +28,15 @@ def workload(**keys):
     return Workload.model_validate({"name": "web", "image": "web:1", "placement": {}, **keys})
 
 
-# -- what was said before ----------------------------------------------------------------------------------------------
+# -- stack files of older versions ------------------------------------------------------------------------------------
 
 
 def before(repository):
     return json.loads((repository / "tests/unit/data/policies_of_stacks.json").read_text())
 
 
-def test_stack_files_of_before_make_the_same_objects(repository, project):
-    """Recorded when placements knew names, labels, fields and static weights alone: not a field may differ."""
+def test_stack_files_of_older_versions_give_the_same_objects(repository, project):
+    """Recorded when placements had only names, labels, fields and static weights: no field may differ."""
     for case in before(repository):
         declared = workload(**{"image": "nginx:1.27", "namespace": "shop", **case["workload"]})
         templates = [template(m, namespace="shop") for m in manifests_of(declared, ManifestFiles(project))]
@@ -163,7 +163,7 @@ PLACEMENTS = [
 
 
 @pytest.mark.parametrize(("keys", "expected"), PLACEMENTS, ids=lambda value: "-".join(value) or "nothing")
-def test_a_placement_is_karmadas_placement(keys, expected):
+def test_placement_key_gives_karmadas_placement(keys, expected):
     assert placement_of(placement.Placement.model_validate(keys)) == {**DUPLICATED, **expected}
 
 
@@ -219,7 +219,7 @@ SPECS = [
 
 
 @pytest.mark.parametrize(("keys", "expected"), SPECS, ids=lambda value: "-".join(value) or "nothing")
-def test_a_workloads_keys_are_its_policys_spec(keys, expected):
+def test_keys_of_a_workload_give_the_spec_of_its_policy(keys, expected):
     assert propagation_spec(workload(**keys)) == {"placement": DUPLICATED, **DEFAULTS, **expected}
 
 
@@ -227,7 +227,7 @@ def test_a_workloads_keys_are_its_policys_spec(keys, expected):
     ("mode", "word"), [("Directly", "Immediately"), ("Gracefully", "Graciously"), ("Never", "Never")]
 )
 def test_purge_modes_have_the_names_of_karmadas_version(mode, word):
-    """The API of 1.12 to 1.14 has an enum of other names; 1.10 acts on no other."""
+    """The API of 1.12 to 1.14 has an enum with other names; 1.10 acts on no other name."""
     declared = workload(failover={"application": {"purgeMode": mode}})
     for version, expected in (("1.10", word), ("1.14", word), ("1.15", mode), (NEWEST, mode)):
         spec = propagation_spec(declared, Version.parse(version))
@@ -311,7 +311,7 @@ OVERRIDES = [
 
 
 @pytest.mark.parametrize(("keys", "expected"), OVERRIDES, ids=str)
-def test_an_overrides_keys_are_a_rules_overriders(keys, expected):
+def test_keys_of_an_override_give_the_overriders_of_a_rule(keys, expected):
     override = overrides.Override.model_validate({"clusters": ["a"], **keys})
     rule = override_rule(override, container="web")
     assert rule == {"targetCluster": {"clusterNames": ["a"]}, "overriders": expected}
@@ -339,7 +339,7 @@ def test_an_override_is_for_clusters_by_name_or_by_condition(target, expected):
     assert rule == {**expected, "overriders": {"labelsOverrider": [{"operator": "add", "value": {"a": "b"}}]}}
 
 
-def test_an_autoscalers_deployments_carry_karmadas_label(project):
+def test_deployments_of_an_autoscaler_have_karmadas_label(project):
     (plain,) = manifests_of(workload(labels={"a": "b"}), ManifestFiles(project))
     (scaled,) = manifests_of(workload(labels={"a": "b"}, autoscaled=True), ManifestFiles(project))
     added = {"resourcetemplate.karmada.io/retain-replicas": "true"}
@@ -361,8 +361,8 @@ def given_fields(value):
             yield from given_fields(entry)
 
 
-def test_the_stack_of_every_key_has_every_key(fleet_of):
-    """What the live tests send to real webhooks leaves no key out."""
+def test_stack_of_every_key_uses_every_key(fleet_of):
+    """The live tests send this stack to real webhooks, so every key is tested there."""
     used = set(given_fields(fleet_of(*WORKLOADS).workloads))
     short_form = {"formerly", "namespace", "replicas", "ports", "env", "resources", "labels", "manifests", "timeout"}
     others = {"after", "chart", "components", "kustomize", "policies", "secrets", "source"}
@@ -380,7 +380,7 @@ def test_the_stack_of_every_key_has_every_key(fleet_of):
     assert wanted - inherited - of_conditions == set()
 
 
-def test_editors_take_every_key(sections):
+def test_schema_for_editors_accepts_every_key(sections):
     import jsonschema
 
     schema = stack_file_schema()
@@ -392,21 +392,21 @@ def test_editors_take_every_key(sections):
         jsonschema.validate({"config": config}, schema)
 
 
-def test_versions_have_more_and_more_of_the_keys():
+def test_newer_versions_have_all_keys_of_older_ones():
     counts = [len(workloads_for(f"1.{minor}")) for minor in range(10, 19)]
     assert counts == sorted(counts)
     assert counts[0] < counts[-1] == len(WORKLOADS)
 
 
-def test_components_take_the_stacks_models_and_list_none_of_their_fields():
+def test_components_take_the_models_of_the_stack_and_repeat_none_of_their_fields():
     assert not set(PropagatedWorkloadArgs.__annotations__) & set(Workload.model_fields)
-    resolved = {"kubeconfig", "api_endpoint"}  # texts that are read or known only in a run
+    resolved = {"kubeconfig", "api_endpoint"}  # texts that are read, or known only during a run
     for args in (PushMemberArgs, PullMemberArgs):
         listed = set(args.__annotations__)
         assert listed & {*Member.model_fields, *Agent.model_fields} == resolved
 
 
-def test_the_guides_workloads_are_ones(repository):
+def test_workloads_of_the_guide_are_valid(repository):
     text = (repository / "docs" / "guides" / "workloads.md").read_text()
     blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     assert len(blocks) >= 6
@@ -418,8 +418,8 @@ def test_the_guides_workloads_are_ones(repository):
         Workload.model_validate({"name": "web", "placement": {}, **form, **placeholders(found)})
 
 
-def test_a_toleration_with_seconds_of_its_own_is_not_cut_short():
-    """Karmada's default of 300 seconds was written beside it, and the shorter of two counts."""
+def test_toleration_with_its_own_seconds_is_not_shortened():
+    """Regression: Karmada's default of 300 seconds was added next to it, and Karmada uses the shorter of two."""
     key = "cluster.karmada.io/not-ready"
     own = {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 900}
     policy = propagation_policy("web", namespace="a", templates=[], spec={"placement": {"clusterTolerations": [own]}})

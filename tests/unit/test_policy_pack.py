@@ -1,4 +1,4 @@
-"""The pack as Pulumi's engine talks to it: in its own process, by its own protocol, with the same verdicts."""
+"""The policy pack in its own process, called by the protocol of Pulumi's engine, gives the same verdicts."""
 
 import shutil
 import subprocess
@@ -34,14 +34,14 @@ NOT_KNOWN = (*FLEET, unknown_at(deployment(), "spec", "template", "spec", "conta
 
 
 class Pack:
-    """A running pack, and the project whose stack files it reads."""
+    """A running policy pack, and the project whose stack files it reads."""
 
     def __init__(self, project, stub):
         self.project = project
         self.stub = stub
 
     def configured(self, environment, version=""):
-        # A guard's level is no mistake here, although the pack asks no guard.
+        # A guard's level is valid here, although the pack has no guards.
         config = {"flotilla:policies": {"environment": str(environment), "levels": {"freeze": "advisory"}}}
         if version:
             config["flotilla:controlPlane"] = {"kubeconfig": "kube.yaml", "version": version}
@@ -49,7 +49,7 @@ class Pack:
         return self
 
     def verdicts(self, resources):
-        """Ask as the engine does: each resource by its inputs, then all of them, of which a preview may know none."""
+        """Call the pack as the engine does: first with each resource's inputs, then with all resources."""
         for resource in resources:
             parts = {
                 key: getattr(resource, key) for key in ("type", "properties", "urn", "name", "options", "provider")
@@ -86,7 +86,7 @@ def failed(verdicts):
 
 
 def _resource_in(message):
-    """Return whom a diagnostic is about; before it stands the policy's reason, on a line of its own."""
+    """Return the subject of a diagnostic; the policy's reason is on a line before it."""
     return message.splitlines()[-1].partition(": ")[0]
 
 
@@ -120,7 +120,7 @@ def pack(tmp_path_factory):
         yield made
 
 
-def test_every_rule_is_a_policy_of_both_levels(pack):
+def test_every_rule_is_a_resource_policy_and_a_stack_policy(pack):
     info = pack.stub.GetAnalyzerInfo(empty_pb2.Empty(), timeout=30)
     rules = {name + end for name in RULES for end in ("", "-advice")}
     assert {policy.name for policy in info.policies} == {"declared", *rules}
@@ -128,8 +128,8 @@ def test_every_rule_is_a_policy_of_both_levels(pack):
 
 @pytest.mark.parametrize("environment", [Environment.DEVELOPMENT, Environment.PRODUCTION], ids=str)
 @pytest.mark.parametrize("resources", [WRONG, NOT_KNOWN, FLEET], ids=["wrong", "not-known", "sound"])
-def test_pulumi_and_the_command_say_the_same(pack, resources, environment):
-    # The engine passes the parent of a Kubernetes object by its URN alone, and only where it is a resource of the plan.
+def test_pack_and_command_give_the_same_verdicts(pack, resources, environment):
+    # The engine passes only the URN of a Kubernetes object's parent, and only if the parent is a resource of the plan.
     parents = {resource.parent for resource in resources if resource.parent}
     whole = (*resources, *(_component(urn) for urn in sorted(parents)))
     view = StackView(whole, PolicySettings(environment=environment))
@@ -140,8 +140,8 @@ def test_pulumi_and_the_command_say_the_same(pack, resources, environment):
 
 
 @pytest.mark.parametrize(("version", "violated"), [("1.17.3", True), ("1.18.2", False), ("", False)])
-def test_pulumis_pack_judges_by_the_karmada_that_the_stack_names(pack, version, violated):
-    """What an override for a zone reaches depends on Karmada's version."""
+def test_pack_uses_the_karmada_version_of_the_stack(pack, version, violated):
+    """Which clusters an override by zone selects depends on Karmada's version."""
     zone = {"fieldSelector": {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["us-a"]}]}}
     rule = {**tag("1.28"), "targetCluster": zone}
     fleet = (cluster("member1", zones=["us-a", "us-b"]), deployment(), placement("member1"), overrides(rule))
@@ -157,7 +157,7 @@ def _component(urn):
 
 
 def spoil(config):
-    """Make a stack's fleet violate what it can: who dials the member unchecked, what runs, and where."""
+    """Change a stack's fleet so that it violates many rules: TLS to the member, images, and placement."""
     config["flotilla:members"][0] |= {"insecureSkipTlsVerify": True, "protect": False}
     config["flotilla:workloads"][0] |= {"image": "nginx:latest", "replicas": 1, "resources": None}
 
@@ -172,7 +172,7 @@ SPOILT = {
     ("stack", "violated"),
     [*((name, set()) for name in ("dev", "lesson", "platform", "production")), *SPOILT.items()],
 )
-def test_an_examples_first_plan_is_judged_alike(examples, stack, violated):
+def test_first_plan_of_an_example_gets_the_same_verdicts(examples, stack, violated):
     file = examples / "stacks" / f"Pulumi.{stack}.yaml"
     if violated:
         document = yaml.safe_load(file.read_text())
@@ -188,7 +188,7 @@ def test_an_examples_first_plan_is_judged_alike(examples, stack, violated):
 
 
 def _wire_of(state):
-    """Return a resource of a plan as Pulumi's engine passes it to a pack: its inputs, without marks of secrets."""
+    """Return a resource of a plan as Pulumi's engine passes it to a pack: inputs without markers of secrets."""
     return analyzer_pb2.AnalyzerResource(
         type=state.type,
         properties=to_struct(reveal(state.inputs)),

@@ -1,4 +1,4 @@
-"""What a workload's keys must not say: each is refused by name, with what Karmada would do otherwise."""
+"""Keys of a workload that are refused by name, with what Karmada would do with them."""
 
 import json
 
@@ -160,7 +160,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("keys", "path", "rule"), REFUSED, ids=[f"{path}: {rule}" for _, path, rule in REFUSED])
-def test_what_karmada_would_refuse_or_ignore_is_refused(fleet_of, keys, path, rule):
+def test_key_that_karmada_would_refuse_or_ignore_is_refused(fleet_of, keys, path, rule):
     with pytest.raises(ConfigError) as refused:
         fleet_of(keys)
     wanted = f"workloads[0].{path}" if path else "workloads[0]"
@@ -169,7 +169,7 @@ def test_what_karmada_would_refuse_or_ignore_is_refused(fleet_of, keys, path, ru
     assert all(problem.remedy for problem in refused.value.problems)
 
 
-def test_an_autoscaled_workload_without_a_deployment_is_refused(fleet_of, project):
+def test_autoscaled_workload_without_a_deployment_is_refused(fleet_of, project):
     (project / "a.yaml").write_text(
         json.dumps({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "a"}, "spec": {}})
     )
@@ -177,8 +177,8 @@ def test_an_autoscaled_workload_without_a_deployment_is_refused(fleet_of, projec
         fleet_of({"image": None, "manifests": ["a.yaml"], "autoscaled": True})
 
 
-def test_members_without_the_field_of_a_spread_are_not_called_tainted(fleet_of):
-    """`chooses only members with taints that it doesn't tolerate ()` was said beside what is wrong."""
+def test_members_without_the_spread_field_are_not_called_tainted(fleet_of):
+    """Regression: a message about taints, `only members with taints that it doesn't tolerate ()`, was added."""
     placement = {"spread": [{"by": "cluster"}, {"by": "region"}]}
     with pytest.raises(ConfigError) as refused:
         fleet_of({"placement": placement}, members=[{"name": "member1"}])

@@ -1,4 +1,4 @@
-"""What people see of a run: what is under way on a terminal, a line for each step in a pipe, a summary at the end."""
+"""Progress output: current operations on a terminal, one line per step in a pipe, and a summary at the end."""
 
 import io
 import os
@@ -23,7 +23,7 @@ def rollout():
     return Step(Op.CREATE, "urn:pulumi:s::p::pulumi-python:dynamic:Resource::nginx-rollout", "pulumi-python:dynamic")
 
 
-def begun(progress, *steps):
+def begin_step(progress, *steps):
     for one in steps:
         progress.record(StepEvent(Phase.BEGIN, one))
 
@@ -41,8 +41,8 @@ def progress():
     return Progress(SafeConsole(file=io.StringIO()), live=True)
 
 
-def test_what_is_under_way_is_shown_by_cluster_and_workload_with_what_it_waits_for(progress):
-    begun(progress, step("web"), step("api", Op.UPDATE, "member2"), rollout(), step("same", Op.SAME))
+def test_operations_in_progress_are_shown_by_cluster_and_workload_with_their_wait(progress):
+    begin_step(progress, step("web"), step("api", Op.UPDATE, "member2"), rollout(), step("same", Op.SAME))
     said = "rollout of nginx: member1: Deployment default/nginx: 1 of 2 replicas are ready"
     progress.record(StepEvent(Phase.WAITING, rollout(), said=said))
     assert rows(progress) == [
@@ -55,15 +55,15 @@ def test_what_is_under_way_is_shown_by_cluster_and_workload_with_what_it_waits_f
     assert rows(progress) == ["  member2: api  updating"]
 
 
-def test_a_wait_of_which_only_the_text_is_known_is_shown_once_with_its_last_text(progress):
-    """Pulumi's CLI does not say which resource a line is about."""
+def test_wait_without_a_known_resource_is_shown_once_with_its_last_text(progress):
+    """Pulumi's CLI does not say to which resource a line belongs."""
     for number in (1, 2):
         progress.record(StepEvent(Phase.WAITING, Step(Op.SAME, "", ""), said=f"rollout of nginx: member{number}: slow"))
     assert rows(progress) == ["  rollout of nginx  waits for member2: slow"]
 
 
-def test_rows_are_few_and_fit_the_terminal_and_carry_no_control_characters(progress):
-    begun(progress, *(step(f"object-{number:02}\x1b[2J" + "x" * 200) for number in range(50)))
+def test_rows_are_bounded_fit_the_terminal_and_have_no_control_characters(progress):
+    begin_step(progress, *(step(f"object-{number:02}\x1b[2J" + "x" * 200) for number in range(50)))
     found = rows(progress, width=40)
     assert len(found) == 13
     assert found[-1] == "  … and 38 more"
@@ -71,7 +71,7 @@ def test_rows_are_few_and_fit_the_terminal_and_carry_no_control_characters(progr
     assert "\x1b" not in "".join(found)
 
 
-def test_the_summary_counts_what_was_done_and_names_what_took_longest(progress):
+def test_summary_counts_steps_and_names_the_slowest(progress):
     for name, seconds in (("web", 2.5), ("api", 75.0), ("quick", 0.1)):
         progress.record(StepEvent(Phase.DONE, step(name), seconds))
     progress.seconds = 80.2
@@ -90,7 +90,7 @@ def events(shown):
     shown.print_summary(Result(steps=[step("web")]))
 
 
-def test_in_a_pipe_each_step_has_one_line_and_nothing_is_written_over(capsys):
+def test_each_step_is_one_line_in_a_pipe_without_overwriting(capsys):
     events(Output(as_json=False))
     lines = capsys.readouterr().err.splitlines()
     assert lines[:2] == ["  … web: not ready", "  + web  1.5 s"]
@@ -98,7 +98,7 @@ def test_in_a_pipe_each_step_has_one_line_and_nothing_is_written_over(capsys):
     assert lines[3] == "slowest: web in member1 1.5 s"
 
 
-def test_machines_and_quiet_runs_get_neither_progress_nor_summary(capsys):
+def test_json_and_quiet_runs_have_no_progress_and_no_summary(capsys):
     events(Output(as_json=False, quiet=True))
     assert capsys.readouterr().err == ""
     shown = Output(as_json=True)
@@ -106,8 +106,8 @@ def test_machines_and_quiet_runs_get_neither_progress_nor_summary(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_on_a_terminal_what_is_waited_for_is_written_over(monkeypatch):
-    """A pseudo-terminal: the line of the wait is erased, that of the step stays."""
+def test_waits_are_overwritten_on_a_terminal(monkeypatch):
+    """A pseudo-terminal: the line of the wait is erased, the line of the step stays."""
     ours, theirs = os.openpty()
     terminal = os.fdopen(theirs, "w", encoding="utf-8")
     monkeypatch.setenv("TERM", "xterm-256color")

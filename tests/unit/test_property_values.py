@@ -1,4 +1,4 @@
-"""Property values of a chart's size: what needs no work is not copied, and nobody can change what is shared."""
+"""Large property values: values that need no change are not copied, and shared values can't be changed."""
 
 import copy
 
@@ -32,7 +32,7 @@ PLAIN = {"a": [1, 2.5, True, None, "x", {}, [], {"deep": [{"er": "y"}]}], "b": {
 MARKED = {"a": [1, {"s": Secret({"t": "u"})}], "b": {"c": [{}]}}
 
 
-def test_what_holds_no_secret_is_the_same_object_and_what_holds_one_is_not_changed():
+def test_value_without_secrets_is_not_copied_and_one_with_secrets_is_not_changed():
     before = copy.deepcopy(MARKED)
     assert reveal(PLAIN) is PLAIN
     assert reveal(MARKED) == {"a": [1, {"s": {"t": "u"}}], "b": {"c": [{}]}}
@@ -44,14 +44,14 @@ def test_what_holds_no_secret_is_the_same_object_and_what_holds_one_is_not_chang
     assert seal(reveal(MARKED), MARKED) == MARKED
 
 
-def test_marks_are_found_at_any_depth():
+def test_markers_are_found_at_any_depth():
     assert has_secret(MARKED)
     assert not has_secret(PLAIN)
     assert has_unknown({"a": [Secret({"b": [UNKNOWN]})]})
     assert not has_unknown(MARKED)
 
 
-def test_a_copy_has_no_map_or_list_in_common_with_its_original():
+def test_copy_shares_no_map_or_list_with_its_original():
     found = copied(PLAIN)
     assert found == PLAIN
     found["a"][7]["deep"][0]["er"] = "z"
@@ -60,7 +60,7 @@ def test_a_copy_has_no_map_or_list_in_common_with_its_original():
     assert PLAIN["b"] == {"c": {}}
 
 
-def test_values_come_off_the_wire_as_they_were_written():
+def test_values_are_decoded_from_the_wire_unchanged():
     values = {**PLAIN, "u": UNKNOWN, "s": Secret({"e": [], "m": {}, "n": None})}
     assert from_struct(to_struct(values)) == values
 
@@ -78,11 +78,11 @@ def test_values_come_off_the_wire_as_they_were_written():
         ({"b": {"x": 1}, "a": 1}, {"a": 1, "b": {"x": 1}}, []),
     ],
 )
-def test_values_that_look_alike_are_compared_as_before(old, new, changed):
+def test_equal_looking_values_are_compared_with_their_types(old, new, changed):
     assert [change.text for change in compare(old, new)] == changed
 
 
-def test_a_provider_that_changes_what_it_gets_changes_no_state():
+def test_provider_that_changes_its_arguments_does_not_change_the_state():
     class Careless(pulumi.dynamic.ResourceProvider):
         def diff(self, _id, olds, news):
             olds["list"].append("changed")
@@ -103,21 +103,21 @@ def test_a_provider_that_changes_what_it_gets_changes_no_state():
     assert inputs == old.outputs == {"list": ["a"], "__provider": "text"}
 
 
-def test_a_program_is_not_sent_an_objects_copy_of_its_inputs():
-    """The SDK read all of it, and no program can ask for it."""
+def test_program_does_not_receive_a_copy_of_an_objects_inputs():
+    """Regression: the SDK parsed the whole copy, although no program can use it."""
     assert _answer({"metadata": {"uid": "u"}, INPUTS_KEY: {"metadata": {}}}) == {"metadata": {"uid": "u"}}
 
 
-def test_aliases_of_templates_mean_the_same_as_urns_and_as_names_and_types(run, absolute, monkeypatch):  # noqa: F811
-    """A thousand of them are a thousand texts; within another component the SDK works them out."""
+def test_aliases_of_templates_are_equal_as_urns_and_as_names_with_types(run, absolute, monkeypatch):  # noqa: F811
+    """A thousand aliases are a thousand texts; within another component the SDK computes them."""
     seen = {}
     init = pulumi.ResourceOptions.__init__
 
-    def noted(self, *args, **options):
+    def record_aliases(self, *args, **options):
         seen.setdefault("all", []).append(options.get("aliases"))
         init(self, *args, **options)
 
-    monkeypatch.setattr(pulumi.ResourceOptions, "__init__", noted)
+    monkeypatch.setattr(pulumi.ResourceOptions, "__init__", record_aliases)
     run(absolute)
     named = [one for listed in seen["all"] for one in listed or () if isinstance(one, str)]
     stack, project = named[0].removeprefix("urn:pulumi:").split("::")[:2]
@@ -131,7 +131,7 @@ def test_aliases_of_templates_mean_the_same_as_urns_and_as_names_and_types(run, 
     assert set(resolve(meant, urn, parent, ())) <= set(named)
 
 
-def test_a_nested_workload_is_known_by_names_and_types():
+def test_nested_workload_has_aliases_by_names_and_types():
     nested = PropagatedWorkload.__new__(PropagatedWorkload)
     nested._nested = True
     alias = nested._alias("deployment-default/web", "kubernetes:apps/v1:Deployment")

@@ -1,4 +1,4 @@
-"""Quantities are read as the `kubernetes` package reads them, without loading it."""
+"""Quantities are parsed like the `kubernetes` package does, without importing it."""
 
 import pytest
 from hypothesis import given
@@ -19,15 +19,15 @@ def read(parse, quantity):
 
 
 @given(NUMBERS, SUFFIXES)
-def test_every_number_with_every_suffix_is_what_the_package_makes_of_it(number, suffix):
+def test_every_number_with_every_suffix_equals_the_result_of_the_package(number, suffix):
     assert read(parse_quantity, number + suffix) == read(theirs, number + suffix)
 
 
 @given(st.text(max_size=6))
-def test_no_text_is_read_that_the_package_refuses(text):
+def test_text_that_the_package_refuses_is_refused(text):
     assert str(read(parse_quantity, text)) == str(read(theirs, text))
 
 
 @pytest.mark.parametrize("number", [0, 3, 1.5, True])
-def test_numbers_are_taken_as_they_are(number):
+def test_numbers_are_accepted_unchanged(number):
     assert parse_quantity(number) == theirs(number)

@@ -1,4 +1,4 @@
-"""Looks at a stack's fleet: by the files that the stack file names, without models and state where that is enough."""
+"""Read-only verbs use the kubeconfig files that the stack file names, without models and state where these suffice."""
 
 import json
 
@@ -31,24 +31,24 @@ def write(project, sections):
     (project / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
 
 
-def opened(project):
+def open_access(project):
     return quick.quick_access(Setting(project, "dev"), lambda: STATE)
 
 
-def test_a_stack_file_that_names_files_needs_no_state(project, sections):
+def test_stack_file_with_kubeconfig_files_needs_no_state(project, sections):
     sections["members"][1]["kubeconfig"] = {"path": "member2.yaml", "context": "fake"}
     write(project, sections)
-    access = opened(project)
+    access = open_access(project)
     assert access.control_plane.name == "Karmada"
     assert access.known == ["member1", "member2"]
     assert access.member("member2").request("GET", "/version", doing="looking") is not None
 
 
 @pytest.mark.parametrize("entry", [{"cluster": "one"}, {"inline": {"secure": "v1:a:b"}}, {"path": "gone.yaml"}])
-def test_a_member_whose_file_is_not_there_is_the_states(project, sections, entry):
+def test_member_whose_file_is_missing_is_read_from_the_state(project, sections, entry):
     sections["members"][1]["kubeconfig"] = entry
     write(project, sections)
-    access = opened(project)
+    access = open_access(project)
     assert access is not None
     assert access.known == ["member1"]
 
@@ -69,9 +69,9 @@ UNUSUAL = {
 
 
 @pytest.mark.parametrize("section", UNUSUAL.values(), ids=UNUSUAL)
-def test_any_other_control_plane_is_left_to_the_whole_stack_file(project, sections, section):
+def test_other_control_planes_need_the_whole_stack_file(project, sections, section):
     write(project, {**sections, "controlPlane": section})
-    assert opened(project) is None
+    assert open_access(project) is None
 
 
 BROKEN = {
@@ -85,13 +85,13 @@ BROKEN = {
 
 @pytest.mark.parametrize("verb", ["clusters", "status"])
 @pytest.mark.parametrize(("changed", "said"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_stack_file_is_the_same_error_as_ever(project, sections, capsys, verb, changed, said):
+def test_broken_stack_file_gives_the_same_error(project, sections, capsys, verb, changed, said):
     write(project, {**sections, **changed})
     assert main([verb, "-C", str(project), "-s", "dev"]) in (1, 2)
     assert said in capsys.readouterr().err
 
 
-def test_a_stack_file_that_is_no_yaml_and_one_that_is_not_there_are_named(project, capsys):
+def test_invalid_yaml_and_a_missing_stack_file_are_named(project, capsys):
     file = project / "stacks" / "Pulumi.dev.yaml"
     for text, said in (
         ("a: [", "not valid YAML"),
@@ -103,8 +103,8 @@ def test_a_stack_file_that_is_no_yaml_and_one_that_is_not_there_are_named(projec
         assert said in capsys.readouterr().err
 
 
-def test_members_are_asked_for_a_sign_of_life_by_their_own_files(project, sections, capsys):
-    """Karmada says for minutes that a member is ready that answers no more."""
+def test_members_are_probed_by_their_own_kubeconfig_files(project, sections, capsys):
+    """Karmada reports a member as Ready for minutes after it has stopped answering."""
     dead = yaml.safe_load((project / "member2.yaml").read_text())
     dead["clusters"][0]["cluster"]["server"] = "http://127.0.0.1:1"
     (project / "member2.yaml").write_text(yaml.safe_dump(dead))

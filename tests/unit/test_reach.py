@@ -1,4 +1,4 @@
-"""What a plan says before `up`: overrides that fail, reach nothing or lose a digest; who owns replicas; Jobs."""
+"""Notices of a plan: overrides that fail, match nothing or lose a digest; owners of replicas; Jobs."""
 
 import json
 
@@ -20,7 +20,7 @@ from tests.unit.test_plan_taints import cluster_step, copies, state
 MEMBERS = (ClusterFacts("member1"), ClusterFacts("member2"))
 
 
-def said(templates, *rules):
+def notices_for(templates, *rules):
     placed = {str(ref_of(template)): MEMBERS for template in templates}
     return reach(templates, list(rules), placed)
 
@@ -75,13 +75,13 @@ def cron():
         (without_inits(), patch("replace", "/spec/strategy/type", "Recreate"), None),
     ],
 )
-def test_an_override_that_reaches_nothing_is_said(template, one, expected):
-    found = [notice for notice in said([template], one) if notice.what == Reach.NOTHING]
+def test_override_that_matches_nothing_is_reported(template, one, expected):
+    found = [notice for notice in notices_for([template], one) if notice.what == Reach.NOTHING]
     assert [expected in notice.detail for notice in found] == ([True] if expected else [])
 
 
-def test_an_override_that_reaches_one_of_several_templates_reaches_something():
-    assert said([config(), without_inits()], rule(imageOverrider=[image_step("Tag", "v2")])) == []
+def test_override_that_matches_one_of_several_templates_is_not_reported():
+    assert notices_for([config(), without_inits()], rule(imageOverrider=[image_step("Tag", "v2")])) == []
 
 
 @pytest.mark.parametrize(
@@ -95,21 +95,21 @@ def test_an_override_that_reaches_one_of_several_templates_reaches_something():
         (f"app:v1@{A}", ("Tag", A.replace("a", "b").replace("shb", "sha")), None),
     ],
 )
-def test_a_digest_that_karmada_drops_is_said(image, step, expected):
-    """The plan named an image with its digest, and Karmada sent the tag alone: what runs isn't pinned."""
-    found = said([without_inits(image=image)], rule(["member1"], imageOverrider=[image_step(*step)]))
+def test_digest_that_karmada_drops_is_reported(image, step, expected):
+    """Regression: the plan named an image with its digest, but Karmada sent only the tag, so the image isn't pinned."""
+    found = notices_for([without_inits(image=image)], rule(["member1"], imageOverrider=[image_step(*step)]))
     assert [(notice.what, notice.clusters, notice.detail) for notice in found] == (
         [(Reach.DROPS_DIGEST, ("member1",), expected)] if expected else []
     )
 
 
-def test_init_containers_that_an_image_override_passes_over_are_said():
-    found = said([pods()], rule(imageOverrider=[image_step("Registry", "mirror.example")]))
+def test_init_containers_that_an_image_override_skips_are_reported():
+    found = notices_for([pods()], rule(imageOverrider=[image_step("Registry", "mirror.example")]))
     assert [(notice.what, notice.clusters, notice.detail) for notice in found] == [
         (Reach.PASSES_OVER, ("member1", "member2"), "/spec/template/spec/initContainers/0/image")
     ]
     named = image_step("Registry", "mirror.example", path="/spec/template/spec/initContainers/0/image")
-    assert said([pods()], rule(imageOverrider=[named])) == []
+    assert notices_for([pods()], rule(imageOverrider=[named])) == []
 
 
 @pytest.mark.parametrize(
@@ -120,16 +120,16 @@ def test_init_containers_that_an_image_override_passes_over_are_said():
         rule(fieldOverrider=[field("/data/a", "json", ("add", "/b", "secret"))]),
     ],
 )
-def test_an_override_that_fails_is_said_with_its_clusters(one):
-    (notice,) = said([without_inits()], {**one, "targetCluster": {"clusterNames": ["member2"]}})
+def test_failing_override_is_reported_with_its_clusters(one):
+    (notice,) = notices_for([without_inits()], {**one, "targetCluster": {"clusterNames": ["member2"]}})
     assert (notice.what, notice.clusters) == (Reach.FAILS, ("member2",))
     assert "secret" not in notice_text(notice)
 
 
-def test_a_rule_for_no_cluster_of_the_workload_is_said():
-    (notice,) = said([without_inits()], rule(["member3"], imageOverrider=[image_step("Tag", "v2")]))
+def test_rule_for_no_cluster_of_the_workload_is_reported():
+    (notice,) = notices_for([without_inits()], rule(["member3"], imageOverrider=[image_step("Tag", "v2")]))
     assert (notice.what, notice.clusters) == (Reach.NO_CLUSTER, ("member3",))
-    assert said([without_inits()], {"overriders": {}}) == []
+    assert notices_for([without_inits()], {"overriders": {}}) == []
 
 
 def scaler(target, kind="Deployment", name="web", api="autoscaling/v2", scaler_kind="HorizontalPodAutoscaler"):
@@ -158,8 +158,8 @@ def retained(template):
         (retained(pods("StatefulSet")), scaler("apps/v1", kind="StatefulSet"), [Upkeep.TWO_OWNERS]),
     ],
 )
-def test_who_owns_the_replicas_is_said(template, other, expected):
-    """An autoscaler in the members and Karmada set the replicas in turn, and nothing said so."""
+def test_owner_of_the_replicas_is_reported(template, other, expected):
+    """Regression: an autoscaler in the members and Karmada set the replicas in turn, and nothing reported it."""
     assert [notice.what for notice in upkeep([template], divided=False, everything=[other])] == expected
     if other["kind"] != "ConfigMap":
         assert [notice.what for notice in upkeep([template, other], divided=False)] == expected
@@ -174,7 +174,7 @@ def test_who_owns_the_replicas_is_said(template, other, expected):
         (job(), True, []),
     ],
 )
-def test_what_happens_to_jobs_is_said(template, divided, expected):
+def test_restart_of_jobs_is_reported(template, divided, expected):
     assert [notice.what for notice in upkeep([template], divided=divided)] == expected
 
 
@@ -207,8 +207,8 @@ WEIGHTS = {
 }
 
 
-def test_a_plan_divides_a_jobs_completions():
-    """A divided Job could not be deployed: the plan promised the template's completions to every cluster."""
+def test_plan_divides_the_completions_of_a_job():
+    """Regression: a divided Job could not be deployed, since the plan promised all completions to every cluster."""
     plan = plan_of(job(parallelism=4, completions=12, ttlSecondsAfterFinished=60), scheduling=WEIGHTS)
     shown = {name: details[0] for name, (_, details) in copies(plan.workloads[0]).items()}
     assert "3 replicas, 9 completions" in shown["member1"]
@@ -217,7 +217,7 @@ def test_a_plan_divides_a_jobs_completions():
     assert [notice.what for notice in plan.workloads[0].notices] == [Upkeep.DELETED_WHEN_DONE]
 
 
-def test_a_plan_divides_a_kind_that_karmada_knows_and_not_another_of_its_name():
+def test_plan_divides_a_kind_that_karmada_knows_but_no_other_kind_of_the_same_name():
     clone = pods("CloneSet", "apps.kruise.io/v1alpha1", replicas=4)
     plan = plan_of(clone, scheduling=WEIGHTS)
     assert {name: items[0]["spec"]["replicas"] for name, items in plan.rendered.items()} == {"member1": 3, "member2": 1}
@@ -228,7 +228,7 @@ def test_a_plan_divides_a_kind_that_karmada_knows_and_not_another_of_its_name():
     )
 
 
-def test_a_plan_says_its_notices_to_people_and_machines(capsys):
+def test_notices_are_in_text_and_json(capsys):
     template = without_inits(image=f"app:v1@{A}")
     plan = plan_of(template, rules=[rule(imageOverrider=[image_step("Registry", "mirror.example")])])
     (notice,) = plan.workloads[0].notices
@@ -238,13 +238,13 @@ def test_a_plan_says_its_notices_to_people_and_machines(capsys):
     assert (shown["what"], shown["clusters"]) == ("drops-digest", ["member1", "member2"])
 
 
-def test_a_plan_says_that_members_keep_their_own_replicas():
+def test_plan_reports_that_members_keep_their_own_replicas():
     plan = plan_of(retained(pods(replicas=2)), scaler("apps/v1"))
     assert "2 replicas at first, then the member's own" in copies(plan.workloads[0])["member1"][1][0]
     assert [notice.what for notice in plan.workloads[0].notices] == [Upkeep.OWN_REPLICAS]
 
 
-def test_a_plan_with_an_override_that_fails_says_so():
+def test_plan_with_a_failing_override_reports_it():
     plan = plan_of(without_inits(), rules=[patch("replace", "/spec/none")])
     assert "the override fails: Deployment web: replace /spec/none" in plan.workloads[0].problem
 

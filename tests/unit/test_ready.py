@@ -1,4 +1,4 @@
-"""How far objects have to get: rules by kind and name, conditions and values of what Karmada collects."""
+"""Readiness rules: by kind and name, conditions, and values that Karmada collects."""
 
 import jsonschema
 import pytest
@@ -50,14 +50,14 @@ STATUS = {
         ("{.status.nothing}", []),
     ],
 )
-def test_a_path_leads_where_kubectl_goes(path, found):
+def test_path_gives_the_same_value_as_in_kubectl(path, found):
     assert JsonPath.parse(path).values({"status": STATUS}) == found
 
 
 @pytest.mark.parametrize(
     "path", ["", "{}", "status.phase", "{.status..phase}", "{.status[1:2]}", "{range .items}", "{.a}b"]
 )
-def test_a_path_that_is_not_understood_is_refused(path):
+def test_unsupported_path_is_refused(path):
     with pytest.raises(ValueError, match=r"is not understood|is empty"):
         JsonPath.parse(path)
 
@@ -79,7 +79,7 @@ def test_a_path_that_is_not_understood_is_refused(path):
         ({"Service": {"condition": "Ready"}}, Goal(condition="Ready")),
     ],
 )
-def test_the_rule_that_names_an_object_most_exactly_counts(rules, goal):
+def test_most_specific_rule_counts(rules, goal):
     assert goal_of(rules, obj("Service")) == goal
 
 
@@ -87,12 +87,12 @@ def test_the_rule_that_names_an_object_most_exactly_counts(rules, goal):
     ("rules", "goal"),
     [({}, Until.APPLIED), ({"Service": "healthy"}, Until.APPLIED), ({"Service/web": "healthy"}, Until.HEALTHY)],
 )
-def test_the_mark_of_a_manifest_counts_before_a_rule_for_its_kind(rules, goal):
+def test_annotation_of_a_manifest_overrides_a_rule_for_its_kind(rules, goal):
     marked = obj("Service", annotations={"flotilla.dev/health-ignored": "true"})
     assert goal_of(rules, marked) == Goal(goal)
 
 
-def test_a_kind_of_a_group_is_not_that_of_another():
+def test_kind_with_a_group_is_not_that_of_another_group():
     volcano = obj("Job", api_version="batch.volcano.sh/v1alpha1")
     assert Selector.parse("Job").matches(volcano)
     assert Selector.parse("Job.batch.volcano.sh/web").matches(volcano)
@@ -129,12 +129,12 @@ def test_a_kind_of_a_group_is_not_that_of_another():
         ),
     ],
 )
-def test_what_is_missing_of_a_condition_or_a_value(goal, status, missing):
+def test_text_says_what_a_condition_or_value_lacks(goal, status, missing):
     assert Goal.of(goal).missing(status) == missing
 
 
 def progress_of(template, ready, **item):
-    """Look at a template in m0 and m1, of which m1 reports what is given."""
+    """Return the progress of a template in m0 and m1, for the given status of m1."""
     bound = binding(template, ["m0", "m1"], healthy=["m0"])
     bound["spec"]["clusters"] = [{"name": "m0"}, {"name": "m1"}]
     bound["status"]["aggregatedStatus"].append({"clusterName": "m1", "applied": True, **item})
@@ -166,8 +166,8 @@ CRD = obj("Widget", api_version="example.org/v1")
         ),
     ],
 )
-def test_a_rule_decides_in_every_cluster_and_in_place_of_health(ready, item, done):
-    """m0 reports nothing but its health: what asks for more is not done there."""
+def test_rule_applies_in_every_cluster_and_replaces_health(ready, item, done):
+    """m0 reports only its health: a rule that needs more is not met there."""
     progress = progress_of(CRD, ready, **item)
     assert progress.done is done
     if ready and not isinstance(next(iter(ready.values())), str):
@@ -181,7 +181,7 @@ def workload(ready, **more):
     return Workload.model_validate({"name": "web", "image": "web:1", "placement": {}, "ready": ready, **more})
 
 
-def test_the_forms_of_the_stack_file_become_plain_data():
+def test_forms_of_the_stack_file_become_plain_data():
     ready = {
         "Service": "applied",
         "Job/migrate": {"condition": "Complete"},
@@ -218,7 +218,7 @@ SECTIONS = {"controlPlane": {"kubeconfig": "k"}, "members": [{"name": "m", "kube
         ({"Service": {"condition": "A", "status": "Maybe"}}, "must be 'True', 'False' or 'Unknown'"),
     ],
 )
-def test_a_value_of_another_form_is_refused_in_one_line(ready, text):
+def test_malformed_value_is_refused_in_one_line(ready, text):
     entry = {"name": "web", "image": "web:1", "placement": {}, "ready": ready}
     with pytest.raises(ConfigError) as error:
         parse_fleet({**SECTIONS, "workloads": [entry]})
@@ -257,8 +257,8 @@ def problems(ready, *manifests, tmp_path):
         ({"Namespace": "healthy"}, "asks for more than `applied` of a Namespace"),
     ],
 )
-def test_what_no_object_or_no_status_can_answer_is_refused(ready, text, tmp_path):
-    """A condition of a Deployment would be waited for until the timeout: Karmada doesn't collect it."""
+def test_rule_without_a_matching_object_or_status_is_refused(ready, text, tmp_path):
+    """Karmada doesn't collect conditions of a Deployment, so a rule for one would wait until the timeout."""
     plain = [
         {**one, "metadata": {"name": "web"}}
         for one in (obj("Service"), obj("Deployment", api_version="apps/v1"), CRD, obj("Namespace"))
@@ -272,7 +272,7 @@ def test_what_no_object_or_no_status_can_answer_is_refused(ready, text, tmp_path
     ("value", "fits"),
     [("applied", True), ({"condition": "Ready"}, True), ("later", False), ({"until": "applied"}, False)],
 )
-def test_editors_take_the_same_forms(value, fits):
+def test_schema_for_editors_accepts_the_same_forms(value, fits):
     entry = {"name": "web", "image": "web:1", "placement": {}, "ready": {"Service": value}}
     config = {"flotilla:controlPlane": {"kubeconfig": "k"}, "flotilla:workloads": [entry]}
     found = list(jsonschema.Draft202012Validator(stack_file_schema()).iter_errors({"config": config}))

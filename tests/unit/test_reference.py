@@ -1,4 +1,4 @@
-"""The generated reference: the committed pages are what models, parser and exit codes say now."""
+"""The committed reference pages equal the pages generated from the models, the parser and the exit codes."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ from flotilla.stack.schema import stack_file_schema
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_committed_page_is_the_generated_one(repository, name):
+def test_committed_page_equals_the_generated_page(repository, name):
     committed = (repository / "docs" / "reference" / name).read_text(encoding="utf-8")
     assert committed == PAGES[name](), "run `make reference`"
 
@@ -27,7 +27,7 @@ def test_every_model_has_a_section_and_every_key_a_description():
     assert [key for key, value in keys if not value.get("description", "").endswith((".", ".)"))] == []
 
 
-def test_refusals_are_read_from_validators_of_models_and_of_keys():
+def test_refusals_are_read_from_the_validators():
     rules = {name: [one.rule for one in refusals_of(name)] for name in models()}
     assert "has both `caBundle` and `insecureSkipTlsVerify`" in rules["Member"]
     assert "`name` is reserved for the control plane and its host" in rules["Member"]
@@ -39,13 +39,13 @@ def test_refusals_are_read_from_validators_of_models_and_of_keys():
     assert sum(map(len, rules.values())) > 90
 
 
-def test_texts_in_angle_brackets_are_no_html():
+def test_angle_brackets_are_escaped():
     for name in ("stack-file.md", "installation.md"):
         outside = re.sub(r"`[^`\n]*`|<!--.*-->", "", PAGES[name]())
         assert re.findall(r"(?<!\\)<\w+>", outside) == []
 
 
-def test_the_page_of_commands_has_every_verb_with_its_options_and_examples():
+def test_command_page_has_every_verb_with_its_options_and_examples():
     page = PAGES["commands.md"]()
     for verb, usage in USAGE.items():
         assert f"\n## `{verb}`\n\n{usage.text}\n" in page
@@ -58,7 +58,7 @@ NO_RULES = {"certificate-authority-data", "client-certificate-data", "rbac-defau
 
 
 def test_every_rule_of_drift_is_in_the_reference(repository):
-    """Rules are words with hyphens in the source; those of Helm's objects are made from those of other objects."""
+    """Rules are words with hyphens in the source; rules for Helm's objects are derived from those for other objects."""
     sources = [path for path in (repository / "flotilla" / "drift").glob("*.py") if path.name != "formats.py"]
     nodes = [node for path in sources for node in ast.walk(ast.parse(path.read_text()))]
     words = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}

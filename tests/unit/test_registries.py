@@ -1,4 +1,4 @@
-"""No file of the repository names the host of a package registry: it may be another one where somebody installs."""
+"""No file of the repository names the host of a package registry: users may use another one."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-# Written in two parts, so that this file names none.
+# The names are written in two parts, so that this file contains none of them.
 HOSTS = [
     f"{name}.{domain}"
     for name, domain in (
@@ -32,7 +32,7 @@ NOT_OURS = {"dist", "build", "__pycache__"}
 
 
 def files():
-    """Return what the repository keeps, without what tools leave there."""
+    """Return the files of the repository, without files that tools create there."""
     top = [one for one in REPOSITORY.iterdir() if not one.name.startswith(".") or one.name in HIDDEN]
     every = [file for one in top for file in (one.rglob("*") if one.is_dir() else (one,))]
     return [file for file in every if file.is_file() and not NOT_OURS & set(file.relative_to(REPOSITORY).parts)]
@@ -48,5 +48,5 @@ def test_no_file_names_the_host_of_a_package_registry():
 
 
 @pytest.mark.parametrize("text", [f"https://{host}/x" for host in HOSTS])
-def test_each_of_them_would_be_found(text):
+def test_each_registry_host_would_be_found(text):
     assert HOST.search(text)

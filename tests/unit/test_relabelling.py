@@ -1,7 +1,7 @@
-"""Cluster-wide override policies that change the labels by which those of a namespace select.
+"""Cluster-wide override policies that change the labels by which policies of a namespace select.
 
-Karmada (pkg/util/overridemanager, ApplyOverridePolicies, the same from 1.10 to 1.18) applies every
-ClusterOverridePolicy first, and matches OverridePolicies with what has become of the object in that cluster.
+Karmada (pkg/util/overridemanager, ApplyOverridePolicies, unchanged from 1.10 to 1.18) applies every
+ClusterOverridePolicy first. It then matches OverridePolicies with the resulting object in that cluster.
 """
 
 import random
@@ -54,37 +54,37 @@ def within(obj):
 
 
 def notes(policies, obj, cluster):
-    """Return who noted last, by the rules that a plan has of the policies."""
+    """Return which policy set the note last, by the rules that a plan has of the policies."""
     start = copied(within(obj))
     start["metadata"]["annotations"] = {}
     rules = Rules(rules_of_all(policies, [start]))
     return apply_rules(copied(start), cluster, rules)["metadata"]["annotations"].get("by")
 
 
-def test_a_label_that_a_cluster_wide_policy_adds_selects_in_the_clusters_that_get_it():
+def test_label_added_by_a_cluster_wide_policy_selects_in_its_clusters():
     policies = [labelling("site", "add", {"site": "edge"}, "member2"), noting("edge", [labelled(site="edge")], "edge")]
     assert [notes(policies, FRONT, cluster) for cluster in (ONE, TWO)] == [None, "edge"]
 
 
-def test_a_label_that_a_cluster_wide_policy_takes_away_selects_no_more():
+def test_label_removed_by_a_cluster_wide_policy_no_longer_selects():
     policies = [labelling("off", "remove", {"tier": ""}, "member2"), noting("tier", [labelled(tier="front")], "front")]
     assert [notes(policies, FRONT, cluster) for cluster in (ONE, TWO)] == ["front", None]
 
 
-def test_a_policy_that_a_label_makes_more_exact_comes_after_the_others_there():
+def test_policy_that_becomes_more_specific_by_a_label_applies_after_the_others():
     both = noting("a", [EVERY_DEPLOYMENT, labelled(site="edge")], "a")
     policies = [labelling("site", "add", {"site": "edge"}, "member2"), both, noting("b", [EVERY_DEPLOYMENT], "b")]
     assert [notes(policies, FRONT, cluster) for cluster in (ONE, TWO)] == ["b", "a"]
 
 
-def test_policies_of_a_namespace_are_chosen_before_any_of_them_is_applied():
+def test_policies_of_a_namespace_are_selected_before_any_of_them_applies():
     first = noting("a", [EVERY_DEPLOYMENT], "a")
     first["spec"]["overrideRules"][0]["overriders"]["labelsOverrider"] = [{"operator": "add", "value": {"site": "x"}}]
     policies = [labelling("w", "replace", {"site": "y"}), first, noting("b", [labelled(site="x")], "b")]
     assert notes(policies, FRONT, ONE) == "a"
 
 
-def test_rules_say_nothing_of_what_selects_where_no_such_label_changes():
+def test_rules_have_no_selectors_if_no_such_label_changes():
     policies = [labelling("w", "add", {"other": "x"}), noting("b", [labelled(tier="front")], "b")]
     assert not any(ONLY_AS in rule for rule in rules_of_all(policies, [within(FRONT)]))
 
@@ -99,13 +99,13 @@ def test_rules_say_nothing_of_what_selects_where_no_such_label_changes():
         ({"annotationsOverrider": [{"operator": "add", "value": {"a": "b"}}]}, set()),
     ],
 )
-def test_the_labels_that_a_rule_may_change(overriders, keys):
+def test_labels_that_a_rule_may_change_are_found(overriders, keys):
     assert relabelled_by([{"overriders": overriders}]) == keys
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_rules_give_what_the_policies_themselves_give(seed):
-    """The policies as Karmada applies them (compared with the real one elsewhere), against the rules of a plan."""
+def test_rules_give_the_same_result_as_the_policies(seed):
+    """The policies as Karmada applies them (another test compares that with real Karmada) and the rules of a plan."""
     rnd = random.Random(seed)  # noqa: S311 - a test's choice
     for number in range(12):
         obj = template(rnd, f"w{number}", "space")
@@ -124,8 +124,8 @@ def test_rules_give_what_the_policies_themselves_give(seed):
             assert apply_rules(copied(obj), member, rules) == expected
 
 
-def test_a_policy_that_selects_by_what_others_make_is_declared_shown_and_in_effect(given, project):  # noqa: F811
-    """It was named as without effect, and `preview --rendered` didn't have its values."""
+def test_policy_that_selects_by_an_added_label_is_declared_shown_and_effective(given, project):  # noqa: F811
+    """Regression: it was reported as without effect, and `preview --rendered` didn't have its values."""
     policies = [
         policy("p", [EVERY_DEPLOYMENT], **to("member1", "member2")),
         labelling("site", "add", {"site": "edge"}, "member2"),
@@ -149,7 +149,7 @@ def test_a_policy_that_selects_by_what_others_make_is_declared_shown_and_in_effe
     }
 
 
-def test_notices_of_overrides_follow_what_selects():
+def test_notices_of_overrides_respect_changed_labels():
     policies = [labelling("site", "add", {"site": "edge"}, "member2"), noting("edge", [labelled(site="edge")], "edge")]
     web = within(FRONT)
     rules = rules_of_all(policies, [web])
@@ -160,8 +160,8 @@ def test_notices_of_overrides_follow_what_selects():
     assert [one.what for one in found] == [Reach.NOTHING]
 
 
-def test_notices_are_of_the_templates_that_a_rule_is_for():
-    """A rule for one of two Deployments was followed on both."""
+def test_notices_are_only_for_the_templates_of_a_rule():
+    """Regression: a rule for one of two Deployments was checked against both."""
     remove = {"overriders": {"plaintext": [{"operator": "remove", "path": "/metadata/labels/tier"}]}}
     bare = within({**BACK, "metadata": {"name": "bare"}})
     one = policy("o", [labelled(tier="front")], "OverridePolicy", overrideRules=[remove])
@@ -181,7 +181,7 @@ def declared(obj, name, **spec):
     return resource(f"kubernetes:{obj['apiVersion']}:{obj['kind']}", name, props)
 
 
-def judged(*objects):
+def policy_result(*objects):
     names = [f"object-{number}" for number in range(len(objects))]
     listed = [declared(obj, name) for obj, name in zip(objects, names, strict=True)]
     found = statuses("overrides-change-something", (cluster("member1"), cluster("member2"), *listed))
@@ -192,34 +192,34 @@ SENT = policy("p", [EVERY_DEPLOYMENT], **to("member1", "member2"))
 WIDE = labelling("site", "add", {"site": "edge"}, "member2")
 
 
-def test_a_policy_that_selects_by_what_others_make_is_not_called_idle():
-    """The house rule said that it targets no cluster that gets the workload."""
-    assert judged(FRONT, SENT, WIDE, noting("edge", [labelled(site="edge")], "edge")) == ["PASS"]
-    assert "FAIL" in judged(FRONT, SENT, WIDE, noting("other", [labelled(site="other", x="y")], "x"))
+def test_policy_that_selects_by_an_added_label_is_not_reported_as_unused():
+    """Regression: the policy rule said that it targets no cluster that gets the workload."""
+    assert policy_result(FRONT, SENT, WIDE, noting("edge", [labelled(site="edge")], "edge")) == ["PASS"]
+    assert "FAIL" in policy_result(FRONT, SENT, WIDE, noting("other", [labelled(site="other", x="y")], "x"))
 
 
-def test_a_policy_for_every_object_of_its_namespace_is_not_called_idle():
-    assert judged(FRONT, SENT, noting("all", [], "x")) == ["PASS"]
+def test_policy_for_every_object_of_its_namespace_is_not_reported_as_unused():
+    assert policy_result(FRONT, SENT, noting("all", [], "x")) == ["PASS"]
 
 
-def test_a_policy_for_what_follows_is_not_called_idle():
+def test_policy_for_a_follower_is_not_reported_as_unused():
     follower = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "spec": {}}
     using = copied(FRONT)
     using["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "c"}}]
     along = {**SENT, "spec": {**SENT["spec"], "propagateDeps": True}}
     only = noting("c", [{"apiVersion": "v1", "kind": "ConfigMap"}], "x")
-    assert judged(using, follower, along, only) == ["PASS"]
-    assert judged(using, follower, SENT, only) == ["FAIL"]
+    assert policy_result(using, follower, along, only) == ["PASS"]
+    assert policy_result(using, follower, SENT, only) == ["FAIL"]
 
 
-def test_a_rule_of_all_objects_is_judged_by_those_with_a_policy_of_their_own_too():
-    """What changes nothing of a ConfigMap changes the Deployment, whose policy has further rules."""
+def test_rule_for_all_objects_is_also_checked_against_objects_with_their_own_policy():
+    """A rule that changes nothing in a ConfigMap changes the Deployment, whose own policy has further rules."""
     image = {"overriders": {"imageOverrider": [{"component": "Tag", "operator": "replace", "value": "2"}]}}
     note = {"overriders": {"annotationsOverrider": [{"operator": "add", "value": {"a": "b"}}]}}
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "spec": {}}
     every = policy("p", [EVERY_DEPLOYMENT, {"apiVersion": "v1", "kind": "ConfigMap"}], **to("member1"))
     shared = policy("o", [selector(config, namespace="default")], "OverridePolicy", overrideRules=[image])
     own = policy("o.of.d", [selector(FRONT, namespace="default")], "OverridePolicy", overrideRules=[image, note])
-    assert judged(FRONT, config, every, shared, own) == ["PASS"]
+    assert policy_result(FRONT, config, every, shared, own) == ["PASS"]
     alone = policy("o.of.d", [selector(FRONT, namespace="default")], "OverridePolicy", overrideRules=[note])
-    assert "FAIL" in judged(FRONT, config, every, shared, alone)
+    assert "FAIL" in policy_result(FRONT, config, every, shared, alone)

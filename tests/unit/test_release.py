@@ -1,4 +1,4 @@
-"""What a release is made by: the workflow's rights and pins, the changelog's section, the completions, the image."""
+"""The release process: the workflow's permissions and pins, the changelog's section, the completions, the image."""
 
 import re
 
@@ -17,7 +17,7 @@ CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n- next\n\n## [1.2.0] - 2026-01-02
 
 
 @pytest.mark.parametrize("path", [WORKFLOW, CHECKS, TEMPLATE], ids=lambda path: path.name)
-def test_workflows_pin_their_actions_and_begin_without_rights(path):
+def test_workflows_pin_their_actions_and_have_no_default_permissions(path):
     workflow = yaml.safe_load(path.read_text())
     assert workflow["permissions"] == {}
     for job in workflow["jobs"].values():
@@ -28,8 +28,8 @@ def test_workflows_pin_their_actions_and_begin_without_rights(path):
             assert "secrets." not in str(step), "no key that lasts"
 
 
-def test_what_publishes_runs_no_code_of_the_repository():
-    """A job that may publish gets what the other one built and attested, and checks nothing out."""
+def test_publishing_job_runs_no_code_of_the_repository():
+    """A job that may publish gets what the other job built and attested; it has no checkout."""
     jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"]
     assert jobs["pypi"]["environment"] == "pypi"
     assert jobs["pypi"]["permissions"] == {"id-token": "write"}
@@ -37,7 +37,7 @@ def test_what_publishes_runs_no_code_of_the_repository():
     assert "contents: write" not in str(jobs["build"])
 
 
-def test_the_changelog_s_section_becomes_the_notes():
+def test_changelog_section_becomes_the_release_notes():
     assert release.notes(CHANGELOG, "1.2.0") == "- new\n"
     with pytest.raises(ValueError, match="has no section"):
         release.notes(CHANGELOG, "1.3.0")
@@ -45,7 +45,7 @@ def test_the_changelog_s_section_becomes_the_notes():
         release.notes(CHANGELOG, "1.1.0")
 
 
-def test_a_tag_that_differs_from_a_version_is_refused(tmp_path):
+def test_tag_that_differs_from_the_version_is_refused(tmp_path):
     (tmp_path / "flotilla").mkdir()
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2.0"\n')
     (tmp_path / "flotilla" / "__init__.py").write_text('__version__ = "1.1.9"\n')
@@ -57,18 +57,18 @@ def test_a_tag_that_differs_from_a_version_is_refused(tmp_path):
     assert "not the tag of a version" in release.problems(tmp_path, "1.2.0")[0]
 
 
-def test_the_project_s_two_versions_are_one():
+def test_both_versions_of_the_project_are_equal():
     others = [line for line in release.problems(REPOSITORY, f"v{__version__}") if "CHANGELOG" not in line]
     assert others == []
 
 
-def test_the_completions_that_are_installed_are_those_that_the_verb_prints():
+def test_committed_completions_equal_the_output_of_the_verb():
     """After an update of argcomplete: `make completions`."""
     assert {file: (completions.FOLDER / file).read_text() for file in completions.FILES.values()} == completions.made()
     assert "init" in HELP
 
 
-def test_the_image_is_built_of_pinned_packages_and_runs_without_rights():
+def test_image_has_pinned_packages_and_runs_without_privileges():
     text = (REPOSITORY / "ci" / "packaging" / "Containerfile").read_text()
     joined = text.replace("\\\n", " ")
     instructions = [line.split()[0] for line in joined.splitlines() if line.strip() and not line.startswith("#")]
@@ -82,7 +82,7 @@ def test_the_image_is_built_of_pinned_packages_and_runs_without_rights():
         assert "--hash=sha256:" in (REPOSITORY / source).read_text()
 
 
-def test_the_image_has_the_same_versions_as_the_tests():
+def test_image_has_the_same_tool_versions_as_the_tests():
     def pins(file):
         return dict(re.findall(r"^([a-z0-9._-]+)==([^ \\]+)", (REPOSITORY / file).read_text(), re.MULTILINE))
 

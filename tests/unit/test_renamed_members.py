@@ -1,4 +1,4 @@
-"""Members that get another name: Karmada loses its access under the former one alone, and plans say what follows."""
+"""Renamed members: Karmada loses its access under the former name only, and plans show the consequences."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def cluster(name, uid=ONE, *, mode="Push", ready=True):
 
 
 class ControlPlane:
-    """Clusters and Works; one that lost its Secret is not Ready, and one that is not reached keeps its Works."""
+    """Has Clusters and Works. A cluster without its Secret is not Ready; an unreachable cluster keeps its Works."""
 
     def __init__(self, *clusters, works=()):
         self.clusters = {one["metadata"]["name"]: one for one in clusters}
@@ -72,8 +72,8 @@ def test_karmada_loses_its_access_under_the_former_name():
     assert control_plane.deleted == [ObjectRef("v1", "Secret", "member2", "karmada-cluster")]
 
 
-def test_the_agent_of_the_former_name_is_stopped():
-    """It would delete the copies, which it still gets to know of."""
+def test_agent_of_the_former_name_is_stopped():
+    """Otherwise it would see the deletion of the Works and delete the copies."""
     control_plane = ControlPlane(cluster("member2", mode="Pull"))
     renaming.cut_access(control_plane, "member2", ONE, renaming.Agent(control_plane, "karmada-system"))
     assert control_plane.deleted == []
@@ -81,13 +81,13 @@ def test_the_agent_of_the_former_name_is_stopped():
 
 
 @pytest.mark.parametrize("there", [[], [cluster("member2", TWO)]])
-def test_another_cluster_is_left_alone(there):
+def test_cluster_with_another_uid_is_not_changed(there):
     control_plane = ControlPlane(*there)
     renaming.cut_access(control_plane, "member2", ONE)
     assert control_plane.deleted == []
 
 
-def test_as_long_as_karmada_reaches_the_former_name_nothing_goes_on():
+def test_run_stops_while_karmada_still_reaches_the_former_name():
     """The copies would be deleted with the Cluster of the former name."""
     control_plane = ControlPlane(cluster("member2"))
     control_plane.stubborn = True
@@ -107,12 +107,12 @@ def test_as_long_as_karmada_reaches_the_former_name_nothing_goes_on():
         ([cluster("edge")], True),
     ],
 )
-def test_a_member_lives_on_under_another_name_of_the_same_cluster(clusters, expected):
+def test_member_is_recognised_under_another_name_by_its_uid(clusters, expected):
     assert renaming.has_joined_elsewhere(ControlPlane(*clusters), "member2", ONE) is expected
     assert not renaming.has_joined_elsewhere(ControlPlane(*clusters), "member2", "")
 
 
-def test_another_name_is_a_change_of_the_identity_once():
+def test_new_name_changes_the_identity_once():
     olds = {"cluster": "member2", "uid": ONE}
     found = IDENTITY.diff("", olds, NEWS)
     assert (found.changes, found.replaces) == (True, [])
@@ -121,13 +121,13 @@ def test_another_name_is_a_change_of_the_identity_once():
     assert IDENTITY.diff("", olds, {**NEWS, "uid": TWO}).replaces == ["uid"], "another cluster is no rename"
 
 
-def test_a_member_that_does_not_answer_keeps_its_access():
-    """It could not join under the new name, and Karmada would have lost it."""
+def test_member_that_does_not_answer_keeps_its_access():
+    """It could not join under the new name, and Karmada would have lost its access."""
     with pytest.raises(FlotillaError, match="nothing can be declared in edge: no answer"):
         IDENTITY.update("", {"cluster": "member2", "uid": ONE}, {**NEWS, "unanswered": "no answer"})
 
 
-def test_a_name_that_an_agent_refuses_is_refused_in_the_plan_and_only_while_it_matters():
+def test_name_that_an_agent_refuses_is_refused_in_the_plan_only_while_it_matters():
     news = {**NEWS, "refused": "the agent can't take the name over"}
     assert IDENTITY.check({"cluster": "member2", "uid": ONE}, news).failures[0].reason == news["refused"]
     assert not IDENTITY.check({"cluster": "edge", "uid": ONE}, news).failures
@@ -142,12 +142,12 @@ def test_a_name_that_an_agent_refuses_is_refused_in_the_plan_and_only_while_it_m
         ("zone", "member2", "1.18.2", False),
     ],
 )
-def test_an_agent_before_1_14_takes_no_name_that_sorts_after_the_former_one(name, former, version, refused):
+def test_agent_before_1_14_refuses_a_name_that_sorts_after_the_former_one(name, former, version, refused):
     assert bool(agent.refuses_name(name, former, version)) is refused
 
 
-def test_a_membership_of_another_name_goes_last_and_one_of_another_cluster_first():
-    """Drained before the other name joins, the member would lose its copies."""
+def test_renamed_membership_is_deleted_last_and_that_of_another_cluster_first():
+    """If it were drained before the new name joins, the member would lose its copies."""
     olds = {"agent": "a", "controlPlane": "k", "clusterId": ONE, "member": "member2"}
     renamed = MembershipProvider().diff("", olds, {**olds, "member": "edge", "agent": "b"})
     assert (renamed.replaces, renamed.delete_before_replace) == (["member"], False)
@@ -157,7 +157,7 @@ def test_a_membership_of_another_name_goes_last_and_one_of_another_cluster_first
 
 
 @pytest.mark.parametrize(("others", "drained"), [([cluster("edge")], False), ([], True)])
-def test_what_passed_to_another_name_is_not_drained(monkeypatch, others, drained):
+def test_member_that_has_a_new_name_is_not_drained(monkeypatch, others, drained):
     control_plane = ControlPlane(cluster("member2", mode="Pull", ready=False), *others)
     asked = []
     monkeypatch.setattr("components.membership.connect", lambda *_, **__: control_plane)
@@ -188,8 +188,8 @@ def step(op, *, old=None, new=None):
     return Step(op, state.urn, CLUSTER_TYPE, old=old, new=new)
 
 
-def test_a_member_under_another_name_is_recognised_and_refused():
-    """The same cluster leaves and joins: its copies are deleted, which nobody asked for."""
+def test_undeclared_rename_of_a_member_is_recognised_and_refused():
+    """The same cluster would leave and join again, and its copies would be deleted."""
     result = Result(
         [
             step(Op.CREATE, new=cluster_state("edge", "uid-2")),
@@ -211,7 +211,7 @@ def renamed_plan(old, new):
     )
 
 
-def test_a_member_whose_former_name_is_given_keeps_its_copies():
+def test_member_with_a_declared_former_name_keeps_its_copies():
     plan = renamed_plan(cluster_state("member2", "uid-2"), cluster_state("edge", "uid-2"))
     assert plan.refusals == ()
     assert [(c.name, c.verb, c.details[0]) for c in plan.clusters] == [
@@ -220,8 +220,8 @@ def test_a_member_whose_former_name_is_given_keeps_its_copies():
     ]
 
 
-def test_another_name_and_another_mode_at_once_are_refused():
-    """The agent of before would delete the copies that the new name has taken over, or nobody would take them over."""
+def test_new_name_together_with_a_new_mode_is_refused():
+    """The former agent would delete copies that the new name has taken over, or nobody would take them over."""
     new = cluster_state("edge", "uid-2")
     new.inputs["spec"]["syncMode"] = "Pull"
     plan = renamed_plan(cluster_state("member2", "uid-2"), new)
@@ -229,7 +229,7 @@ def test_another_name_and_another_mode_at_once_are_refused():
     assert "it would join in pull mode instead" in refusal
 
 
-def test_another_cluster_under_another_name_leaves_and_joins():
+def test_other_cluster_under_another_name_leaves_and_joins():
     plan = renamed_plan(cluster_state("member2", "uid-2"), cluster_state("edge", "uid-3"))
     assert plan.refusals == ()
     assert [(c.name, c.verb, c.details[0]) for c in plan.clusters] == [
@@ -238,12 +238,12 @@ def test_another_cluster_under_another_name_leaves_and_joins():
     ]
 
 
-def test_other_clusters_that_come_and_go_are_no_rename():
+def test_unrelated_leaving_and_joining_clusters_are_no_rename():
     steps = [step(Op.CREATE, new=cluster_state("a", "1")), step(Op.DELETE, old=cluster_state("b", "2"))]
     assert fleet_plan(Result(steps)).refusals == ()
 
 
-def test_a_former_name_of_a_member_is_nobody_elses(sections, project):
+def test_former_name_of_a_member_cannot_be_used_twice(sections, project):
     sections["workloads"] = []
     sections["members"][0]["formerly"] = "member2"
     with pytest.raises(ConfigError, match="is the name of another of the stack's members"):

@@ -1,4 +1,4 @@
-"""Rendering, rule by rule: what each cluster gets of a template, and what Karmada fails on."""
+"""The rules of rendering: what each cluster gets from a template, and overrides on which Karmada fails."""
 
 import pytest
 
@@ -35,8 +35,8 @@ from tests.unit.templates import EDGE, NEW, OLD, A, B, config, field, image_step
         ("registry.example/app:v1", ("Registry", ".eu", "add"), "registry.example.eu/app:v1"),
     ],
 )
-def test_an_image_override_writes_what_karmada_writes(image, step, expected):
-    """A digest beside a tag is dropped, and a value that is neither a tag nor a digest changes nothing."""
+def test_image_override_gives_the_same_image_as_karmada(image, step, expected):
+    """A digest next to a tag is dropped, and a value that is neither a tag nor a digest changes nothing."""
     template = pods()
     template["spec"]["template"]["spec"]["containers"][0]["image"] = image
     changed = override_image(template, image_step(*step))
@@ -46,7 +46,7 @@ def test_an_image_override_writes_what_karmada_writes(image, step, expected):
 @pytest.mark.parametrize(
     "image", ["", "Upper/App:v1", "app:", f"app@{A[:-1]}", "a b", "app@md5:" + "0" * 32, "x" * 256]
 )
-def test_what_is_no_image_reference_fails_as_in_karmada(image):
+def test_invalid_image_reference_fails_as_in_karmada(image):
     with pytest.raises(ValueError, match=r"image reference|digest|too long"):
         Image.parse(image)
     template = pods()
@@ -56,11 +56,11 @@ def test_what_is_no_image_reference_fails_as_in_karmada(image):
 
 
 @pytest.mark.parametrize("kind", ["CronJob", "CloneSet", "Widget", "ConfigMap"])
-def test_an_image_override_passes_over_other_kinds(kind):
+def test_image_override_skips_other_kinds(kind):
     assert override_image(pods(kind), image_step("Tag", "v2")) == pods(kind)
 
 
-def test_an_image_override_passes_over_init_containers_unless_their_path_is_named():
+def test_image_override_skips_init_containers_unless_their_path_is_given():
     inits = "/spec/template/spec/initContainers/0/image"
     assert override_image(pods(), image_step("Tag", "v2"))["spec"]["template"]["spec"]["initContainers"][0][
         "image"
@@ -75,7 +75,7 @@ def test_an_image_override_passes_over_init_containers_unless_their_path_is_name
 @pytest.mark.parametrize(
     "path", ["/spec/none/0/image", "/spec/template/spec/containers/7/image", "/spec/template", "x/y"]
 )
-def test_a_predicate_that_leads_to_no_image_fails(path):
+def test_predicate_whose_path_has_no_image_fails(path):
     with pytest.raises(OverrideError, match=r"the override fails: the image at .*Karmada sends nothing then"):
         override_image(pods(), image_step("Tag", "v2", path=path))
 
@@ -95,7 +95,7 @@ def test_a_predicate_that_leads_to_no_image_fails(path):
     ],
 )
 def test_words_are_added_to_and_removed_from_containers(key, step, expected):
-    """Neither a container that isn't there nor an init container is an error: nothing is changed."""
+    """A missing container and an init container are no error: nothing is changed."""
     name, operator, value = step
     step = {"containerName": name, "operator": operator, "value": value}
     spec = apply_overriders(pods(), {f"{key}Overrider": [step]})["spec"]["template"]["spec"]
@@ -114,12 +114,12 @@ def test_words_are_added_to_and_removed_from_containers(key, step, expected):
         ("remove", {"app": "", "none": ""}, {}),
     ],
 )
-def test_labels_are_replaced_and_removed_only_where_they_are(operator, value, expected):
+def test_labels_are_replaced_and_removed_only_if_they_exist(operator, value, expected):
     step = {"operator": operator, "value": value}
     assert apply_overriders(pods(), {"labelsOverrider": [step]})["metadata"]["labels"] == expected
 
 
-def test_annotations_are_added_where_there_were_none():
+def test_annotations_are_added_to_an_object_without_any():
     step = {"operator": "add", "value": {"a": "1"}}
     assert apply_overriders(pods(), {"annotationsOverrider": [step]})["metadata"]["annotations"] == {"a": "1"}
     assert (
@@ -145,8 +145,8 @@ def test_annotations_are_added_where_there_were_none():
         (("add", "/list", None), {"list": None}),
     ],
 )
-def test_patches_are_applied_as_karmadas_library_does(step, expected):
-    """It takes places that count from the end, and leading zeros, which RFC 6902 doesn't know."""
+def test_patches_are_applied_as_by_karmadas_library(step, expected):
+    """The library accepts negative indices and leading zeros, which RFC 6902 doesn't allow."""
     document = {"list": [1, 2]}
     assert apply_patch(document, [step]) == expected
     assert document == {"list": [1, 2]}
@@ -169,7 +169,7 @@ def test_patches_are_applied_as_karmadas_library_does(step, expected):
         ("add", "", "text"),
     ],
 )
-def test_patches_that_do_not_fit_fail_and_quote_no_value(step):
+def test_patches_that_do_not_apply_fail_without_quoting_values(step):
     document = {"list": [1, 2], "text": "password", "null": None}
     with pytest.raises(OverrideError) as refused:
         apply_patch(document, [("add", "/new", 1), step])
@@ -177,12 +177,12 @@ def test_patches_that_do_not_fit_fail_and_quote_no_value(step):
     assert document == {"list": [1, 2], "text": "password", "null": None}
 
 
-def test_a_patch_may_not_take_an_objects_kind_away():
+def test_patch_cannot_remove_the_kind_of_an_object():
     with pytest.raises(OverrideError, match="no kind"):
         apply_overriders(config(), {"plaintext": [{"operator": "remove", "path": "/kind"}]})
 
 
-# -- fields inside texts --------------------------------------------------------------------------
+# -- fields within texts --------------------------------------------------------------------------
 
 
 def test_embedded_json_keeps_its_order_and_its_numbers():
@@ -215,7 +215,7 @@ def test_embedded_yaml_is_written_as_go_writes_it():
         (["<<", "=", "?", "a #b", "'q"], "- <<\n- =\n- '?'\n- 'a #b'\n- '''q'\n"),
     ],
 )
-def test_yaml_is_in_the_form_of_karmadas_library(value, expected):
+def test_yaml_has_the_format_of_karmadas_library(value, expected):
     assert yaml_text(value) == expected
 
 
@@ -231,12 +231,12 @@ def test_yaml_is_in_the_form_of_karmadas_library(value, expected):
         field("/data/broken", "json", ("add", "/a", 1)),
     ],
 )
-def test_fields_that_can_not_be_patched_fail(step):
+def test_fields_that_cannot_be_patched_fail(step):
     with pytest.raises(OverrideError):
         override_field(config(text="word", yaml="a: 1", broken="a: ["), step)
 
 
-def test_a_karmada_without_field_overriders_passes_over_them():
+def test_karmada_without_field_overriders_ignores_them():
     step = field("/data/a", "json", ("add", "/b", 1))
     assert apply_overriders(config(a="{}"), {"fieldOverrider": [step]}, OLD) == config(a="{}")
     assert apply_overriders(config(a="{}"), {"fieldOverrider": [step]}, NEW) == config(a='{"b":1}')
@@ -264,20 +264,20 @@ def test_a_karmada_without_field_overriders_passes_over_them():
         ([policy("a", "a"), policy("b", "b", target={"labelSelector": {"matchLabels": {"site": "edge"}}})], "b"),
     ],
 )
-def test_the_policy_that_wins_is_karmadas(policies, winner):
-    """By kind of policy, then by how exactly it means the template, then by name; the last one wins."""
+def test_policy_that_wins_is_the_same_as_in_karmada(policies, winner):
+    """The order is by kind of policy, then by how specific the selector is, then by name; the last policy wins."""
     changed, _ = apply_policies(pods(), EDGE, policies)
     assert changed["metadata"]["annotations"]["by"] == winner
 
 
 @pytest.mark.parametrize(("version", "winner"), [(OLD, "a"), (NEW, "b")])
-def test_a_zone_is_enough_from_1_18_on(version, winner):
+def test_one_matching_zone_is_enough_from_1_18_on(version, winner):
     zones = {"fieldSelector": {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["eu-a"]}]}}
     changed, _ = apply_policies(pods(), EDGE, [policy("a", "a"), policy("b", "b", target=zones)], version)
     assert changed["metadata"]["annotations"]["by"] == winner
 
 
-def test_policies_of_the_namespace_select_by_what_cluster_wide_ones_have_made():
+def test_policies_of_the_namespace_select_the_object_that_cluster_wide_ones_have_changed():
     wide = policy("a", "a", kind="ClusterOverridePolicy")
     wide["spec"]["overrideRules"][0]["overriders"] = {"labelsOverrider": [{"operator": "add", "value": {"new": "yes"}}]}
     narrow = policy("b", "b", labelSelector={"matchLabels": {"new": "yes"}})
@@ -286,7 +286,7 @@ def test_policies_of_the_namespace_select_by_what_cluster_wide_ones_have_made():
     assert [one.policy for one in applied] == ["a", "b"]
 
 
-def test_the_form_of_before_overrideRules_is_one_rule():  # noqa: N802 - the field's name
+def test_deprecated_overriders_outside_override_rules_are_one_rule():
     old = policy("a", "a")
     old["spec"] |= old["spec"].pop("overrideRules")[0]
     assert apply_policies(pods(), EDGE, [old])[0]["metadata"]["annotations"] == {"by": "a"}

@@ -1,4 +1,4 @@
-"""What clusters get of templates: replicas, completions, what never travels, all clusters of a binding."""
+"""What clusters get from templates: replicas, completions, fields that are never sent, all clusters of a binding."""
 
 import copy
 
@@ -35,8 +35,8 @@ from tests.unit.templates import EDGE, NEW, OLD, config, job, pods, policy
         ("v1", "Pod", None, OLD),
     ],
 )
-def test_replicas_are_where_karmadas_interpreters_look(api, kind, field_name, since):
-    """A kind is a group, a version and a name: another group's Job has no parallelism that Karmada divides."""
+def test_replicas_are_in_the_fields_that_karmadas_interpreters_use(api, kind, field_name, since):
+    """A kind is a group, a version and a name: a Job of another group has no parallelism that Karmada divides."""
     template = pods(kind, api, replicas=4, parallelism=4)
     assert replicas_field(template, since) == field_name
     assert replicas_of(template) == (4 if field_name else None)
@@ -45,8 +45,8 @@ def test_replicas_are_where_karmadas_interpreters_look(api, kind, field_name, si
         assert replicas_field(template, Version(1, since.minor - 1)) is None
 
 
-def test_a_template_whose_spec_is_empty_or_no_map_is_no_crash():
-    """A manifest with `spec:` and nothing behind it ended `validate` and `preview` with an unexpected TypeError."""
+def test_template_with_an_empty_or_malformed_spec_does_not_crash():
+    """Regression: a manifest with an empty `spec:` ended `validate` and `preview` with an unexpected TypeError."""
     template = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
     assert revised({**template, "spec": None}, 3)["spec"] == {"replicas": 3}
     for spec in (5, "x", [1]):
@@ -54,8 +54,11 @@ def test_a_template_whose_spec_is_empty_or_no_map_is_no_crash():
             revised({**template, "spec": spec}, 3)
 
 
-def test_a_jobs_replicas_are_no_more_than_its_completions():
-    """Karmada asks for as many pods as run at once: a duplicated Job with fewer completions gets less parallelism."""
+def test_replicas_of_a_job_are_bounded_by_its_completions():
+    """Karmada uses the number of pods that run at once.
+
+    A duplicated Job with fewer completions gets less parallelism.
+    """
     asked = [{"parallelism": 4, "completions": 3}, {"parallelism": 4}, {"completions": 3}]
     assert [demand_of(job(**spec), Scheduler()).replicas for spec in asked] == [3, 4, 1]
 
@@ -73,13 +76,13 @@ def test_a_jobs_replicas_are_no_more_than_its_completions():
         ({"completions": 2, "parallelism": 3}, [("a", 1), ("b", 1), ("c", 1)], OLD, [{"a": 1, "b": 1, "c": 0}]),
     ],
 )
-def test_a_divided_jobs_completions_are_divided_by_parallelism(spec, targets, version, expected):
-    """Before 1.18 Karmada gives the parts out by place, so that one cluster may get another's."""
+def test_completions_of_a_divided_job_are_divided_by_parallelism(spec, targets, version, expected):
+    """Before 1.18 Karmada assigns the parts by position, so one cluster may get the part of another one."""
     assert divided_completions(job(**spec), targets, version=version) == expected
 
 
 @pytest.mark.parametrize(("uid", "first"), [("a", {"a": 2, "b": 1}), ("b", {"a": 1, "b": 2})])
-def test_a_tie_goes_by_the_templates_uid(uid, first):
+def test_tie_is_broken_by_the_templates_uid(uid, first):
     template = job(completions=3, parallelism=2)
     either = divided_completions(template, [("a", 1), ("b", 1)])
     assert divided_completions(template, [("a", 1), ("b", 1)], uid=uid) == [first]
@@ -87,10 +90,10 @@ def test_a_tie_goes_by_the_templates_uid(uid, first):
     assert possible_completions(template, [("a", 1), ("b", 1)])["a"] == [2, 1]
 
 
-# -- what never travels ---------------------------------------------------------------------------
+# -- fields that are never sent -------------------------------------------------------------------
 
 
-def test_what_an_api_server_writes_never_travels():
+def test_fields_of_an_api_server_are_never_sent():
     written = dict.fromkeys(("uid", "generation", "resourceVersion", "creationTimestamp", "finalizers"), "x")
     template = {**pods(), "status": {"replicas": 1}}
     template["metadata"] = {
@@ -101,7 +104,7 @@ def test_what_an_api_server_writes_never_travels():
     assert traveling(template) == {**pods(), "metadata": {**pods()["metadata"], "annotations": {}}}
 
 
-def test_a_jobs_ttl_and_generated_labels_never_travel():
+def test_ttl_and_generated_labels_of_a_job_are_never_sent():
     template = job(ttlSecondsAfterFinished=60, selector={"matchLabels": {"controller-uid": "1"}})
     template["spec"]["template"]["metadata"] = {"labels": {"job-name": "web", "app": "web"}}
     sent = traveling(template)["spec"]
@@ -118,19 +121,19 @@ def test_a_jobs_ttl_and_generated_labels_never_travel():
         ({"clusterIP": "None", "clusterIPs": ["None"]}, {"clusterIP": "None", "clusterIPs": ["None"]}),
     ],
 )
-def test_a_services_address_never_travels_unless_it_has_none(spec, expected):
+def test_address_of_a_service_is_never_sent_unless_it_is_none(spec, expected):
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": spec}
     assert traveling(service)["spec"] == expected
 
 
 @pytest.mark.parametrize(("version", "kept"), [(OLD, ["web-token-b", "own"]), (NEW, ["own"])])
-def test_token_secrets_never_travel_and_upstreams_loop_passes_over_every_second(version, kept):
+def test_token_secrets_are_never_sent_and_upstreams_loop_skips_every_second(version, kept):
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web"}}
     account["secrets"] = [{"name": name} for name in ("web-token-a", "web-token-b", "web-token-c", "own")]
     assert [one["name"] for one in traveling(account, version)["secrets"]] == kept
 
 
-def test_secrets_and_claims_lose_what_a_cluster_wrote():
+def test_secrets_and_claims_lose_fields_of_their_cluster():
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -144,7 +147,7 @@ def test_secrets_and_claims_lose_what_a_cluster_wrote():
     assert traveling(claim)["metadata"]["annotations"] == {"own": "1"}
 
 
-def test_no_override_brings_back_what_never_travels():
+def test_override_cannot_set_a_field_that_is_never_sent():
     rule = {"overriders": {"plaintext": [{"operator": "add", "path": "/spec/ttlSecondsAfterFinished", "value": 5}]}}
     assert "ttlSecondsAfterFinished" not in render(job(), EDGE, replicas=1, rules=[rule])["spec"]
 
@@ -164,7 +167,7 @@ def test_no_override_brings_back_what_never_travels():
         ("/spec/template/spec/containers/0/imagePullPolicy", "Always", "Always"),
     ],
 )
-def test_an_override_of_a_field_that_the_api_server_fills_in_is_no_failure(path, value, expected):
+def test_override_of_a_field_with_an_api_server_default_does_not_fail(path, value, expected):
     """A plan knows the template as declared; Karmada patches it with the API server's defaults."""
     rule = {"overriders": {"plaintext": [{"operator": "replace", "path": path, "value": value}]}}
     sent = render(pods(), EDGE, replicas=2, rules=[rule])
@@ -174,11 +177,11 @@ def test_an_override_of_a_field_that_the_api_server_fills_in_is_no_failure(path,
             break
         found = found[int(part)] if part.isdecimal() else found[part]
     assert found == expected
-    assert "progressDeadlineSeconds" not in sent["spec"]  # no default beside it
+    assert "progressDeadlineSeconds" not in sent["spec"]  # without a default next to it
 
 
-def test_annotations_may_be_patched_that_only_the_control_plane_has():
-    """Karmada notes in every template's annotations who has claimed it, so that the map is always there."""
+def test_annotations_that_only_the_control_plane_sets_can_be_patched():
+    """Karmada stores its claim in every template's annotations, so the annotations are never empty."""
     rule = {"overriders": {"plaintext": [{"operator": "add", "path": "/metadata/annotations/a", "value": "1"}]}}
     assert render(config(), EDGE, replicas=None, rules=[rule])["metadata"]["annotations"] == {"a": "1"}
     assert render(config(), EDGE, replicas=None, rules=[]) == config()
@@ -191,14 +194,14 @@ FAILING["spec"]["overrideRules"][0]["overriders"] = {"plaintext": [{"operator": 
 
 
 @pytest.mark.parametrize(("version", "sent"), [(OLD, ["a"]), (Version(1, 13), ["a", "c"]), (NEW, ["a", "c"])])
-def test_an_override_that_fails_in_one_cluster_stops_the_others_before_1_13(version, sent):
+def test_override_that_fails_in_one_cluster_stops_the_others_before_1_13(version, sent):
     found = works_of(pods(), [("a", 1), ("b", 1), ("c", 1)], {}, [FAILING], divided=True, version=version)
     assert [name for name, one in found.items() if isinstance(one, Sent)] == sent
     assert isinstance(found["b"], NotSent)
     assert "OverridePolicy a: remove /spec/none" in found["b"].reason
 
 
-def test_a_template_is_never_changed():
+def test_rendering_never_changes_the_template():
     template = job(completions=4, parallelism=2, ttlSecondsAfterFinished=1)
     before = copy.deepcopy(template)
     works_of(template, [("a", 1), ("b", 1)], {}, [policy("a", "a", all=True)], divided=True)

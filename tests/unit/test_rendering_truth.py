@@ -1,4 +1,4 @@
-"""The recorded part of what real Karmada, 1.10.7 and 1.18.2, wrote into Works, against the model."""
+"""Works that real Karmada (1.10.7 and 1.18.2) wrote, compared with the model."""
 
 import copy
 import json
@@ -28,14 +28,14 @@ def recordings():
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_works_are_what_the_model_says(recordings, version):
+def test_works_equal_the_rendering_of_the_model(recordings, version):
     truth = recordings[version]
     assert len(judged(truth)) >= 50
     assert disagreements(truth) == []
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_comparison_sees_a_work_that_is_otherwise(recordings, version):
+def test_comparison_finds_a_changed_work(recordings, version):
     truth = copy.deepcopy(recordings[version])
     case = next(case for case in truth["cases"] if case["works"])
     work = next(iter(case["works"].values()))
@@ -44,26 +44,26 @@ def test_the_comparison_sees_a_work_that_is_otherwise(recordings, version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_some_overrides_fail_in_the_recording(recordings, version):
+def test_recording_has_failing_overrides(recordings, version):
     said = [one for case in judged(recordings[version]) for one in model(case, recordings[version]).values()]
     assert sum(isinstance(one, NotSent) for one in said) >= 10
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_defaults_are_those_of_real_api_servers(recordings, version):
+def test_defaults_equal_those_of_real_api_servers(recordings, version):
     for case in recordings[version]["cases"]:
         assert differences(with_defaults(case["declared"]), case["template"]) == []
 
 
 def revised(case, version):
-    """Return whether a Karmada of this version gives a cluster the binding's replicas."""
+    """Return whether a Karmada of this version gives a cluster the replicas of the binding."""
     divided = divides(case["binding"]["spec"].get("placement") or {})
     return revises(divided=divided, version=Version.parse(version))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_declared_template_is_rendered_as_karmada_renders_the_stored_one(recordings, version):
-    """What a plan shows is in the Work, also where an override names a field that only the API server fills in."""
+def test_declared_template_is_rendered_like_the_stored_one(recordings, version):
+    """What a plan shows is in the Work, also if an override names a field that only the API server sets."""
     truth, compared = recordings[version], 0
     for case in judged(truth):
         for name, work in case["works"].items():

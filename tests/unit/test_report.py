@@ -1,4 +1,4 @@
-"""Pictures and reports: well-formed, escaped, self-contained, and readable for hundreds of members."""
+"""Pictures and reports are well-formed, escaped, self-contained, and readable for hundreds of members."""
 
 import re
 from xml.etree.ElementTree import fromstring
@@ -14,7 +14,7 @@ from tests.report_samples import EVIL, fleet, pages
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def test_a_drawing_is_well_formed_and_says_itself_in_words():
+def test_drawing_is_well_formed_and_has_a_text_description():
     graph = fleet_graph(fleet(), title=f"Fleet {EVIL}")
     root = fromstring(svg(graph))  # noqa: S314 - our own
     assert root.get("role") == "img"
@@ -26,7 +26,7 @@ def test_a_drawing_is_well_formed_and_says_itself_in_words():
     assert sorted(marks) == ["✓", "✓", "✗", "✗"], "a state has a sign, not a colour alone"
 
 
-def test_hundreds_of_members_that_are_alike_are_one_box():
+def test_hundreds_of_equal_members_are_one_box():
     graph = fleet_graph(fleet(200), title="big")
     assert [(node.label, node.state) for node in graph.members] == [
         ("member000 … member199", State.OK),
@@ -37,7 +37,7 @@ def test_hundreds_of_members_that_are_alike_are_one_box():
     assert "1 workload and 200 members" in graph.description
 
 
-def test_texts_for_other_programs_are_quoted():
+def test_texts_are_quoted_for_other_formats():
     graph = fleet_graph(fleet(), title=EVIL)
     drawn = mermaid(graph)
     assert drawn.count('-->|"') == 3
@@ -50,7 +50,7 @@ def test_texts_for_other_programs_are_quoted():
 
 
 @pytest.mark.parametrize("name", ["fleet", "plan", "drift"])
-def test_a_page_is_one_file_that_loads_nothing(name):
+def test_html_page_is_one_file_that_loads_nothing(name):
     page = html(pages()[name])
     assert "default-src 'none'" in page
     body = page.replace('xmlns="http://www.w3.org/2000/svg"', "")
@@ -59,7 +59,7 @@ def test_a_page_is_one_file_that_loads_nothing(name):
     assert "hunter" not in page
 
 
-def test_a_plan_shows_values_before_and_after():
+def test_report_of_a_plan_shows_values_before_and_after():
     page = html(pages()["plan"])
     assert "<del>2</del>" in page
     assert "<ins>5</ins>" in page
@@ -67,7 +67,7 @@ def test_a_plan_shows_values_before_and_after():
     assert "&lt;script&gt;" in page
 
 
-def test_drift_says_who_and_what_fixes_it():
+def test_report_of_drift_shows_the_writer_and_the_remedy():
     page = html(pages()["drift"])
     assert "<del>7</del>" in page
     assert "<ins>2</ins>" in page

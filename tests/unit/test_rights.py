@@ -1,4 +1,4 @@
-"""Rights in a member that any binding gives to Karmada's account."""
+"""Rights that bindings in a member give to Karmada's account."""
 
 import pytest
 
@@ -29,7 +29,7 @@ JOINED = (
     binding(IMPERSONATOR, IMPERSONATOR, account(IMPERSONATOR)),
     *(
         binding(role, role, {"kind": "Group", "name": group}, labels={"kubernetes.io/bootstrapping": "rbac-defaults"})
-        for role, group in (  # all that Kubernetes 1.35 binds to these groups
+        for role, group in (  # all bindings of Kubernetes 1.35 for these groups
             ("system:basic-user", "system:authenticated"),
             ("system:discovery", "system:authenticated"),
             ("system:public-info-viewer", "system:authenticated"),
@@ -69,14 +69,14 @@ WIDER = {
 }
 
 
-def test_the_joins_own_bindings_and_kubernetes_defaults_widen_nothing():
+def test_bindings_of_the_join_and_of_kubernetes_give_no_additional_rights():
     with FakeApi(*JOINED) as api:
         member = Connection(kubeconfigs.select(kubeconfigs.load(api.kubeconfig)), name="member1")
         assert find_wider_rights(member, "member1", ("karmada-cluster", "karmada-member1")) == []
 
 
 @pytest.mark.parametrize("case", WIDER)
-def test_rights_that_any_binding_gives_are_found(case):
+def test_additional_rights_by_any_binding_are_found(case):
     with FakeApi(*JOINED) as api:
         api.put(WIDER[case])
         member = Connection(kubeconfigs.select(kubeconfigs.load(api.kubeconfig)), name="member1")

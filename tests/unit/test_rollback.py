@@ -1,4 +1,4 @@
-"""The way back to an earlier update: what it declared is planned and applied, with what is valid now."""
+"""`flotilla rollback`: the declaration of an earlier update is planned and applied, with current access data."""
 
 # ruff: noqa: F811 - fixtures are arguments here
 
@@ -31,7 +31,7 @@ from tests.unit.in_memory import (  # noqa: F401 - some are fixtures
 )
 
 
-def test_back_to_the_update_before(run, world, stack, sections):
+def test_default_target_is_the_update_before(run, world, stack, sections):
     run("up", "--yes")
     stack(changed(sections, image="nginx:broken"))
     run("up", "--yes")
@@ -58,7 +58,7 @@ def policy(name, *selected):
 
 @pytest.fixture
 def files(project):
-    """Write manifests, by the file's name without its ending."""
+    """Write manifest files, given by their name without the suffix."""
 
     def write(**listed):
         for name, objects in listed.items():
@@ -86,7 +86,7 @@ SCALER = obj(
 
 @pytest.fixture
 def everything(sections, files, stack):
-    """A stack with every source of objects that needs no program: written, and returned to be changed."""
+    """Write a stack with every kind of source that needs no program; return its sections, to be changed."""
     files(
         shop=SHOP,
         own=[SCALER],
@@ -108,14 +108,14 @@ def everything(sections, files, stack):
     return sections
 
 
-def test_nothing_changes_by_going_back_to_what_is_there(run, everything):
-    """The objects are those of the state and not of the files: declared once more, they have to come out the same."""
+def test_rollback_to_the_current_declaration_changes_nothing(run, everything):
+    """The objects come from the state instead of the files; declared again, they must be equal."""
     run("up", "--yes")
     plan = run("rollback", "--to", "1", "--preview-only")
     assert [(step["op"], step["name"], step.get("changes")) for step in plan["steps"] if step["op"] != "same"] == []
 
 
-def test_every_object_is_again_as_it_was_whatever_the_files_say_now(run, world, everything, files, stack):
+def test_every_object_is_restored_whatever_the_files_contain_now(run, world, everything, files, stack):
     run("up", "--yes")
     before = stored(world)
     files(
@@ -142,7 +142,7 @@ def test_every_object_is_again_as_it_was_whatever_the_files_say_now(run, world, 
     assert run("rollback", "--to", "3", "--preview-only")["summary"].keys() == {"same"}
 
 
-def test_it_is_planned_confirmed_and_bound_to_its_digest_as_an_up_is(run, world, two, project):
+def test_rollback_is_planned_confirmed_and_bound_to_its_digest_like_up(run, world, two, project):
     before = kept(project)
     plan = run("rollback", "--preview-only")
     assert plan["workloads"][0]["verb"] == "changes"
@@ -153,7 +153,7 @@ def test_it_is_planned_confirmed_and_bound_to_its_digest_as_an_up_is(run, world,
     assert image(world) == "nginx:1.27"
 
 
-def test_the_next_rollback_goes_further_back_and_an_up_goes_forward_again(run, world, two, stack, sections):
+def test_next_rollback_goes_further_back_and_up_applies_the_stack_file_again(run, world, two, stack, sections):
     stack(changed(sections, image="nginx:worse"))
     run("up", "--yes")
     assert run("rollback", "--yes")["rollback"]["to"] == 2
@@ -165,18 +165,18 @@ def test_the_next_rollback_goes_further_back_and_an_up_goes_forward_again(run, w
     assert [one["backTo"] for one in run("history")["updates"]] == [None, None, None, 2, 1, None]
 
 
-def test_nothing_is_said_of_the_stack_file_where_it_declares_what_was_restored(run, two, stack, sections):
+def test_no_notice_if_the_stack_file_declares_what_was_restored(run, two, stack, sections):
     stack(sections)
     assert "stillDeclared" not in run("rollback", "--yes")
 
 
-def test_a_stack_file_that_can_not_be_planned_now_is_no_obstacle(run, world, two, stack, sections):
+def test_rollback_works_with_an_invalid_stack_file(run, world, two, stack, sections):
     stack(changed(sections, image="", replicas=-1))
     assert "can't be planned as it is" in run("rollback", "--yes")["stillDeclared"]
     assert image(world) == "nginx:1.27"
 
 
-def test_a_member_that_joined_since_leaves_and_the_plan_says_so(run, world, stack, sections):
+def test_member_that_joined_since_leaves_and_the_plan_says_so(run, world, stack, sections):
     both = sections["members"]
     sections["members"], sections["workloads"][0]["placement"] = both[:1], {"clusters": ["member1"]}
     stack(sections)
@@ -190,7 +190,7 @@ def test_a_member_that_joined_since_leaves_and_the_plan_says_so(run, world, stac
     assert set(world.of("Cluster")) == {"member1"}
 
 
-def test_a_member_that_was_taken_out_by_mistake_comes_back(run, world, stack, sections):
+def test_member_that_was_removed_by_mistake_comes_back(run, world, stack, sections):
     run("up", "--yes")
     before = set(world.objects)
     one = changed(sections, placement={"clusters": ["member1"]})
@@ -208,16 +208,16 @@ def write_kubeconfig(project, name, port):
     (project / f"{name}.yaml").write_text(yaml.safe_dump(document))
 
 
-def test_clusters_are_reached_as_they_are_declared_now(run, world, two, project):
-    """A kubeconfig that was rotated since, even after the last `up`, is the one that is used."""
+def test_clusters_are_reached_by_current_kubeconfigs(run, world, two, project):
+    """A kubeconfig that was rotated since is used, even if it was rotated after the last `up`."""
     write_kubeconfig(project, "kube", 9)
     world.since()
     run("rollback", "--yes")
     assert {server for _, server in world.since()} == {"https://127.0.0.1:9"}
 
 
-def test_a_token_that_was_issued_since_stays_in_place(run, world, two):
-    """The state of then has the control plane's Secret of a member with a token that is no longer valid."""
+def test_token_that_was_issued_since_is_kept(run, world, two):
+    """The old state has the control plane's Secret of a member, with a token that is no longer valid."""
     issued = base64.b64encode(b"issued since").decode()
     tokens = [one for one in world.objects.values() if one.get("type") == "kubernetes.io/service-account-token"]
     for one in tokens:
@@ -250,7 +250,7 @@ def test_nothing_is_sent_to_a_cluster_that_was_replaced(run, world, two, project
 
 
 def test_secrets_stay_secret(run, world, files, stack, sections, project, capsys):
-    """The history holds what was declared encrypted as a whole, whatever stands in clear text in the stack file."""
+    """The history keeps a value that was declared encrypted as a secret, even if it is in clear text now."""
     files(secret=[obj("v1", "Secret", "mine", stringData={"key": "hunter2-of-then"}), deployment("web", "web:1")])
     sections["workloads"][0] = {
         "name": "web", "manifests": ["secret.yaml"], "placement": {"clusters": ["member1"]},
@@ -268,7 +268,7 @@ def test_secrets_stay_secret(run, world, files, stack, sections, project, capsys
         assert encoded not in text
 
 
-def test_secrets_of_the_stack_file_come_from_the_history_and_are_those_of_then(run, world, project, stack, sections):
+def test_secrets_of_the_stack_file_come_from_the_history(run, world, project, stack, sections):
     crypter = PassphraseCrypter("unit")
 
     def write(text, image_):
@@ -286,10 +286,10 @@ def test_secrets_of_the_stack_file_come_from_the_history_and_are_those_of_then(r
     assert base64.b64decode(world.of("Secret", "mine")["data"]["key"]) == b"hunter2-of-then"
 
 
-def test_charts_kustomizations_and_sops_are_gone_back_to_without_their_programs_and_keys(
+def test_rollback_of_charts_kustomizations_and_sops_needs_no_programs_and_keys(
     run, world, stack, sections, project, tmp_path, monkeypatch
 ):
-    """What they stored then comes from the state: neither helm, kustomize, sops nor its key is needed to go back."""
+    """The state has the objects of that time: neither helm, kustomize, sops nor its key is needed."""
     programs = Programs(tmp_path / "bin", monkeypatch, "helm", "kustomize")
     write_chart(project / "chart", {"a.yaml": CHART}, values="replicas: 1\ntag: '1'\n")
     (project / "base").mkdir()
@@ -320,8 +320,8 @@ def test_charts_kustomizations_and_sops_are_gone_back_to_without_their_programs_
     assert "open-sesame-42" not in "".join(gunzipped(content) for content in kept(project).values())
 
 
-def test_an_agent_goes_back_by_the_digest_of_what_it_was_shown(run, world, two, project):
-    """The stack file stays as it is, and an update that isn't there is refused."""
+def test_agent_rolls_back_with_the_digest_of_its_plan(run, world, two, project):
+    """The stack file stays unchanged, and an update that doesn't exist is refused."""
     workplace = Workplace(project, "dev", EngineName.EMBEDDED, allow_changes=True)
     tools = Toolbox(workplace)
     file = (project / "stacks" / "Pulumi.dev.yaml").read_text()

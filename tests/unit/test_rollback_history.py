@@ -1,4 +1,4 @@
-"""The history that a rollback reads: of this engine, of Pulumi's CLI, damaged, and after runs that broke off."""
+"""The history that a rollback reads: of this engine, of Pulumi's CLI, damaged, and after interrupted runs."""
 
 # ruff: noqa: F811 - fixtures are arguments here
 
@@ -27,7 +27,7 @@ from tests.unit.in_memory import (  # noqa: F401 - some are fixtures
 )
 
 
-def test_an_update_that_failed_halfway_is_gone_back_from_and_never_to(run, world, stack, sections):
+def test_failed_update_is_rolled_back_and_never_a_target(run, world, stack, sections):
     run("up", "--yes")
     before = stored(world)
     more = {"name": "more", "image": "more:1", "placement": {"clusters": ["member1"]}, "after": ["nginx"]}
@@ -43,8 +43,8 @@ def test_an_update_that_failed_halfway_is_gone_back_from_and_never_to(run, world
 
 
 @pytest.mark.parametrize("note", [True, False])
-def test_an_update_that_was_killed_is_gone_back_from(run, world, stack, sections, kill, note):
-    """It has no entry: the newest one is what ran before, and not the one before that. The CLI leaves no note."""
+def test_killed_update_is_rolled_back(run, world, stack, sections, kill, note):
+    """A killed update has no entry, so the target is the newest entry. The CLI leaves no note of it."""
     run("up", "--yes")
     stack(changed(sections, image="nginx:2"))
     run("up", "--yes")
@@ -60,13 +60,13 @@ def test_an_update_that_was_killed_is_gone_back_from(run, world, stack, sections
     assert stored(world) == before
 
 
-def test_a_rollback_that_was_killed_is_gone_on_with(run, world, two, kill):
+def test_killed_rollback_is_continued(run, world, two, kill):
     kill("rollback", "nginx")
     assert run("rollback", "--yes")["rollback"]["to"] == 1
     assert image(world) == "nginx:1.27"
 
 
-def test_a_rollback_that_failed_is_gone_on_with(run, world, two):
+def test_failed_rollback_is_continued(run, world, two):
     world.broken = {"nginx"}
     run("rollback", "--yes", expect=1)
     assert run("rollback", "--yes")["rollback"]["to"] == 1
@@ -74,7 +74,7 @@ def test_a_rollback_that_failed_is_gone_on_with(run, world, two):
 
 
 def by_the_cli(project, number):
-    """Make an entry of the history what Pulumi's CLI would have written."""
+    """Change an entry of the history to the form of Pulumi's CLI."""
     file = entries(project)[number - 1]
     entry = json.loads(file.read_text())
     config = yaml.safe_load((project / "stacks" / "Pulumi.dev.yaml").read_text())["config"]
@@ -83,7 +83,7 @@ def by_the_cli(project, number):
     file.write_text(json.dumps(entry, indent=4))
 
 
-def test_a_history_of_pulumis_cli_is_gone_back_in(run, world, stack, sections, project):
+def test_history_of_pulumis_cli_can_be_used(run, world, stack, sections, project):
     run("up", "--yes")
     by_the_cli(project, 1)
     stack(changed(sections, image="nginx:broken"))
@@ -94,7 +94,7 @@ def test_a_history_of_pulumis_cli_is_gone_back_in(run, world, stack, sections, p
 
 
 def entry(text, **keys):
-    """Return an entry with other keys; None takes one away."""
+    """Return an entry with some keys changed; None removes a key."""
     changed_ = {**json.loads(text), **keys}
     return json.dumps({key: value for key, value in changed_.items() if value is not None}).encode()
 
@@ -130,7 +130,7 @@ DAMAGE = [
 """Which file of the first update, what becomes of it, and what is said."""
 
 
-def test_a_history_that_is_damaged_is_one_line_and_changes_nothing(run, world, two, project):
+def test_damaged_history_is_one_line_and_changes_nothing(run, world, two, project):
     whole, written = kept(project), stored(world)
     for form, ruined, said in DAMAGE:
         file = entries(project, form)[0]
@@ -152,7 +152,7 @@ def test_a_history_that_is_damaged_is_one_line_and_changes_nothing(run, world, t
             one.write_bytes(content)
 
 
-def test_without_a_history_and_by_the_cli_it_is_refused(run, two, project, monkeypatch):
+def test_rollback_is_refused_without_a_history_and_with_the_cli(run, two, project, monkeypatch):
     refused = run("rollback", "--yes", engine="pulumi", expect=2)["error"]
     assert "Pulumi's CLI runs the program with the files as they are now" in refused["message"]
     assert "--engine embedded" in refused["hint"]
@@ -164,7 +164,7 @@ def test_without_a_history_and_by_the_cli_it_is_refused(run, two, project, monke
     assert "the stack's backend is s3://states" in run("rollback", "--yes", expect=2)["error"]["message"]
 
 
-def test_people_see_the_updates_and_what_is_not_rolled_back(run, two, stack, sections, project, capsys):
+def test_text_output_lists_the_updates_and_what_is_not_rolled_back(run, two, stack, sections, project, capsys):
     stack({**changed(sections, image="nginx:broken"), "policies": {"guards": {"maxClusters": 50}}})
     main(["rollback", "-C", str(project), "-s", "dev", "--preview-only", "--engine", "embedded"])
     said = capsys.readouterr().out
@@ -176,7 +176,7 @@ def test_people_see_the_updates_and_what_is_not_rolled_back(run, two, stack, sec
 
 
 def as_by_the_cli(project):
-    """Mark a rollout's templates as secret as a whole, in every state: so Pulumi's CLI keeps them beside a Secret's."""
+    """Mark a rollout's templates as one secret in every state, as Pulumi's CLI does if one of them is a Secret."""
     stack_ = project / ".flotilla" / "state" / ".pulumi" / "stacks" / "flotilla" / "dev.json"
     for file in (stack_, *entries(project, "checkpoint")):
         document = json.loads(gunzipped(file.read_bytes()))
@@ -190,8 +190,8 @@ def as_by_the_cli(project):
         file.write_bytes(gzip.compress(text) if file.suffix == ".gz" else text)
 
 
-def test_a_workload_with_a_secret_is_planned_on_a_state_of_pulumis_cli(run, world, stack, sections, project):
-    """The references to its templates were taken for templates: a KeyError of the command."""
+def test_workload_with_a_secret_is_planned_with_a_state_of_pulumis_cli(run, world, stack, sections, project):
+    """Regression: references to its templates were taken for templates, which ended in a KeyError."""
     shop = {"name": "shop", "manifests": ["shop.yaml"], "placement": {"clusters": ["member1"]}}
     stack({**sections, "workloads": [shop]})
     objects = [deployment("web", "web:1"), obj("v1", "Secret", "mine", stringData={"key": "hunter2-of-then"})]

@@ -1,4 +1,4 @@
-"""A rollout is done only when the fleet is as planned: every judgement on plain data."""
+"""A rollout is done only when the fleet is as planned; each check uses plain data."""
 
 import pytest
 
@@ -14,7 +14,7 @@ NAMES = ("member1", "member2", "member3")
 
 
 def two(*, clusters=None, placement=None, targets, redivided=True, replicas=4, expected=None, **keys):
-    """Compare a schedule over member1 and member2."""
+    """Compare a schedule over member1 and member2 with the plan."""
     fleet = fleet_of(clusters or [cluster("member1"), cluster("member2")])
     declared = web(replicas, keys.pop("requests", None))
     placement = placement or divided("member1", "member2")
@@ -26,13 +26,13 @@ def two(*, clusters=None, placement=None, targets, redivided=True, replicas=4, e
 # -- the schedule against the plan ----------------------------------------------------------------------------------
 
 
-def test_a_division_as_planned_is_done():
+def test_division_as_planned_is_done():
     assert two(targets={"member1": 2, "member2": 2}).waiting == {}
 
 
 @pytest.mark.parametrize("taint", [TAINT, CORDON, {**TAINT, "effect": "NoExecute"}])
-def test_a_tainted_member_has_no_share(taint):
-    """Six divided replicas over a tainted and an untainted member: six on the other."""
+def test_tainted_member_has_no_share(taint):
+    """Six divided replicas over a tainted and an untainted member: the untainted one gets all six."""
     clusters = [cluster("member1"), cluster("member2", taints=[taint])]
     found = two(clusters=clusters, replicas=6, targets={"member1": 6})
     assert found.waiting == {}
@@ -41,26 +41,26 @@ def test_a_tainted_member_has_no_share(taint):
     assert short.waiting == {"member1": "has 3 replicas, planned 6"}
 
 
-def test_a_tolerated_taint_is_no_reason_to_stay_away():
+def test_tolerated_taint_does_not_exclude_a_member():
     clusters = [cluster("member1"), cluster("member2", taints=[TAINT])]
     placement = {**on("member1", "member2"), "clusterTolerations": [{"key": "site", "operator": "Exists"}]}
     found = two(clusters=clusters, placement=placement, targets={"member1": 4})
     assert found.waiting == {"member2": "chosen by the placement, not scheduled there"}
 
 
-def test_a_tainted_member_that_has_the_workload_keeps_its_share():
+def test_tainted_member_that_has_the_workload_keeps_its_share():
     clusters = [cluster("member1"), cluster("member2", taints=[TAINT])]
     assert two(clusters=clusters, targets={"member1": 2, "member2": 2}).waiting == {}
     assert "member1" in two(clusters=clusters, targets={"member1": 3, "member2": 1}).waiting
 
 
-def test_another_division_than_planned_is_not_done():
+def test_division_that_differs_from_the_plan_is_not_done():
     found = two(targets={"member1": 4})
     assert found.waiting["member1"] == "has 4 replicas, planned 2"
     assert found.waiting["member2"].startswith("chosen by the placement, not scheduled there (planned 2 replicas)")
 
 
-def test_what_was_divided_earlier_only_has_to_add_up():
+def test_earlier_division_only_needs_the_right_sum():
     assert two(targets={"member1": 3, "member2": 1}, redivided=False).waiting == {}
     assert two(targets={"member1": 4}, redivided=False).waiting == {}
     assert two(targets={"member1": 2, "member2": 1}, redivided=False).waiting == dict.fromkeys(
@@ -69,14 +69,14 @@ def test_what_was_divided_earlier_only_has_to_add_up():
 
 
 @pytest.mark.parametrize("targets", [{"member1": 1}, {"member2": 1}])
-def test_a_tie_may_go_to_either(targets):
+def test_tie_may_go_to_either_member(targets):
     assert two(replicas=1, targets=targets).waiting == {}
 
 
 @pytest.mark.parametrize(
     "targets", [{"member1": 4, "member2": 2, "member3": 1}, {"member1": 4, "member2": 3, "member3": 0}]
 )
-def test_both_methods_of_division_are_right(targets):
+def test_both_methods_of_division_are_accepted(targets):
     """7 at 5:3:1 gives 4, 2, 1 since Karmada 1.16, and 4, 3, 0 before."""
     clusters = [cluster(name) for name in NAMES]
     placement = divided(*NAMES, member1=5, member2=3, member3=1)
@@ -85,12 +85,12 @@ def test_both_methods_of_division_are_right(targets):
     assert found.waiting == {}
 
 
-def test_a_duplicated_copy_that_is_missing_is_named_whenever_it_was_scheduled():
+def test_missing_duplicated_copy_is_named_whenever_it_was_scheduled():
     found = two(placement=on("member1", "member2"), targets={"member1": 4}, redivided=False)
     assert found.waiting == {"member2": "chosen by the placement, not scheduled there"}
 
 
-def test_a_cluster_that_does_not_match_yet_is_named():
+def test_cluster_that_is_not_scheduled_yet_is_named():
     placement = {"clusterAffinity": {"labelSelector": {"matchLabels": {"site": "edge"}}}}
     clusters = [cluster("member1", labels={"site": "edge"}), cluster("member2")]
     found = two(clusters=clusters, placement=placement, targets={"member1": 4})
@@ -99,19 +99,19 @@ def test_a_cluster_that_does_not_match_yet_is_named():
     }
 
 
-def test_a_member_without_a_cluster_is_named():
+def test_member_without_a_cluster_is_named():
     found = two(clusters=[cluster("member1")], placement=on("member1", "member2"), targets={"member1": 4})
     assert "there is no Cluster of this name" in found.waiting["member2"]
 
 
-def test_a_member_that_is_not_ready_is_unanswered_and_no_other_taint_excuses_it():
+def test_member_that_is_not_ready_is_unanswered_and_no_other_taint_excuses_it():
     dead = cluster("member2", ready=False, taints=[NOT_READY])
     found = two(clusters=[cluster("member1"), dead], targets={"member1": 4})
     assert found.unanswered == {"member2": "its Cluster is not Ready: it is gone"}
     assert (found.waiting, found.refused) == ({}, {})
 
 
-def test_a_spread_constraint_may_leave_clusters_out():
+def test_spread_constraint_may_leave_clusters_out():
     placement = {**on("member1", "member2"), "spreadConstraints": [{"spreadByField": "cluster", "maxGroups": 1}]}
     assert two(placement=placement, targets={"member1": 4}).waiting == {}
 
@@ -122,12 +122,12 @@ def test_zero_replicas_may_be_nowhere_or_everywhere(targets, placement):
     assert two(replicas=0, requests={"cpu": "1"}, placement=placement, targets=targets).waiting == {}
 
 
-def test_zero_replicas_in_some_clusters_is_not_everywhere():
+def test_zero_replicas_in_some_clusters_are_not_done():
     found = two(replicas=0, placement=on("member1", "member2"), targets={"member1": None})
     assert "member2" in found.waiting
 
 
-# -- one look --------------------------------------------------------------------------------------------------------
+# -- one check --------------------------------------------------------------------------------------------------------
 
 
 def works(declared, targets):
@@ -141,7 +141,7 @@ def works(declared, targets):
     return found
 
 
-def judged(targets, placement, clusters, *, expected=None, replicas=4, sent=None, requests=None, **keys):
+def check_workload(targets, placement, clusters, *, expected=None, replicas=4, sent=None, requests=None, **keys):
     declared = web(replicas, requests)
     check = RolloutCheck([declared], placement, [], expected, frozenset([WEB]))
     template = {**declared, "metadata": {**declared["metadata"], "uid": "u", "generation": 1}}
@@ -149,59 +149,63 @@ def judged(targets, placement, clusters, *, expected=None, replicas=4, sent=None
     return check.judge(declared, template, bound, works(declared, sent or targets), fleet_of(clusters))
 
 
-def test_a_workload_that_runs_on_fewer_clusters_than_planned_is_not_done():
+def test_workload_on_fewer_clusters_than_planned_is_not_done():
     clusters = [cluster("member1"), cluster("member2")]
-    progress = judged({"member1": 4}, divided("member1", "member2"), clusters, expected=members("member1", "member2"))
+    progress = check_workload(
+        {"member1": 4}, divided("member1", "member2"), clusters, expected=members("member1", "member2")
+    )
     assert not progress.done
     assert "member2: chosen by the placement, not scheduled there" in str(progress)
-    assert judged({"member1": 4}, divided("member1", "member2"), clusters).done, "nobody said what is expected"
+    assert check_workload({"member1": 4}, divided("member1", "member2"), clusters).done, "nobody said what is expected"
 
 
-def test_a_dead_member_that_is_about_to_leave_is_not_waited_for():
-    """Updates come before deletions: the rollout would wait for what the same run removes later."""
+def test_dead_member_that_is_about_to_leave_is_not_waited_for():
+    """Updates happen before deletions, so the rollout would wait for a member that the same run removes later."""
     clusters = [cluster("member1"), cluster("member2", ready=False)]
     placement = {"clusterAffinity": {}, "replicaScheduling": {"replicaSchedulingType": "Duplicated"}}
-    progress = judged(
+    progress = check_workload(
         {"member1": 4, "member2": 4}, placement, clusters, expected=members("member1"), sent={"member1": 4}
     )
     assert progress.done
     assert [one.cluster for one in progress.clusters] == ["member1"]
 
 
-def test_a_member_that_is_not_ready_keeps_no_other_waiting():
+def test_member_that_is_not_ready_blocks_no_other_member():
     clusters = [cluster("member1"), cluster("member2", ready=False)]
     placement = on("member1", "member2")
     targets = {"member1": 4, "member2": 4}
-    progress = judged(targets, placement, clusters, expected=members("member1", "member2"))
+    progress = check_workload(targets, placement, clusters, expected=members("member1", "member2"))
     assert (progress.done, progress.done_where_answered) == (False, True)
     assert progress.unanswered == {"member2": "its Cluster is not Ready: it is gone"}
 
 
-def test_a_member_that_does_not_answer_the_stack_counts_by_what_karmada_reports():
+def test_unreachable_member_counts_by_karmadas_report():
     clusters = [cluster("member1"), cluster("member2")]
     placement, targets = on("member1", "member2"), {"member1": 4, "member2": 4}
     expected = members("member1", "member2", member2="401 Unauthorized")
-    assert judged(targets, placement, clusters, expected=expected).done
-    late = judged(targets, placement, clusters, expected=expected, healthy=["member1"])
+    assert check_workload(targets, placement, clusters, expected=expected).done
+    late = check_workload(targets, placement, clusters, expected=expected, healthy=["member1"])
     assert late.unanswered == {"member2": "401 Unauthorized"}
 
 
-def test_where_no_member_answers_there_is_nothing_else_to_wait_for():
+def test_nothing_is_waited_for_if_no_member_answers():
     clusters = [cluster(name, ready=False) for name in ("member1", "member2")]
     expected = members("member1", "member2")
-    progress = judged({}, on("member1", "member2"), clusters, expected=expected, scheduled="False")
+    progress = check_workload({}, on("member1", "member2"), clusters, expected=expected, scheduled="False")
     assert progress.done_where_answered
     assert set(progress.unanswered) == {"member1", "member2"}
-    one = judged({}, on("member1", "member2"), [cluster("member1"), clusters[1]], expected=expected, scheduled="False")
+    one = check_workload(
+        {}, on("member1", "member2"), [cluster("member1"), clusters[1]], expected=expected, scheduled="False"
+    )
     assert one.waiting_for == "not scheduled: 0/2 clusters are available"
 
 
-def test_a_workload_without_replicas_is_done_where_karmada_removes_it():
+def test_workload_without_replicas_is_done_where_karmada_removes_it():
     clusters = [cluster("member1"), cluster("member2")]
-    gone = judged({}, on("member1", "member2"), clusters, replicas=0, requests={"cpu": "1"})
+    gone = check_workload({}, on("member1", "member2"), clusters, replicas=0, requests={"cpu": "1"})
     assert gone.done
     assert "no cluster: it has no replicas" in str(gone)
-    assert judged({}, on("member1", "member2"), clusters).waiting_for.startswith("scheduled to no cluster")
+    assert check_workload({}, on("member1", "member2"), clusters).waiting_for.startswith("scheduled to no cluster")
 
 
 GROUPS = {
@@ -213,49 +217,52 @@ GROUPS = {
 }
 
 
-def test_a_placement_with_affinity_groups_finishes_its_rollout():
-    """Every look said "another placement" while the model dropped clusterAffinities."""
+def test_placement_with_affinity_groups_is_done():
+    """Regression: the model dropped clusterAffinities, and every check said "another placement"."""
     clusters = [cluster(name) for name in NAMES]
-    progress = judged({"member1": 4}, GROUPS, clusters, schedulerObservingAffinityName="near")
+    progress = check_workload({"member1": 4}, GROUPS, clusters, schedulerObservingAffinityName="near")
     assert progress.done
     other = {**GROUPS, "clusterAffinities": GROUPS["clusterAffinities"][1:]}
-    assert "another placement" in judged({"member1": 4}, GROUPS, clusters, bound=other).waiting_for
+    assert "another placement" in check_workload({"member1": 4}, GROUPS, clusters, bound=other).waiting_for
 
 
-def test_the_group_that_karmada_has_taken_is_the_one_that_counts():
+def test_only_the_affinity_group_chosen_by_karmada_counts():
     clusters = [cluster("member1", taints=[TAINT]), cluster("member2"), cluster("member3")]
     far = {"schedulerObservingAffinityName": "far"}
     expected = members("member2", "member3")
-    assert judged({"member2": 4, "member3": 4}, GROUPS, clusters, expected=expected, **far).done
-    late = judged({"member2": 4}, GROUPS, clusters, expected=expected, **far)
+    assert check_workload({"member2": 4, "member3": 4}, GROUPS, clusters, expected=expected, **far).done
+    late = check_workload({"member2": 4}, GROUPS, clusters, expected=expected, **far)
     assert "member3: chosen by the placement, not scheduled there" in str(late)
 
 
-def test_clusters_of_groups_that_karmada_has_not_taken_are_not_waited_for():
-    """The stack expects members of every group: those of the others were waited for until the timeout."""
+def test_clusters_of_other_affinity_groups_are_not_waited_for():
+    """The stack expects members of every group.
+
+    Regression: members of the other groups were waited for until the timeout.
+    """
     clusters = [cluster("member1"), cluster("member2", ready=False), cluster("member3")]
     expected = members("member1", "member2", "member3")
     near = {"schedulerObservingAffinityName": "near"}
-    assert judged({"member1": 4}, GROUPS, clusters, expected=expected, **near).done
+    assert check_workload({"member1": 4}, GROUPS, clusters, expected=expected, **near).done
     found = two(clusters=clusters, placement=GROUPS, targets={"member1": 4}, expected=expected, group="near")
     assert (found.waiting, found.unanswered) == ({}, {})
 
 
-def test_any_field_of_a_placement_that_differs_is_another_placement():
+def test_any_different_field_is_another_placement():
     clusters = [cluster("member1")]
     placement = {**on("member1"), "workloadAffinity": {"affinity": {"groupByLabelKey": "x"}}}
-    assert judged({"member1": 4}, placement, clusters).done
-    assert "another placement" in judged({"member1": 4}, placement, clusters, bound=on("member1")).waiting_for
+    assert check_workload({"member1": 4}, placement, clusters).done
+    assert "another placement" in check_workload({"member1": 4}, placement, clusters, bound=on("member1")).waiting_for
 
 
-def test_the_webhooks_own_tolerations_are_no_other_placement():
+def test_tolerations_of_the_webhook_are_no_other_placement():
     added = {"key": "cluster.karmada.io/not-ready", "operator": "Exists", "effect": "NoExecute"}
     clusters = [cluster("member1")]
     bound = {**on("member1"), "clusterTolerations": [added]}
-    assert judged({"member1": 4}, on("member1"), clusters, bound=bound).done
+    assert check_workload({"member1": 4}, on("member1"), clusters, bound=bound).done
 
 
-def test_a_look_costs_no_more_requests_for_more_clusters():
+def test_number_of_requests_is_independent_of_the_number_of_clusters():
     targets = dict.fromkeys((f"m{number}" for number in range(40)), 4)
     placement = {"clusterAffinity": {}, "replicaScheduling": {"replicaSchedulingType": "Duplicated"}}
     declared = web()

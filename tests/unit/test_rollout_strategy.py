@@ -1,4 +1,4 @@
-"""The stack file's `rollout`: what it means, for whom, and what is refused."""
+"""The `rollout` key of the stack file: its meaning, the workloads that it applies to, and what is refused."""
 
 import pytest
 import yaml
@@ -58,10 +58,10 @@ def refusal(*workloads, **more):
     return one
 
 
-# -- what it means -----------------------------------------------------------------------------------------------------
+# -- meaning -----------------------------------------------------------------------------------------------------------
 
 
-def test_every_key_is_in_the_plain_form_that_rollouts_read():
+def test_every_key_is_in_the_plain_form_for_rollouts():
     strategy = Strategy.of(RolloutStrategy.model_validate(EVERYTHING).plain())
     assert strategy.waves == (
         WaveRule(clusters=("member1",), approve=(Approval.BEFORE,)),
@@ -79,13 +79,13 @@ def test_every_key_is_in_the_plain_form_that_rollouts_read():
     )
 
 
-def test_what_is_left_out_stops_at_a_wave_that_is_not_healthy():
+def test_default_is_to_stop_at_an_unhealthy_wave():
     plain = RolloutStrategy.model_validate(WAVES).plain()
     assert plain == {"waves": [{"clusters": ["member1"]}], "onFailure": "stop"}
     assert Strategy.of(plain) == Strategy((WaveRule(clusters=("member1",)),), Gate(), OnFailure.STOP)
 
 
-def test_the_stacks_own_is_for_workloads_without_a_key_of_theirs():
+def test_strategy_of_the_stack_is_for_workloads_without_their_own():
     own = {"waves": [{"percent": 50}]}
     found = fleet({}, {"rollout": own}, {"rollout": False}, rollout=WAVES)
     default, other, none = found.workloads
@@ -97,7 +97,7 @@ def test_the_stacks_own_is_for_workloads_without_a_key_of_theirs():
     assert found.rollout is default.rollout
 
 
-def test_without_the_stacks_own_only_a_key_of_a_workload_makes_waves():
+def test_waves_need_a_strategy_of_the_workload_or_the_stack():
     plain, out, one = fleet({}, {"rollout": False}, {"rollout": WAVES}).workloads
     assert (plain.rollout, out.rollout) == (None, None)
     assert one.rollout is not None
@@ -106,13 +106,13 @@ def test_without_the_stacks_own_only_a_key_of_a_workload_makes_waves():
 @pytest.mark.parametrize(
     ("text", "seconds"), [("60s", 60), ("5m", 300), ("1h", 3600), ("1h30m", 5400), ("500ms", 0.5), ("0s", 0), (90, 90)]
 )
-def test_durations_are_written_with_a_unit_or_as_seconds(text, seconds):
+def test_durations_have_a_unit_or_are_seconds(text, seconds):
     found = RolloutStrategy.model_validate({**WAVES, "gate": {"healthyFor": text}})
     assert found.gate.healthy_for == seconds
 
 
 @pytest.mark.parametrize("text", ["", "s", "10x", "1.2.3s", "-5s", "٣s", "1 h"])
-def test_what_is_no_duration_is_none(text):
+def test_invalid_durations_are_refused(text):
     if text:
         with pytest.raises(ValueError, match="is not a duration"):
             durations.seconds(text)
@@ -158,7 +158,7 @@ def test_what_is_no_duration_is_none(text):
         ({**WAVES, "wave": []}, "did you mean 'waves'?"),
     ],
 )
-def test_a_rollout_of_another_form_is_refused_in_one_line(rollout, line):
+def test_malformed_rollout_is_refused_in_one_line(rollout, line):
     assert line in refusal({"rollout": rollout})
 
 
@@ -183,7 +183,7 @@ def test_a_rollout_of_another_form_is_refused_in_one_line(rollout, line):
         ({"condition": "Ready", "of": "Job", "status": "Maybe"}, "must be 'True', 'False' or 'Unknown'"),
     ],
 )
-def test_a_check_of_another_form_is_refused_in_one_line(check, line):
+def test_malformed_check_is_refused_in_one_line(check, line):
     assert line in refusal({"rollout": {**WAVES, "gate": {"checks": [check]}}})
 
 
@@ -202,18 +202,18 @@ def test_credentials_in_a_url_are_refused_and_never_printed():
         ({"labels": {"tier": "none"}}, "waves[0].labels: matches no member that the placement chooses"),
     ],
 )
-def test_a_wave_of_clusters_that_the_placement_cannot_choose_is_refused(wave, line):
+def test_wave_of_clusters_that_the_placement_cannot_choose_is_refused(wave, line):
     placement = {"clusters": ["member1", "member2"]}
     assert line in refusal({"placement": placement, "rollout": {"waves": [wave]}})
 
 
-def test_a_named_cluster_that_an_earlier_wave_has_by_its_labels_is_refused():
+def test_named_cluster_that_an_earlier_wave_has_by_its_labels_is_refused():
     waves = [{"labels": {"tier": "canary"}}, {"clusters": ["member1"]}]
     assert "is in wave 1 already, by its labels" in refusal({"rollout": {"waves": waves}})
     fleet({"rollout": {"waves": [*waves[::-1], {"labels": {"tier": "rest"}}]}})
 
 
-def test_the_stacks_own_names_clusters_that_some_of_its_workloads_run_on():
+def test_strategy_of_the_stack_names_clusters_that_some_of_its_workloads_use():
     waves = {"waves": [{"clusters": ["member1", "member2"]}, {"labels": {"tier": "rest"}}]}
     first, second = {"placement": {"clusters": ["member1"]}}, {"placement": {"clusters": ["member2"]}}
     fleet(first, second, rollout=waves)
@@ -225,7 +225,7 @@ def test_the_stacks_own_names_clusters_that_some_of_its_workloads_run_on():
     assert lines[1].startswith("rollout.waves[1].labels: matches no member of a placement of its workloads")
 
 
-def test_the_stacks_own_is_checked_without_any_workload():
+def test_strategy_of_the_stack_is_checked_without_any_workload():
     assert "is not a member of this stack" in refusal(rollout={"waves": [{"clusters": ["nobody"]}]})
     assert refusal(rollout=False).startswith("rollout: false — must be")
 
@@ -238,7 +238,7 @@ def test_the_stacks_own_is_checked_without_any_workload():
         ({"activation": "Lazy"}, "workloads[0].activation: has the activation Lazy beside"),
     ],
 )
-def test_what_does_not_go_with_waves_is_refused_with_the_way_out(key, line):
+def test_key_that_excludes_waves_is_refused_with_the_remedy(key, line):
     own = refusal({**key, "rollout": WAVES})
     assert line in own
     assert "remove this `rollout`" in own
@@ -248,11 +248,11 @@ def test_what_does_not_go_with_waves_is_refused_with_the_way_out(key, line):
     fleet({**key, "rollout": False}, {}, rollout=WAVES)
 
 
-def test_a_workload_that_is_suspended_nowhere_can_have_waves():
+def test_workload_without_a_suspension_can_have_waves():
     assert fleet({"suspend": False, "rollout": WAVES}).workloads[0].rollout
 
 
-def test_a_karmada_that_cannot_suspend_clusters_is_refused_once():
+def test_karmada_that_cannot_suspend_clusters_is_reported_once():
     assert "workloads[0].rollout: needs Karmada 1.11 or newer, and this is 1.10" in refusal(
         {"rollout": WAVES}, version="1.10.7"
     )
@@ -261,7 +261,7 @@ def test_a_karmada_that_cannot_suspend_clusters_is_refused_once():
     assert "the stack doesn't give its version" in refusal({"rollout": WAVES}, version="")
 
 
-# -- conditions, and policies that users bring -------------------------------------------------------------------------
+# -- conditions, and given policies ------------------------------------------------------------------------------------
 
 DEPLOYMENT = {
     "apiVersion": "apps/v1",
@@ -326,7 +326,7 @@ def of(selector):
     return {**WAVES, "gate": {"checks": [{"condition": "Complete", "of": selector}]}}
 
 
-def test_a_condition_is_of_an_object_and_of_one_that_karmada_collects_conditions_of(read):
+def test_condition_needs_an_object_whose_conditions_karmada_collects(read):
     assert read({"placement": {}, "rollout": of("Job/migrate")}, DEPLOYMENT, JOB).workloads[0].rollout
     (none,) = lines(read, {"placement": {}, "rollout": of("Job/other")}, DEPLOYMENT, JOB)
     assert "workloads[0].rollout.gate.checks[0].of: matches no object of the workload" in none
@@ -334,8 +334,8 @@ def test_a_condition_is_of_an_object_and_of_one_that_karmada_collects_conditions
     assert "asks for a condition of Deployment web, of which Karmada doesn't collect conditions" in uncollected
 
 
-def test_every_workload_of_the_stacks_own_has_an_object_for_its_conditions(read):
-    """A gate asks for the condition after each wave: without such an object none would ever pass."""
+def test_every_workload_needs_an_object_for_a_condition_of_the_stacks_strategy(read):
+    """A gate checks the condition after each wave; without such an object it would never pass."""
     assert read({"placement": {}}, JOB, rollout=of("Job")).workloads[0].rollout
     (line,) = lines(read, {"placement": {}}, DEPLOYMENT, rollout=of("Job"))
     assert line.startswith("rollout.gate.checks[0].of: matches no object of the workload 'web'; none of its waves")
@@ -343,7 +343,7 @@ def test_every_workload_of_the_stacks_own_has_an_object_for_its_conditions(read)
     assert read({"placement": {}, "rollout": False}, DEPLOYMENT, rollout=of("Job")).workloads[0].rollout is None
 
 
-def test_the_key_stands_beside_policies_and_each_part_has_it(read):
+def test_rollout_key_applies_to_each_part_of_a_workload_with_policies(read):
     workload = {"policies": ["app.yaml"], "rollout": WAVES}
     second = {
         **POLICY,
@@ -382,10 +382,10 @@ def _using():
     return {**template, "spec": {**template["spec"], "volumes": volumes}}
 
 
-# -- which clusters a wave has -----------------------------------------------------------------------------------------
+# -- the clusters of a wave --------------------------------------------------------------------------------------------
 
 
-def test_what_a_stack_file_says_divides_its_members():
+def test_waves_of_a_stack_file_divide_its_members():
     plain = RolloutStrategy.model_validate({"waves": [{"labels": {"tier": "canary"}}, {"percent": 60}]}).plain()
     labels = {one["name"]: one.get("labels", {}) for one in MEMBERS}
     waves = divide(Strategy.of(plain), labels)

@@ -1,4 +1,4 @@
-"""A state holds what a template holds once: the workload's Rollout keeps which templates there are, with digests."""
+"""A state stores the content of each template once: the workload's Rollout has only references with digests."""
 
 import json
 from dataclasses import replace
@@ -44,7 +44,7 @@ def fake():
 
 @pytest.fixture
 def stack(fake, tmp_path, monkeypatch):
-    """Return a stack of one workload, whose rollout is done at once."""
+    """Return a stack of one workload whose rollout is done at once."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
     (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")
     done = [Progress(ref_of(one), (ClusterProgress("member1", None, None),)) for one in objects()]
@@ -63,13 +63,13 @@ def stack(fake, tmp_path, monkeypatch):
 
 
 def holders(stack, text):
-    """Return the names of the resources of a stack's state that hold a text, decrypted."""
+    """Return the names of the resources of a stack's state that contain a text, decrypted."""
     resources = stack.snapshot().resources
     return [one.name for one in resources if text in json.dumps(reveal([one.inputs, one.outputs]))]
 
 
 def as_before(stack):
-    """Write a stack's state as it was when Rollouts had whole templates."""
+    """Write a stack's state in the older form, in which Rollouts had whole templates."""
     opened, _ = stack._open()
     templates = Secret([template(one, namespace="default") for one in objects()])
     old = tuple(
@@ -85,8 +85,8 @@ def as_before(stack):
     stack.files.write(Encoder(opened.crypter, stack.files.qualified).encode(Snapshot(old)))
 
 
-def test_a_state_holds_what_a_template_holds_in_its_own_resource_alone(stack):
-    """It stood five times in the state: twice more in the inputs and in the outputs of the workload's Rollout."""
+def test_only_the_resource_of_a_template_has_its_content_in_the_state(stack):
+    """Regression: the state had it five times, four of them in inputs and outputs of the Rollout."""
     assert stack().up().failures == []
     assert holders(stack(), SETTINGS) == ["configmap-default/settings"]
     assert holders(stack(), PASSWORD) == []
@@ -97,7 +97,7 @@ def test_a_state_holds_what_a_template_holds_in_its_own_resource_alone(stack):
     assert reveal(digests[1]) not in stack().files.checkpoint.read_text()
 
 
-def test_another_value_changes_the_object_and_the_wait_for_it(stack):
+def test_changed_value_changes_the_object_and_its_wait(stack):
     stack().up()
     plan = stack("another").preview()
     assert {(step.op, step.name) for step in plan.changes} == {
@@ -110,7 +110,7 @@ def test_another_value_changes_the_object_and_the_wait_for_it(stack):
     assert stack("another").preview().changes == []
 
 
-def test_a_state_with_whole_templates_has_an_empty_plan_and_keeps_them_no_longer_than_its_next_change(stack):
+def test_state_with_whole_templates_has_an_empty_plan_and_loses_them_with_the_next_change(stack):
     stack().up()
     as_before(stack())
     assert holders(stack(), SETTINGS) == ["configmap-default/settings", "shop-rollout"]
@@ -123,7 +123,7 @@ def test_a_state_with_whole_templates_has_an_empty_plan_and_keeps_them_no_longer
     assert stack("another").preview().changes == []
 
 
-def test_a_rollout_that_knows_whole_templates_sees_the_same_changes():
+def test_rollout_with_whole_templates_shows_the_same_changes():
     old = props(settled=True)
     new = {**old, "templates": [reference_to(web())]}
     assert not changes(old, new)
@@ -135,12 +135,12 @@ def test_a_rollout_that_knows_whole_templates_sees_the_same_changes():
     assert reference_to(whole({**web(), "spec": {**web()["spec"], "replicas": 4.0}})) == reference_to(web())
 
 
-def test_a_number_that_an_autoscaler_owns_is_no_part_of_the_digest():
+def test_replicas_of_an_autoscaler_are_not_in_the_digest():
     assert reference_to(scaled(web(2), "FederatedHPA web")) == reference_to(scaled(web(7), "FederatedHPA web"))
     assert reference_to(web(2)) != reference_to(web(7))
 
 
-def test_what_a_reference_names_is_recognised():
+def test_object_of_a_reference_is_recognised():
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
     skipped = {**space, "metadata": {"name": "shop", "labels": {"namespace.karmada.io/skip-auto-propagation": "true"}}}
     for declared in (space, skipped, web()):
@@ -151,8 +151,8 @@ def test_what_a_reference_names_is_recognised():
     assert bare(reference_to(space)) == space
 
 
-def test_replicas_that_are_no_number_end_no_program():
-    """Which is said where the stack is read, and by the wait."""
+def test_replicas_that_are_no_number_do_not_end_the_program():
+    """The error is reported when the stack file is read, and by the wait."""
     odd = {**web(), "spec": {**web()["spec"], "replicas": "two"}}
     assert "replicas" not in reference_to(odd)
 
@@ -174,14 +174,14 @@ def planned(before, after, *steps):
 @pytest.mark.parametrize(
     ("old", "new"), [(nginx(7), nginx(7)), (nginx(3), nginx(7)), (None, nginx(7)), (nginx(7), None)]
 )
-def test_a_plan_says_the_same_of_references_as_of_whole_templates(old, new):
+def test_plan_is_the_same_for_references_and_whole_templates(old, new):
     before, after = [one for one in (old,) if one], [one for one in (new,) if one]
     known = [reference_to(one) for one in before], [reference_to(one) for one in after]
     assert planned(*known, object_step(old, new)) == planned(before, after, object_step(old, new))
 
 
-def test_a_secret_that_an_engine_hides_is_not_shown_as_one_that_stays():
-    """Pulumi's CLI shows the same mark before and after, in the object and in the Rollout's digest."""
+def test_secret_that_an_engine_hides_is_not_shown_as_unchanged():
+    """Pulumi's CLI shows the same marker before and after, in the object and in the Rollout's digest."""
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "default"}}
     hidden = {**secret, "data": Secret(None)}
     entry = {**reference_to(secret), "digest": Secret(None)}
@@ -195,7 +195,7 @@ def test_a_secret_that_an_engine_hides_is_not_shown_as_one_that_stays():
     assert workload["verb"] == "stays"
 
 
-def test_what_a_state_declares_has_the_content_of_its_templates(stack):
+def test_declarations_from_a_state_have_the_content_of_templates(stack):
     stack().up()
     check = rollouts_of(stack().snapshot()).checks["shop"]
     found = {one["metadata"]["name"]: one for one in check.templates}
@@ -205,7 +205,7 @@ def test_what_a_state_declares_has_the_content_of_its_templates(stack):
     assert [ref_of(one).name for one in rollouts_of(only).checks["shop"].templates] == ["settings", "login"]
 
 
-def test_the_provider_takes_whole_numbers_of_references():
+def test_provider_accepts_references_with_floating_point_numbers():
     entry = {**reference_to(web()), "replicas": 4.0}
     olds = {**props(settled=True), "templates": [entry]}
     assert not RolloutProvider().diff("web", olds, {**olds, "templates": [reference_to(web())]}).changes

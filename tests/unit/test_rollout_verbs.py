@@ -1,4 +1,4 @@
-"""`flotilla rollout`: what is under way, and what a person asks for, on a small API server."""
+"""`flotilla rollout`: changes in progress, and requests of a person, on a small fake API server."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def api():
 
 @pytest.fixture
 def run(project, sections, api, monkeypatch, capsys):
-    """Run `flotilla rollout` for a stack whose control plane is the fake; exit code, output, errors."""
+    """Run `flotilla rollout` for a stack on the fake control plane; return exit code, output and errors."""
     for key in ("PULUMI_BACKEND_URL", "FLOTILLA_STACK"):
         monkeypatch.delenv(key, raising=False)
     (project / "Pulumi.yaml").write_text((REPOSITORY / "Pulumi.yaml").read_text())
@@ -53,17 +53,17 @@ def annotations(api):
     return api.find("v1", "Secret", WHERE.name, "kube-system")["metadata"].get("annotations") or {}
 
 
-# -- looking ----------------------------------------------------------------------------------------
+# -- listing -----------------------------------------------------------------------------------------
 
 
-def test_nothing_is_under_way(run):
+def test_no_change_is_in_progress(run):
     code, out, _ = run("status")
     assert (code, out) == (0, "no change in waves is under way\n")
     code, out, _ = run("status", "--json")
     assert json.loads(out) == {"version": 1, "stack": "dev", "rollouts": [], "others": 0}
 
 
-def test_a_change_is_listed_with_what_it_waits_for(run, api):
+def test_change_is_listed_with_what_it_waits_for(run, api):
     api.put(kept(record()))
     _, out, _ = run("status")
     row = re.sub(" {2,}", " | ", out.splitlines()[1])
@@ -100,7 +100,7 @@ def test_a_change_as_json(run, api):
     }
 
 
-def test_changes_of_other_stacks_are_counted_and_no_more(run, api):
+def test_changes_of_other_stacks_are_only_counted(run, api):
     api.put(kept(record("other")))
     api.put(kept(record(), namespace="elsewhere"))
     _, out, _ = run("status", "--json")
@@ -108,24 +108,24 @@ def test_changes_of_other_stacks_are_counted_and_no_more(run, api):
     assert "2 changes more" in run("status")[1]
 
 
-def test_a_kubeconfig_shows_all_changes_without_a_stack(run, api, project):
+def test_kubeconfig_without_a_stack_lists_all_changes(run, api, project):
     api.put(kept(record("other"), namespace="elsewhere"))
     code, out, _ = run("status", "--kubeconfig", str(project / "kube.yaml"))
     assert code == 0
     assert "elsewhere" in out
 
 
-def test_a_secret_that_holds_no_record_is_left_out(run, api):
+def test_secret_without_a_record_is_left_out(run, api):
     broken = kept(record())
     broken["data"]["record"] = "!!"
     api.put(broken)
     assert run("status")[1] == "no change in waves is under way\n"
 
 
-# -- asking -----------------------------------------------------------------------------------------
+# -- requests ----------------------------------------------------------------------------------------
 
 
-def test_pause_and_resume_write_who_asked_and_when(run, api):
+def test_pause_and_resume_record_the_user_and_the_time(run, api):
     api.put(kept(record(phase=Phase.MOVING)))
     code, out, _ = run("pause", "nginx")
     assert code == 0
@@ -141,7 +141,7 @@ def test_pause_and_resume_write_who_asked_and_when(run, api):
     assert "was not paused" in run("resume", "nginx")[1]
 
 
-def test_abort_says_what_becomes_of_the_clusters_that_have_the_change(run, api, project):
+def test_abort_says_what_happens_to_the_clusters_that_have_the_change(run, api, project):
     api.put(kept(record(phase=Phase.MOVING)))
     write_lock(StackFiles(project / ".flotilla" / "state", "flotilla", "dev").locks)
     code, out, _ = run("abort", "nginx", "--json")
@@ -153,13 +153,13 @@ def test_abort_says_what_becomes_of_the_clusters_that_have_the_change(run, api, 
     assert document["rollout"]["aborted"] == annotations(api)[ABORTED]
 
 
-def test_a_backend_whose_locks_are_no_files_leaves_open_which_run_does_it(run, api, monkeypatch):
+def test_abort_does_not_name_the_run_if_the_locks_of_the_backend_are_no_files(run, api, monkeypatch):
     api.put(kept(record(phase=Phase.MOVING)))
     monkeypatch.setenv("PULUMI_BACKEND_URL", "https://api.pulumi.example")
     assert "the running `up` does it, or the next one" in run("pause", "nginx")[1]
 
 
-def test_approve_approves_of_what_is_waited_for_and_keeps_other_approvals(run, api):
+def test_approve_approves_the_current_wait_and_keeps_other_approvals(run, api):
     api.put(kept(record(), approved="before-1"))
     code, out, _ = run("approve", "nginx", "--change", "0123")
     assert code == 0
@@ -169,7 +169,7 @@ def test_approve_approves_of_what_is_waited_for_and_keeps_other_approvals(run, a
     assert annotations(api)[APPROVED] == "before-1,before-2", "twice is once"
 
 
-def test_approve_after_a_wave(run, api):
+def test_approve_with_a_wave_approves_that_wave(run, api):
     api.put(kept(record(reached=DONE)))
     assert "(as done)" in run("approve", "nginx", "--wave", "2")[1]
     assert annotations(api)[APPROVED] == "after-2"
@@ -191,7 +191,7 @@ def test_approve_after_a_wave(run, api):
         (record(), ("pause",), 2, "workload"),
     ],
 )
-def test_what_can_not_be_asked_for_is_one_line_and_changes_nothing(run, api, found, words, code, why):
+def test_invalid_request_is_one_line_and_changes_nothing(run, api, found, words, code, why):
     api.put(kept(found))
     before = api.find("v1", "Secret", reference("default", found.workload).name, "kube-system")
     ended, _, err = run(*words)
@@ -207,7 +207,7 @@ def test_approval_after_an_abort_is_refused(run, api):
     assert "an abort was asked for" in err
 
 
-def test_a_control_plane_that_does_not_answer_is_one_line(run, project, api):
+def test_unreachable_control_plane_is_one_line(run, project, api):
     (project / "kube.yaml").write_text(api.kubeconfig.replace(api.server, "http://127.0.0.1:1"))
     for words in (("status",), ("pause", "nginx")):
         code, _, err = run(*words)
@@ -215,7 +215,7 @@ def test_a_control_plane_that_does_not_answer_is_one_line(run, project, api):
         assert err.startswith("error: Karmada")
 
 
-def test_a_stack_that_is_missing_is_one_line(run, project):
+def test_missing_stack_is_one_line(run, project):
     (project / "stacks" / "Pulumi.dev.yaml").unlink()
     for words in (("status",), ("approve", "nginx")):
         code, _, err = run(*words)
@@ -223,11 +223,11 @@ def test_a_stack_that_is_missing_is_one_line(run, project):
         assert "Pulumi.dev.yaml" in err
 
 
-# -- while something else writes --------------------------------------------------------------------
+# -- concurrent writes -------------------------------------------------------------------------------
 
 
 class Busy:
-    """A connection beside which somebody else writes the record before each patch."""
+    """A connection on which somebody else writes the record before each patch."""
 
     def __init__(self, connection, api, writes):
         self._connection, self._api, self._writes = connection, api, list(writes)
@@ -249,7 +249,7 @@ def busy(api, *writes):
     return Busy(connect(api.kubeconfig), api, writes)
 
 
-def test_a_running_up_that_writes_the_record_meanwhile_loses_nothing(api):
+def test_concurrent_write_of_a_running_up_is_not_lost(api):
     api.put(kept(record()))
     later = kept(record(why="member4 is next"), approved="before-1")
     found, given = controls.approve(busy(api, later), WHERE, record())
@@ -257,7 +257,7 @@ def test_a_running_up_that_writes_the_record_meanwhile_loses_nothing(api):
     assert (found.why, found.approved) == ("member4 is next", ("before-1", "before-2"))
 
 
-def test_another_change_that_began_meanwhile_is_not_approved(api):
+def test_another_change_that_began_in_the_meantime_is_not_approved(api):
     api.put(kept(record()))
     other = kept(record(declaration="another"))
     with pytest.raises(FlotillaError, match="is not the one that you looked at"):
@@ -265,7 +265,7 @@ def test_another_change_that_began_meanwhile_is_not_approved(api):
     assert Store(connect(api.kubeconfig), WHERE).read().approved == ()
 
 
-def test_a_wave_that_waits_meanwhile_for_something_else_is_not_approved(api):
+def test_wave_that_waits_for_something_else_in_the_meantime_is_not_approved(api):
     api.put(kept(record()))
     other = kept(record(reached=DONE, passed=DONE))
     with pytest.raises(FlotillaError, match="is not the one"):
@@ -273,19 +273,19 @@ def test_a_wave_that_waits_meanwhile_for_something_else_is_not_approved(api):
     assert Store(connect(api.kubeconfig), WHERE).read().approved == ()
 
 
-def test_a_change_that_ends_meanwhile_is_said(api):
+def test_change_that_ends_in_the_meantime_is_reported(api):
     api.put(kept(record()))
     with pytest.raises(FlotillaError, match="has ended"):
         controls.pause(busy(api, None), WHERE, record(), "anna")
 
 
-def test_a_record_that_never_stands_still_ends_in_one_line(api):
+def test_record_that_always_changes_ends_in_one_line(api):
     api.put(kept(record()))
     with pytest.raises(FlotillaError, match="try again"):
         controls.pause(busy(api, *(kept(record(why=str(n))) for n in range(20))), WHERE, record(), "anna")
 
 
-# -- words ------------------------------------------------------------------------------------------
+# -- texts ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -300,11 +300,11 @@ def test_a_record_that_never_stands_still_ends_in_one_line(api):
         ({"reached": DONE}, "wave 2 of 3 waits for approval, which ends it"),
     ],
 )
-def test_where_a_change_stands(values, text):
+def test_text_for_the_stage_of_a_change(values, text):
     assert standing(record(**values)) == text
 
 
-def test_what_is_awaited_and_who_is_held_back():
+def test_text_for_what_a_change_waits_for_and_the_held_back_clusters():
     assert awaited(record()) == "before-2"
     assert awaited(record(phase=Phase.MOVING)) == ""
     assert awaited(record(passed=(), reached=("member1",))) == "after-1"

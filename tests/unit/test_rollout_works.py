@@ -1,4 +1,4 @@
-"""When a Work holds what was declared: divided completions, interpreters of the control plane, overrides that fail."""
+"""When a Work has the declared content: divided completions, interpreters of the control plane, failing overrides."""
 
 import pytest
 
@@ -28,10 +28,9 @@ def with_spec(obj, **spec):
 
 
 @pytest.mark.parametrize("shares", [(9, 3), (3, 9)])
-def test_a_divided_job_is_done_with_the_completions_that_karmada_divides(shares):
-    """It was waited for until the timeout: every cluster was expected to have the template's completions.
-
-    Before 1.18 a cluster may get another's part, which is as declared.
+def test_divided_job_is_done_with_karmadas_completions(shares):
+    """Regression: every cluster was expected to have the template's completions, so the Job was waited for until the
+    timeout.  Before 1.18 a cluster may get the part of another one, which is accepted.
     """
     declared = job(parallelism=4, completions=12, ttlSecondsAfterFinished=60)
     copy = with_spec(declared)
@@ -47,22 +46,22 @@ def test_a_divided_job_is_done_with_the_completions_that_karmada_divides(shares)
 
 
 @pytest.mark.parametrize(("parallelism", "done"), [(3, True), (4, True), (2, False)])
-def test_a_duplicated_job_is_done_with_the_parallelism_of_any_karmada(parallelism, done):
-    """With fewer completions than parallelism, Karmada before 1.15 sends the template's parallelism, later its own."""
+def test_duplicated_job_is_done_with_the_parallelism_of_any_karmada(parallelism, done):
+    """With fewer completions than parallelism, Karmada before 1.15 sends the template's parallelism, later less."""
     declared = job(parallelism=4, completions=3)
     sent = {"member1": with_spec(declared, parallelism=parallelism)}
     reported = judge(declared, {"member1": 3}, sent, on("member1"), replicas=3)
     assert ("healthy in member1" in reported) is done
 
 
-def test_a_kind_that_karmada_divides_is_done_with_its_share():
+def test_kind_that_karmada_divides_is_done_with_its_share():
     declared = pods("CloneSet", "apps.kruise.io/v1alpha1", replicas=4)
     sent = {"member1": with_spec(declared, replicas=3), "member2": with_spec(declared, replicas=1)}
     assert "healthy in" in judge(declared, {"member1": 3, "member2": 1}, sent, divided(*MEMBERS))
 
 
-def test_a_kind_that_an_interpreter_of_the_control_plane_divides_is_done_as_karmada_sends_it():
-    """Which number it revises only the interpreter knows: whole numbers may differ, anything else may not."""
+def test_kind_with_an_interpreter_in_the_control_plane_is_done_as_karmada_sends_it():
+    """Only the interpreter knows which number it revises: whole numbers may differ, other fields may not."""
     declared = {**pods("Widget", "toys.example.org/v1"), "spec": {"size": 4, "color": "red", "nodes": [{"n": 1}]}}
     sent = {"member1": with_spec(declared, size=3), "member2": with_spec(declared, size=1, nodes=[{"n": 2}])}
     targets = {"member1": 3, "member2": 1}
@@ -72,7 +71,7 @@ def test_a_kind_that_an_interpreter_of_the_control_plane_divides_is_done_as_karm
     assert "spec.color" in judge(declared, targets, other, divided(*MEMBERS))
 
 
-def test_an_override_that_fails_is_said_and_ends_no_look():
+def test_failing_override_is_reported_and_ends_no_look():
     rule = {"overriders": {"plaintext": [{"operator": "remove", "path": "/spec/none"}]}}
     reported = judge(pods(replicas=4), {"member1": 4}, {}, on("member1"), rules=[rule])
     assert "member1: the override fails: Deployment web: remove /spec/none" in reported

@@ -1,4 +1,4 @@
-"""Programs that are downloaded: verified where a published checksum is known, and said to be unverified elsewhere."""
+"""Downloaded programs are verified if a checksum is published, and otherwise reported as unverified."""
 
 import hashlib
 
@@ -16,7 +16,7 @@ def released(tmp_path):
     return file.as_uri(), hashlib.sha256(b"a program").hexdigest()
 
 
-def test_a_file_that_is_not_the_published_one_is_deleted_and_not_run(released, tmp_path, monkeypatch):
+def test_file_with_another_checksum_is_deleted_and_not_run(released, tmp_path, monkeypatch):
     url, _ = released
     monkeypatch.setitem(binaries.CHECKSUMS, "kwokctl-linux-amd64", "0" * 64)
     with pytest.raises(SandboxError, match="the published one is 0000"):
@@ -24,7 +24,7 @@ def test_a_file_that_is_not_the_published_one_is_deleted_and_not_run(released, t
     assert not (tmp_path / "kwokctl").exists()
 
 
-def test_the_published_file_is_taken_without_a_word(released, tmp_path, monkeypatch):
+def test_file_with_the_published_checksum_is_used_without_a_message(released, tmp_path, monkeypatch):
     url, checksum = released
     monkeypatch.setitem(binaries.CHECKSUMS, "kwokctl-linux-amd64", checksum)
     said = []
@@ -33,7 +33,7 @@ def test_the_published_file_is_taken_without_a_word(released, tmp_path, monkeypa
     assert len(said) == 1
 
 
-def test_a_file_that_can_not_be_verified_is_said_to_be_so(released, tmp_path):
+def test_file_without_a_published_checksum_is_reported(released, tmp_path):
     url, checksum = released
     said = []
     binaries._download(url, tmp_path / "kwokctl", said.append)
@@ -41,7 +41,7 @@ def test_a_file_that_can_not_be_verified_is_said_to_be_so(released, tmp_path):
     assert "FLOTILLA_SANDBOX_BUILD=1 builds it instead" in said[-1]
 
 
-def test_building_can_be_asked_for(tmp_path, monkeypatch):
+def test_building_can_be_requested(tmp_path, monkeypatch):
     monkeypatch.setenv(binaries.BUILD, "1")
     monkeypatch.setattr(binaries, "_downloadable", lambda: pytest.fail("nothing is downloaded"))
     built = []

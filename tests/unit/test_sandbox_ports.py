@@ -1,4 +1,4 @@
-"""Two sandboxes that start at the same time never choose one port."""
+"""Two sandboxes that start at the same time never choose the same port."""
 
 import socket
 import subprocess
@@ -9,19 +9,19 @@ import pytest
 from flotilla.sandbox import ports
 
 
-def test_ports_are_different_and_of_the_servers_range():
+def test_ports_are_unique_and_in_the_servers_range():
     found = ports.free_ports(20)
     assert len(set(found)) == 20
     assert all(20000 <= port < 32768 for port in found)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps a port for its server")
-def test_a_port_that_was_given_is_given_to_nobody_else_and_its_server_gets_it(monkeypatch):
+def test_reserved_port_is_given_only_to_its_server(monkeypatch):
     (port,) = ports.free_ports(1)
     monkeypatch.setattr(ports, "_SERVER_PORTS", [port])
     other = (
         "import random, flotilla.sandbox.ports as ports\n"
-        f"found = iter(range({port}, 65536))\n"  # the next ones may be somebody's
+        f"found = iter(range({port}, 65536))\n"  # the next ports may be in use by others
         "ports.secrets.choice = lambda _: next(found)\n"
         "print(ports.free_ports(1))\n"
     )
@@ -30,4 +30,4 @@ def test_a_port_that_was_given_is_given_to_nobody_else_and_its_server_gets_it(mo
     with socket.create_server((ports.LOOPBACK, port)), socket.create_connection((ports.LOOPBACK, port), timeout=5):
         pass
     with socket.create_server((ports.LOOPBACK, port)):
-        pass  # its server comes back to it after an end
+        pass  # its server uses it again after a restart

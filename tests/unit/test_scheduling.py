@@ -1,4 +1,7 @@
-"""The rules of Karmada's scheduling, one by one; tests/unit/test_scheduling_recorded.py has real decisions."""
+"""The rules of Karmada's scheduling, one by one.
+
+For decisions of real Karmada, see tests/unit/test_scheduling_recorded.py.
+"""
 
 from dataclasses import replace
 
@@ -48,24 +51,24 @@ def test_before_1_18_every_zone_of_a_cluster_has_to_be_listed(scheduler, expecte
 @pytest.mark.parametrize(
     ("operator", "with_region", "without"), [("Exists", True, False), ("DoesNotExist", False, True)]
 )
-def test_fields_may_be_asked_for_being_there(operator, with_region, without):
+def test_field_can_be_required_to_exist(operator, with_region, without):
     affinity = {"fieldSelector": {"matchExpressions": [{"key": "region", "operator": operator}]}}
     assert matches(ClusterFacts("a", region="eu"), affinity, SUPPORTED.newest) is with_region
     assert matches(ClusterFacts("a"), affinity, SUPPORTED.newest) is without
 
 
-def test_groups_are_tried_in_order_until_one_has_room():
+def test_affinity_groups_are_tried_in_order_until_one_has_room():
     placement = {**GROUPS, "replicaScheduling": AGGREGATED}
     found = answer(fleet(a=2, b=9), placement)
     assert (found.group, dict(found.shares)) == ("cloud", {"b": 4})
 
 
-def test_groups_go_on_from_the_one_that_was_taken():
+def test_affinity_groups_continue_from_the_chosen_one():
     assert answer(AB, GROUPS, shares={"b": 4}, group="cloud").group == "cloud"
     assert answer(AB, GROUPS, shares={"b": 4}, group="gone").group == "own"
 
 
-def test_where_no_group_fits_the_first_reason_counts():
+def test_first_reason_counts_if_no_affinity_group_fits():
     tainted = [replace(one, taints=(Taint("x"),)) for one in AB]
     found = answer(tainted, GROUPS)
     assert (dict(found.shares), found.cleared) == ({}, True)
@@ -84,82 +87,82 @@ OVERFLOW = {
 }
 
 
-def test_a_full_group_overflows_since_1_18():
+def test_full_affinity_group_overflows_since_1_18():
     assert shares(fleet(a=3, b=9), OVERFLOW) == {"a": 3, "b": 1}
     assert answer(fleet(a=3, b=9), OVERFLOW, scheduler=Scheduler(Version(1, 17))).problem
 
 
-def test_what_needs_no_room_does_not_overflow():
+def test_workload_that_needs_no_capacity_does_not_overflow():
     assert shares(fleet(a=3, b=9), OVERFLOW, CONFIG) == {"a": None}
 
 
 # -- taints, kinds, fields --
 
 
-def test_a_cluster_that_has_the_workload_is_not_asked_for_its_taints():
+def test_taints_do_not_matter_for_a_cluster_that_has_the_workload():
     clusters = [ClusterFacts("a"), ClusterFacts("b", taints=(Taint("x"),))]
     assert shares(clusters, {}, shares={"a": 4, "b": 4}) == {"a": 4, "b": 4}
     found = answer(clusters, {})
     assert (dict(found.shares), found.refused["b"].taint) == ({"a": 4}, Taint("x"))
 
 
-def test_before_1_15_the_webhook_tolerates_members_that_do_not_answer():
+def test_webhook_before_1_15_tolerates_members_that_do_not_answer():
     away = [ClusterFacts("a", taints=(Taint("cluster.karmada.io/not-ready", "", "NoExecute"),))]
     assert shares(away, {}, scheduler=Scheduler(Version(1, 14))) == {"a": 4}
     assert answer(away, {}, scheduler=NEW).refused["a"].bar is Bar.TAINT
 
 
-def test_a_cluster_that_does_not_serve_the_kind_is_left_out():
+def test_cluster_that_does_not_serve_the_kind_is_excluded():
     clusters = [ClusterFacts("a", served=frozenset({("v1", "Pod")})), ClusterFacts("b")]
     found = answer(clusters, {})
     assert (dict(found.shares), str(found.refused["a"])) == ({"b": 4}, "it doesn't serve Deployment in apps/v1")
 
 
-def test_since_1_12_a_kind_that_is_gone_takes_no_workload_away():
+def test_kind_that_is_no_longer_served_removes_no_workload_since_1_12():
     clusters = [ClusterFacts("a", served=frozenset({("v1", "Pod")}))]
     assert shares(clusters, {}, shares={"a": 4}) == {"a": 4}
     assert answer(clusters, {}, scheduler=OLD, shares={"a": 4}).cleared
 
 
-def test_a_cluster_without_the_field_to_spread_by_is_left_out():
+def test_cluster_without_the_spread_field_is_excluded():
     placement = {"spreadConstraints": [{"spreadByField": "provider"}, {"spreadByField": "cluster", "maxGroups": 5}]}
     clusters = [ClusterFacts("a", provider="own", capacity=pods(9)), ClusterFacts("b", capacity=pods(9))]
     found = answer(clusters, placement)
     assert (dict(found.shares), found.refused["b"].bar) == ({"a": 4}, Bar.FIELD)
 
 
-def test_a_cluster_that_is_being_deleted_gets_nothing_since_1_14():
+def test_cluster_in_deletion_gets_nothing_since_1_14():
     clusters = [ClusterFacts("a", deleting=True), ClusterFacts("b")]
     assert shares(clusters, {}) == {"b": 4}
     assert shares(clusters, {}, scheduler=OLD) == {"a": 4, "b": 4}
 
 
-def test_a_cluster_that_the_workload_is_evicted_from_gets_nothing():
+def test_cluster_that_the_workload_is_evicted_from_gets_nothing():
     assert shares(AB, {}, evicting=frozenset({"a"})) == {"b": 4}
 
 
 # -- spread --
 
 
-def test_a_spread_takes_those_that_have_it_then_those_with_the_most_room():
+def test_spread_takes_clusters_with_the_workload_first_and_then_those_with_most_room():
     placement = {"spreadConstraints": [spread(1, 2)]}
     assert set(shares(fleet(a=1, b=9, c=5), placement)) == {"b", "c"}
     assert set(shares(fleet(a=1, b=9, c=5), placement, shares={"a": 4})) == {"a", "b"}
 
 
-def test_a_divided_spread_exchanges_clusters_until_there_is_room():
+def test_divided_spread_exchanges_clusters_until_there_is_room():
     placement = {"spreadConstraints": [spread(1, 1)], "replicaScheduling": AGGREGATED}
     assert shares(fleet(a=1, b=9), placement, template(5), shares={"a": 1}) == {"b": 5}
 
 
-def test_a_spread_that_cannot_be_met_leaves_everything_as_it_is():
+def test_spread_that_cannot_be_met_changes_nothing():
     found = answer(AB, {"spreadConstraints": [spread(3, 3)]}, shares={"a": 4})
     assert (dict(found.shares), found.cleared) == ({"a": 4}, False)
     assert "MinGroups" in found.problem
 
 
-def test_a_spread_without_an_upper_bound_takes_no_cluster():
-    """Karmada reads a missing maxGroups as none at all."""
+def test_spread_without_an_upper_bound_takes_no_cluster():
+    """Karmada reads a missing maxGroups as zero."""
     assert answer(fleet(a=9), {"spreadConstraints": [{"spreadByField": "cluster"}]}).problem
 
 
@@ -176,12 +179,12 @@ def regions(**by_region):
     ]
 
 
-def test_a_spread_by_region_takes_the_best_of_each_and_then_the_best_of_the_rest():
+def test_spread_by_region_takes_the_best_cluster_of_each_and_then_the_best_remaining():
     placement = {"spreadConstraints": [spread(2, 2, "region"), spread(2, 3)]}
     assert set(shares(regions(eu=[5, 9], us=[7, 6], asia=[1]), placement)) == {"eu1", "us0", "us1"}
 
 
-def test_regions_are_weighed_by_room_since_1_12():
+def test_regions_are_ranked_by_room_since_1_12():
     placement = {"spreadConstraints": [spread(1, 1, "region"), spread(1, 9)]}
     clusters = regions(asia=[1], us=[9])
     assert set(shares(clusters, placement)) == {"us0"}
@@ -189,12 +192,12 @@ def test_regions_are_weighed_by_room_since_1_12():
 
 
 @pytest.mark.parametrize("constraint", [spread(1, 2, "zone"), {"spreadByLabel": "site", "minGroups": 1}])
-def test_a_spread_by_zone_or_label_alone_is_an_error_in_every_version(constraint):
+def test_spread_by_zone_or_label_alone_is_an_error_in_every_version(constraint):
     clusters = [ClusterFacts("a", zones=("z",), capacity=pods(9))]
     assert "just support" in answer(clusters, {"spreadConstraints": [constraint]}).problem
 
 
-def test_more_regions_than_are_tried_are_karmadas_choice():
+def test_more_regions_than_the_model_tries_are_karmadas_choice():
     clusters = regions(**{f"r{n:02}": [5] for n in range(17)})
     found = answer(clusters, {"spreadConstraints": [spread(2, 3, "region"), spread(2, 3)]})
     assert (found.why, len(found.candidates)) == (Why.COMBINATIONS, 17)
@@ -203,19 +206,19 @@ def test_more_regions_than_are_tried_are_karmadas_choice():
 # -- static weights --
 
 
-def test_webster_since_1_16_largest_weight_first_before():
+def test_division_is_by_webster_since_1_16_and_by_largest_weight_before():
     placement = {"replicaScheduling": weights(a=5, b=3, c=1)}
     assert shares(ABC, placement, template(7)) == {"a": 4, "b": 2, "c": 1}
     assert shares(ABC, placement, template(7), scheduler=OLD) == {"a": 4, "b": 3}
 
 
 @pytest.mark.parametrize(("uid", "expected"), [(UPWARDS, {"a": 2, "b": 1}), (DOWNWARDS, {"a": 1, "b": 2})])
-def test_the_templates_uid_breaks_a_tie(uid, expected):
+def test_templates_uid_breaks_a_tie(uid, expected):
     assert shares(AB, {"replicaScheduling": weights(a=1, b=1)}, template(3, uid=uid)) == expected
 
 
 @pytest.mark.parametrize("scheduler", [NEW, OLD])
-def test_a_tie_without_a_uid_or_before_1_16_is_karmadas_choice(scheduler):
+def test_tie_without_a_uid_or_before_1_16_is_karmadas_choice(scheduler):
     found = answer(AB, {"replicaScheduling": weights(a=1, b=1)}, template(3), scheduler=scheduler)
     assert (found.why, dict(found.candidates), found.total) == (Why.TIE, {"a": (1, 2), "b": (1, 2)}, 3)
     assert allows(found, {"a": 2, "b": 1})
@@ -225,28 +228,28 @@ def test_a_tie_without_a_uid_or_before_1_16_is_karmadas_choice(scheduler):
     assert first_of(found) == {"a": 2, "b": 1}
 
 
-def test_before_1_16_replicas_of_today_break_a_tie():
+def test_current_replicas_break_a_tie_before_1_16():
     placement = {"replicaScheduling": weights(a=1, b=1)}
     assert shares(AB, placement, template(3), scheduler=OLD, shares={"b": 2, "a": 1}) == {"a": 1, "b": 2}
 
 
-def test_before_1_16_replicas_of_today_break_no_tie_where_no_weight_matches():
+def test_current_replicas_break_no_tie_before_1_16_if_no_weight_matches():
     found = answer(AB, {"replicaScheduling": weights(z=1)}, template(3), scheduler=OLD, shares={"b": 2, "a": 2})
     assert dict(found.candidates) == {"a": (1, 2), "b": (1, 2)}
 
 
-def test_weights_that_match_nothing_make_all_weigh_the_same():
+def test_weights_that_match_nothing_are_replaced_by_equal_weights():
     assert shares(AB, {"replicaScheduling": weights(z=5)}) == {"a": 2, "b": 2}
 
 
-def test_a_cluster_without_a_weight_gets_nothing():
+def test_cluster_without_a_weight_gets_nothing():
     assert shares(AB, {"replicaScheduling": weights(a=5)}) == {"a": 4}
 
 
-# -- when it is scheduled again --
+# -- rescheduling --
 
 
-def test_a_division_stays_while_neither_placement_nor_replicas_change():
+def test_division_stays_while_placement_and_replicas_are_unchanged():
     placement = {"replicaScheduling": weights(a=1, b=1)}
     kept = {"shares": {"a": 4}, "placement": placement}
     assert shares(AB, placement, **kept) == {"a": 4}
@@ -254,11 +257,11 @@ def test_a_division_stays_while_neither_placement_nor_replicas_change():
     assert shares(AB, {"replicaScheduling": weights(a=3, b=1)}, **kept) == {"a": 3, "b": 1}
 
 
-def test_what_is_duplicated_is_always_scheduled_again():
+def test_duplicated_template_is_always_rescheduled():
     assert shares(AB, {}, shares={"a": 4}, placement={}) == {"a": 4, "b": 4}
 
 
-def test_only_a_change_of_the_group_taken_counts():
+def test_only_a_change_of_the_chosen_affinity_group_counts():
     placement = {**GROUPS, "replicaScheduling": weights(b=1)}
     other = {**placement, "clusterAffinities": [{"affinityName": "own"}, placement["clusterAffinities"][1]]}
     kept = {"shares": {"b": 4}, "group": "cloud", "placement": placement}
@@ -267,7 +270,7 @@ def test_only_a_change_of_the_group_taken_counts():
     assert answer([*AB, ClusterFacts("c")], {**changed, "replicaScheduling": weights(c=1)}, **kept).shares == {"c": 4}
 
 
-def test_a_failure_stays_one_while_nothing_is_scheduled_again():
+def test_failure_stays_while_nothing_is_rescheduled():
     placement = {"replicaScheduling": DIVIDED}
     found = answer(AB, placement, template(0, cpu="1"), shares={}, placement=placement, problem="nothing fits")
     assert found.problem == "nothing fits"

@@ -1,4 +1,4 @@
-"""Karmada's scheduling of kinds with and without replicas, and what differs by version."""
+"""Karmada's scheduling of kinds with and without replicas, and differences between versions."""
 
 import pytest
 
@@ -28,11 +28,11 @@ from tests.unit.schedules import (
 # -- kinds and replicas --
 
 
-def test_kinds_without_replicas_go_everywhere_whole():
+def test_kinds_without_replicas_are_duplicated():
     assert shares(AB, {"replicaScheduling": weights(a=1)}, CONFIG) == {"a": None, "b": None}
 
 
-def test_zero_replicas_go_nowhere_where_pods_ask_for_something():
+def test_zero_replicas_run_nowhere_if_pods_have_requests():
     placement = {"replicaScheduling": DIVIDED}
     assert shares(AB, placement, template(0)) == {"a": 0, "b": 0}
     assert shares(AB, placement, template(0, cpu="1")) == {}
@@ -41,14 +41,14 @@ def test_zero_replicas_go_nowhere_where_pods_ask_for_something():
 
 
 @pytest.mark.parametrize(("parallelism", "completions", "expected"), [(6, 4, 4), (2, 4, 2), (3, None, 3)])
-def test_a_job_runs_no_more_pods_than_it_has_completions(parallelism, completions, expected):
+def test_job_runs_no_more_pods_than_its_completions(parallelism, completions, expected):
     spec = {} if completions is None else {"completions": completions}
     job = template(parallelism, kind="Job", api_version="batch/v1", **spec)
     assert demand_of(job, NEW).replicas == expected
 
 
 def test_kinds_are_distinguished_by_their_group():
-    """OpenKruise's CloneSet is divided as a Deployment is; Volcano's Job is not the Job of batch/v1."""
+    """OpenKruise's CloneSet is divided like a Deployment; Volcano's Job is not the Job of batch/v1."""
     clones = template(4, kind="CloneSet", api_version="apps.kruise.io/v1alpha1")
     assert shares(AB, {"replicaScheduling": weights(a=3, b=1)}, clones) == {"a": 3, "b": 1}
     volcano = template(4, kind="Job", api_version="batch.volcano.sh/v1alpha1")
@@ -61,7 +61,7 @@ def test_replica_sets_have_replicas_since_1_16():
     assert demand_of(one, OLD).replicas is None
 
 
-def test_a_kind_with_an_interpreter_of_its_own_is_karmadas_choice():
+def test_kind_with_its_own_interpreter_is_karmadas_choice():
     widget = template(4, kind="Widget", api_version="toys.example.org/v1")
     assert shares(AB, {"replicaScheduling": DIVIDED}, widget) == {"a": None, "b": None}
     asked = demand_of(widget, NEW, interpreted=[("toys.example.org", "Widget")])
@@ -70,7 +70,7 @@ def test_a_kind_with_an_interpreter_of_its_own_is_karmadas_choice():
     assert allows(found, {"a": 3, "b": 1})
 
 
-def test_what_a_pod_asks_for_is_summed_as_karmada_does():
+def test_requests_of_a_pod_are_summed_as_by_karmada():
     pod = {
         "containers": [
             {"resources": {"requests": {"cpu": "1"}}},
@@ -83,25 +83,25 @@ def test_what_a_pod_asks_for_is_summed_as_karmada_does():
     assert demand_of(one, NEW).requests == {"cpu": 2100, "memory": 2**30}
 
 
-def test_pods_that_ask_for_certain_nodes_ask_for_something():
+def test_node_selectors_of_pods_count_as_requests():
     one = {**template(), "spec": {"replicas": 1, "template": {"spec": {"nodeSelector": {"disk": "ssd"}}}}}
     assert demand_of(one, NEW).requests == {}
     assert demand_of(template(), NEW).requests is None
 
 
 @pytest.mark.parametrize("pod", ["text", {"containers": "text"}, {"containers": ["text"]}, {"overhead": "text"}])
-def test_a_template_that_is_no_such_kind_asks_for_nothing(pod):
-    """The API server says what is wrong with it; a plan of it ends in no traceback."""
+def test_malformed_template_has_no_requests(pod):
+    """The API server reports what is wrong with it; a plan must not end in a traceback."""
     one = {**template(), "spec": {"replicas": 1, "template": {"spec": pod}}}
     assert demand_of(one, NEW).requests is None
 
 
-def test_a_quantity_that_is_none_is_said_in_one_line():
+def test_invalid_quantity_is_one_line():
     with pytest.raises(ValueError, match="Deployment web: 'lots' isn't a quantity of cpu"):
         demand_of(template(cpu="lots"), NEW)
 
 
-def test_a_binding_asks_for_what_its_template_asks():
+def test_binding_has_the_requests_of_its_template():
     resource = {"apiVersion": "apps/v1", "kind": "Deployment", "uid": "u"}
     spec = {"resource": resource, "replicas": 4, "replicaRequirements": {"resourceRequest": {"cpu": "500m"}}}
     assert demand_of_binding(spec) == demand_of(template(4, cpu="500m", uid="u"), NEW)
@@ -110,7 +110,7 @@ def test_a_binding_asks_for_what_its_template_asks():
 # -- versions --
 
 
-def test_where_the_version_is_not_known_only_what_all_do_is_certain():
+def test_unknown_version_leaves_certain_only_what_all_versions_do():
     placement = {"replicaScheduling": weights(a=5, b=3, c=1)}
     assert shares(ABC, placement, template(9), scheduler=None) == {"a": 5, "b": 3, "c": 1}
     found = answer(ABC, placement, template(7), scheduler=None)
@@ -118,8 +118,11 @@ def test_where_the_version_is_not_known_only_what_all_do_is_certain():
     assert dict(found.candidates) == {"a": (4, 4), "b": (2, 3), "c": (0, 1)}
 
 
-def test_where_versions_take_a_cluster_by_different_groups_no_group_is_named():
-    """It named the group of the newest: since 1.18 one zone of a cluster is enough, before, all had to be listed."""
+def test_no_group_is_named_if_versions_choose_a_cluster_by_different_groups():
+    """Since 1.18 one zone of a cluster is enough; before, all had to be listed.
+
+    Regression: the newest version's group was named.
+    """
     zoned = {"fieldSelector": {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["z1"]}]}}
     placement = {"clusterAffinities": [{"affinityName": "zone", **zoned}, {"affinityName": "any"}]}
     clusters = [ClusterFacts("a", zones=("z1", "z2"))]

@@ -1,4 +1,4 @@
-"""What real schedulers decided for random fleets, recorded by tests/live/test_scheduler_truth.py: the model agrees."""
+"""Decisions of real schedulers for random fleets, recorded by tests/live/test_scheduler_truth.py, equal the model's."""
 
 import pytest
 
@@ -17,27 +17,27 @@ def record(request):
     return load(REPOSITORY / "tests" / "truth" / "recorded" / f"{request.param}.json")
 
 
-def test_the_model_says_what_real_schedulers_decided(record):
+def test_model_equals_the_decisions_of_real_schedulers(record):
     found = list(verdicts(record))
     assert [(one.case, one.turn, one.wrong) for one in found if one.wrong] == []
     assert len(found) >= _LEAST
 
 
 @pytest.mark.parametrize("known", [known for known, given in KNOWN.items() if given])
-def test_nothing_is_certain_that_hangs_on_what_is_not_known(record, known):
-    """A template's UID, the clusters' free capacity, Karmada's version: the decision is among the candidates."""
+def test_nothing_that_depends_on_unknown_values_is_certain(record, known):
+    """Without a template's UID, free capacities or Karmada's version, the real decision is among the candidates."""
     found = list(verdicts(record, **KNOWN[known]))
     assert [(one.case, one.turn, one.wrong) for one in found if one.wrong] == []
 
 
-def test_the_model_is_certain_of_most(record):
-    """For templates that exist, before 1.16 but for ties, which chance breaks."""
+def test_model_is_certain_in_most_cases(record):
+    """This is for existing templates; before 1.16 ties are excluded, since they are broken at random."""
     found = [one for one in verdicts(record) if not one.by_room]
     assert sum(one.certain for one in found) / len(found) > (0.99 if record["version"] > "1.16" else 0.7)
 
 
-def test_what_a_tie_leaves_open_karmada_leaves_open(record):
-    """By another UID, or by chance, Karmada takes the other side: it is no shortcoming of the model."""
+def test_ties_that_the_model_leaves_open_are_open_in_karmada(record):
+    """With another UID, or by chance, Karmada chooses the other side: the model is as exact as possible."""
     tied = [place for place, one in enumerate(verdicts(record, uid="")) if not one.certain]
     assert len(tied) > 50
     if record["version"] > "1.16":
@@ -46,8 +46,8 @@ def test_what_a_tie_leaves_open_karmada_leaves_open(record):
         assert [place for place in tied if one[place] == other[place]] == []
 
 
-def test_of_the_clusters_that_a_tie_leaves_open_some_get_the_least_and_some_the_most(record):
-    """Only one replica a cluster is open, and that one in truth: nothing is open that every cluster or none gets."""
+def test_a_tie_gives_some_clusters_the_minimum_and_some_the_maximum(record):
+    """At most one replica per cluster is open, and never one that every cluster or no cluster gets."""
     tied = [one for one in verdicts(record, uid="") if not one.certain]
     assert [one.case for one in tied if not one.nearly] == []
     for one in tied:

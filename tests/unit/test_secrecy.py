@@ -1,4 +1,4 @@
-"""Values of Secrets are in nothing that is printed, by us or in texts of others."""
+"""Values of Secrets are in no output, neither in our texts nor in quoted texts of others."""
 
 import ast
 import base64
@@ -54,7 +54,7 @@ def policy(kind="Secret"):
     }
 
 
-def test_what_a_rollout_waits_for_shows_the_field_and_not_the_value():
+def test_wait_of_a_rollout_shows_the_field_and_not_the_value():
     sent = {**SECRET, "data": {"token": "b3RoZXI="}}
     work = Work.read(
         {"apiVersion": "w", "kind": "Work", "metadata": {"name": "a"}, "spec": {"workload": {"manifests": [sent]}}}
@@ -79,7 +79,7 @@ def test_what_a_rollout_waits_for_shows_the_field_and_not_the_value():
         ({"kind": "List"}, ("items",), [SECRET]),
     ],
 )
-def test_a_finding_shows_no_value_of_a_secret(live, path, value):
+def test_finding_shows_no_value_of_a_secret(live, path, value):
     live = {"apiVersion": "v1", "metadata": {"name": "door"}, **live}
     for wanted, found in ((value, None), (None, value)):
         finding = changed(Layer.PLAN, "object-changed", "karmada", live, Difference(path, wanted, found), Remedy.UP)
@@ -89,12 +89,12 @@ def test_a_finding_shows_no_value_of_a_secret(live, path, value):
         assert "[secret]" in reported, "it shows that there is one"
 
 
-def test_a_finding_of_another_policy_shows_what_it_sets():
+def test_finding_of_another_policy_shows_its_values():
     path = ("spec", "overrideRules", 0, "overriders", "plaintext", 0, "value")
     assert secrecy.shown(policy("ConfigMap"), path, "four") == "four"
 
 
-def test_objects_that_carry_secrets_are_shown_without_them():
+def test_objects_with_secrets_are_shown_without_them():
     applied = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps(SECRET)}
     for obj in (
         {**SECRET, "metadata": {"name": "door", "annotations": applied}},
@@ -108,7 +108,7 @@ def test_objects_that_carry_secrets_are_shown_without_them():
 
 
 @pytest.mark.parametrize("path", ["/data/nothere/deeper", "/data2/x", "/data/token/x"])
-def test_a_patch_that_does_not_fit_names_its_path_and_quotes_nothing(path):
+def test_patch_that_does_not_apply_is_reported_by_path_without_values(path):
     step = {"path": path, "operator": "replace", "value": VALUE}
     with pytest.raises(ValueError, match="the override fails: Secret door") as refused:
         render(SECRET, ClusterFacts("a"), replicas=None, rules=[{"overriders": {"plaintext": [step]}}])
@@ -127,8 +127,8 @@ ECHOES = [
 
 @pytest.mark.parametrize("echo", ECHOES)
 @pytest.mark.parametrize("written", [VALUE, ENCODED, json.dumps(f"{VALUE}\n")[1:-1]])
-def test_a_refusal_that_quotes_the_secret_becomes_an_error_that_does_not(echo, written):
-    secrecy._known.clear()  # only what the request itself carries
+def test_error_for_a_refusal_that_quotes_a_secret_does_not_quote_it(echo, written):
+    secrecy._known.clear()  # only values of the request itself
     body = {**SECRET, "stringData": {"note": f"{VALUE}\n"}}
     request = Request("PATCH", "/api/v1/namespaces/default/secrets/door", "applying Secret default/door", body=body)
     said = echo.format(written)
@@ -156,18 +156,18 @@ def test_a_refusal_that_quotes_the_secret_becomes_an_error_that_does_not(echo, w
         {"kind": "Work", "spec": {"workload": {"manifests": [SECRET]}}},
     ],
 )
-def test_every_request_that_carries_a_secret_is_known_for_one(body):
+def test_every_request_with_a_secret_is_recognised(body):
     assert secrecy.secrets_of_request("/api/v1/namespaces/default/secrets/door", body) & {VALUE, ENCODED, "12345678"}
 
 
-def test_a_refusal_of_another_kind_says_all_that_the_server_said():
+def test_other_refusals_are_quoted_completely():
     request = Request("POST", "/api/v1/namespaces/default/pods", "creating Pod a", body={"kind": "Pod"})
     said = json.dumps({"kind": "Status", "message": "spec.x: Invalid value: 7: too many"})
     with pytest.raises(ApiError, match="Invalid value: 7"):
         Peer("a", "https://a").decode(request, Answer(422, said.encode()))
 
 
-def test_texts_of_others_lose_the_secrets_that_this_process_has_met():
+def test_secrets_of_this_process_are_masked_in_quoted_texts():
     secrecy.remember_value("a passphrase of the configuration")
     kubeconfigs.load("clusters: []\nusers: [{name: a, user: {token: token-of-a-kubeconfig, password: 'pass word/1'}}]")
     key = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----\n"
@@ -181,8 +181,11 @@ def test_texts_of_others_lose_the_secrets_that_this_process_has_met():
         assert secret not in secrecy.redacted(f"helm: can't use {secret}: no")
 
 
-def test_names_that_objects_beside_a_secret_have_stay_readable():
-    """A workload with a Secret is secret as a whole: its `topologyKey`s and names became [secret] in all texts."""
+def test_names_of_other_objects_stay_readable():
+    """A workload with a Secret is secret as a whole.
+
+    Regression: its `topologyKey`s and names became [secret] in all texts.
+    """
     term = {
         "topologyKey": "kubernetes.io/a-host",
         "labelSelector": {"matchExpressions": [{"key": "app.example/a-name"}]},
@@ -210,7 +213,7 @@ def test_names_that_objects_beside_a_secret_have_stay_readable():
     assert secrecy.redacted(f"{text} pin-of-the-door a-word-that-passes") == f"{text} [secret] [secret]"
 
 
-def test_a_server_with_a_password_in_its_url_is_named_without():
+def test_server_url_is_shown_without_its_password():
     text = kubeconfigs.dump(
         {
             "apiVersion": "v1",
@@ -228,13 +231,13 @@ def test_a_server_with_a_password_in_its_url_is_named_without():
     assert "open-sesame" not in str(refused.value)
 
 
-def test_a_proxy_s_password_is_in_no_plan():
+def test_proxy_password_is_in_no_plan():
     assert mask({"proxyURL": "http://anna:open-sesame@proxy:3128/x"}) == {"proxyURL": "http://proxy:3128/x"}
     assert mask("image registry:5000/a@sha256:00 at https://b/c") == "image registry:5000/a@sha256:00 at https://b/c"
 
 
-def test_an_output_of_another_shape_than_its_secret_input_is_secret_as_a_whole():
-    """A refresh that finds one rule more must not leave the first one's value in the state in clear."""
+def test_output_that_differs_in_shape_from_its_secret_input_is_secret_as_a_whole():
+    """A refresh that finds one more rule must not store the value of the first rule in clear text in the state."""
     assert seal(["a", "b"], [Secret("a")]) == Secret(["a", "b"])
     assert seal("a", {"x": Secret("a")}) == Secret("a")
     assert seal(["a", "b"], ["a"]) == ["a", "b"]
@@ -266,7 +269,7 @@ def plugin(folder, body):
     }
 
 
-def test_a_connection_leaves_no_key_in_a_file_not_even_if_the_process_is_killed(tmp_path, monkeypatch):
+def test_connection_leaves_no_key_file_even_if_the_process_is_killed(tmp_path, monkeypatch):
     made = pki.issue(["127.0.0.1"], lifetime_days=1, ca_lifetime_days=1)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     document = plugin(tmp_path, "")
@@ -296,7 +299,7 @@ CREDENTIAL = {
 }
 
 
-def test_an_exec_plugin_gets_the_environment_without_what_opens_the_stack(tmp_path, monkeypatch):
+def test_exec_plugin_gets_the_environment_without_the_passphrase(tmp_path, monkeypatch):
     for key in ("PULUMI_CONFIG", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCESS_TOKEN", "GITLAB_TOKEN", "GITHUB_TOKEN"):
         monkeypatch.setenv(key, VALUE)
     monkeypatch.setenv("PLAIN", "as it is")
@@ -309,7 +312,7 @@ def test_an_exec_plugin_gets_the_environment_without_what_opens_the_stack(tmp_pa
     assert "GITHUB_TOKEN=the plugin's own" in seen, "what the kubeconfig sets for its plugin stays"
 
 
-def test_a_failing_exec_plugin_is_quoted_without_a_token(tmp_path, caplog):
+def test_failing_exec_plugin_is_quoted_without_a_token(tmp_path, caplog):
     token = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJhIn0.c2ln"
     connection = Connection(plugin(tmp_path, f"echo 'please log in, {token} is old' >&2\nexit 3"), name="a")
     with pytest.raises(ClusterError, match="please log in") as refused:
@@ -318,7 +321,7 @@ def test_a_failing_exec_plugin_is_quoted_without_a_token(tmp_path, caplog):
     assert not caplog.records, "the library's own log of it has the token"
 
 
-def test_programs_that_are_started_do_not_inherit_secrets(monkeypatch):
+def test_started_programs_do_not_inherit_secrets(monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", VALUE)
     monkeypatch.setenv("PULUMI_CONFIG_FLOTILLA__TOKEN", VALUE)
     assert VALUE not in children.environment(KUBECONFIG="a").values()
@@ -326,15 +329,15 @@ def test_programs_that_are_started_do_not_inherit_secrets(monkeypatch):
 
 
 def started_programs():
-    """Every call in the package that starts a program: its place, and whether it says the environment."""
+    """Return every call in the package that starts a program, and whether it passes an environment."""
     for file in sorted((REPOSITORY / "flotilla").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("subprocess.run", "subprocess.Popen"):
                 yield f"{file.name}:{node.lineno}", "env" in {keyword.arg for keyword in node.keywords}
 
 
-def test_every_program_that_is_started_is_given_its_environment():
-    """The next one, too: without `env` it would inherit the passphrase."""
+def test_every_started_program_is_given_an_environment():
+    """A program that is started without `env` would inherit the passphrase."""
     found = dict(started_programs())
     assert len(found) >= 8
     assert [place for place, given in found.items() if not given] == []
@@ -344,7 +347,7 @@ def test_every_program_that_is_started_is_given_its_environment():
     assert whole == ["adopting_cli.py"], "Pulumi's CLI alone"
 
 
-def test_the_program_takes_its_configuration_out_of_the_environment(monkeypatch):
+def test_program_removes_its_configuration_from_the_environment(monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps({"flotilla:members": VALUE}))
     monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", '["flotilla:members"]')
     before = CONFIG.get()
@@ -357,7 +360,7 @@ def test_the_program_takes_its_configuration_out_of_the_environment(monkeypatch)
         CONFIG.set(before)
 
 
-def test_a_failing_program_has_its_configuration_neither_in_the_environment_nor_in_its_error(tmp_path, monkeypatch):
+def test_failing_program_has_its_configuration_neither_in_the_environment_nor_in_its_error(tmp_path, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
     crypter = PassphraseCrypter("unit")
     (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")
@@ -393,7 +396,7 @@ def test_a_failing_program_has_its_configuration_neither_in_the_environment_nor_
     assert VALUE not in stream.getvalue()
 
 
-def test_a_resource_that_fails_with_its_secret_leaves_it_in_no_failure_and_no_state(tmp_path, monkeypatch):
+def test_failing_resource_leaves_its_secret_in_no_failure_and_no_state(tmp_path, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "unit")
     (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")
 

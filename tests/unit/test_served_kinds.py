@@ -5,7 +5,7 @@ from flotilla.errors import ClusterError
 
 
 class Groups:
-    """An API server that serves a group in two versions, and another one that is down."""
+    """An API server with one group in two versions, and with a group that does not answer."""
 
     name = "member1"
 
@@ -32,7 +32,7 @@ class Groups:
         return {"resources": listed}
 
 
-def test_kinds_of_every_version_are_found_and_a_group_that_is_down_is_one_line():
+def test_kinds_of_every_version_are_found_and_an_unavailable_group_is_one_line():
     found = served(Groups())
     assert {key: kind.versions for key, kind in found.kinds.items()} == {
         ("", "Pod"): ("v1",),

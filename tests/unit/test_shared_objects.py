@@ -1,4 +1,4 @@
-"""Workloads that use objects of other workloads: which of their clusters lack them is said before anything runs."""
+"""Workloads that use objects of other workloads: clusters that lack these objects are reported before a run."""
 
 import json
 
@@ -34,8 +34,8 @@ def common(**reference):
 
 
 @pytest.fixture
-def said(project, sections):
-    def said(*workloads, own=()):
+def reported_lines(project, sections):
+    def reported_lines(*workloads, own=()):
         listed = []
         for name, objects, placement, *more_keys in workloads:
             (project / f"{name}.yaml").write_text("---\n".join(yaml.safe_dump(one) for one in objects))
@@ -48,15 +48,18 @@ def said(project, sections):
         files = ManifestFiles(project)
         return shared_notices(parse_fleet(given, base=project, manifests=files), files)
 
-    return said
+    return reported_lines
 
 
 BOTH, ONE, TWO = ({"clusters": names} for names in (["member1", "member2"], ["member1"], ["member2"]))
 
 
-def test_a_cluster_that_lacks_another_workloads_config_map_is_named(said):
-    """Three workloads, the shared ConfigMap placed on fewer clusters than its users: nothing said so"""
-    found = said(
+def test_cluster_without_another_workloads_config_map_is_reported(reported_lines):
+    """The shared ConfigMap of three workloads is placed on fewer clusters than its users.
+
+    Regression: nothing reported it.
+    """
+    found = reported_lines(
         ("base", [config_map()], ONE),
         ("front", [using("front", common())], ONE),
         ("back", [using("back", common())], BOTH),
@@ -68,19 +71,19 @@ def test_a_cluster_that_lacks_another_workloads_config_map_is_named(said):
     )
 
 
-def test_a_placement_that_covers_the_users_is_enough(said):
-    assert said(("base", [config_map()], BOTH), ("back", [using("back", common())], TWO)) == []
+def test_placement_on_all_clusters_of_the_users_is_enough(reported_lines):
+    assert reported_lines(("base", [config_map()], BOTH), ("back", [using("back", common())], TWO)) == []
 
 
-def test_what_follows_a_user_is_not_lacking(said):
-    """`dependencies: true` takes the ConfigMap along, for another workload in the same cluster, too"""
+def test_follower_of_a_user_is_not_missing(reported_lines):
+    """`dependencies: true` sends the ConfigMap along, also for another workload in the same cluster."""
     base = ("base", [config_map()], ONE)
     back = ("back", [using("back", common())], TWO, {"dependencies": True})
-    assert said(base, back) == []
-    assert said(base, back, ("third", [using("third", common())], BOTH)) == []
+    assert reported_lines(base, back) == []
+    assert reported_lines(base, back, ("third", [using("third", common())], BOTH)) == []
 
 
-def test_each_kind_of_reference_counts(said):
+def test_each_kind_of_reference_is_checked(reported_lines):
     pod = {
         "serviceAccountName": "runner",
         "imagePullSecrets": [{"name": "pull"}],
@@ -91,20 +94,20 @@ def test_each_kind_of_reference_counts(said):
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pull"}},
         {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "disk"}, "spec": {}},
     ]
-    found = said(("base", objects, ONE), ("front", [using("front", pod)], TWO))
+    found = reported_lines(("base", objects, ONE), ("front", [using("front", pod)], TWO))
     assert [line.split(" of workload base")[0] for line in found] == [
         f"workload front uses {kind}"
         for kind in ("PersistentVolumeClaim default/disk", "Secret default/pull", "ServiceAccount default/runner")
     ]
 
 
-def test_what_nobody_declares_is_one_softer_line(said):
-    (line,) = said(("front", [using("front", {**common(), "imagePullSecrets": [{"name": "pull"}]})], BOTH))
+def test_object_that_nobody_declares_is_reported_in_one_weaker_line(reported_lines):
+    (line,) = reported_lines(("front", [using("front", {**common(), "imagePullSecrets": [{"name": "pull"}]})], BOTH))
     assert line == (
         "workload front uses ConfigMap default/common, Secret default/pull, which no workload of this stack declares: "
         "they have to exist in member1, member2 already"
     )
-    (line,) = said(("front", [using("front", common())], ONE, {"dependencies": True}))
+    (line,) = reported_lines(("front", [using("front", common())], ONE, {"dependencies": True}))
     assert line.endswith("it has to exist in the control plane, from where it follows, or in member1 already")
 
 
@@ -116,26 +119,28 @@ def test_what_nobody_declares_is_one_softer_line(said):
         {"volumes": [{"name": "ca", "configMap": {"name": "kube-root-ca.crt"}}]},
     ],
 )
-def test_what_every_namespace_has_and_what_is_optional_is_not_lacking(said, pod):
-    assert said(("front", [using("front", dict(pod))], BOTH)) == []
-    assert said(("base", [config_map()], ONE), ("front", [using("front", dict(pod))], BOTH)) == []
+def test_default_objects_and_optional_references_are_not_missing(reported_lines, pod):
+    assert reported_lines(("front", [using("front", dict(pod))], BOTH)) == []
+    assert reported_lines(("base", [config_map()], ONE), ("front", [using("front", dict(pod))], BOTH)) == []
 
 
-def test_another_namespaces_object_of_the_same_name_is_another_object(said):
-    (line,) = said(("base", [config_map()], BOTH), ("back", [using("back", common())], ONE, {"namespace": "shop"}))
+def test_object_of_the_same_name_in_another_namespace_is_another_object(reported_lines):
+    (line,) = reported_lines(
+        ("base", [config_map()], BOTH), ("back", [using("back", common())], ONE, {"namespace": "shop"})
+    )
     assert "ConfigMap shop/common, which no workload of this stack declares" in line
 
 
-def test_nothing_is_said_for_certain_where_only_karmada_knows(said):
-    """A workload that free capacity places is said to run there only perhaps"""
+def test_report_is_uncertain_where_only_karmada_knows_the_clusters(reported_lines):
+    """The report says that a workload divided by free capacity may run there."""
     spread = {"replicas": "aggregated"}
-    (line,) = said(("base", [config_map()], ONE), ("front", [using("front", common())], spread))
+    (line,) = reported_lines(("base", [config_map()], ONE), ("front", [using("front", common())], spread))
     assert "which doesn't go to member2, where front may run: add" in line
     front = ("front", [using("front", common())], spread, {"dependencies": True})
-    assert said(("base", [config_map()], ONE), front, ("back", [using("back", common())], TWO)) == []
+    assert reported_lines(("base", [config_map()], ONE), front, ("back", [using("back", common())], TWO)) == []
 
 
-def test_a_secret_that_a_controller_makes_is_where_its_object_is(said):
+def test_secret_created_by_a_controller_is_where_its_object_is(reported_lines):
     external = {
         "apiVersion": "external-secrets.io/v1",
         "kind": "ExternalSecret",
@@ -143,25 +148,25 @@ def test_a_secret_that_a_controller_makes_is_where_its_object_is(said):
         "spec": {"target": {"name": "pull"}},
     }
     pulling = using("front", {"imagePullSecrets": [{"name": "pull"}]})
-    assert said(("base", [external], BOTH), ("front", [pulling], TWO)) == []
-    (line,) = said(("base", [external], ONE), ("front", [pulling], TWO))
+    assert reported_lines(("base", [external], BOTH), ("front", [pulling], TWO)) == []
+    (line,) = reported_lines(("base", [external], ONE), ("front", [pulling], TWO))
     assert "Secret default/pull of workload base, which doesn't go to member2" in line
 
 
-def test_an_object_of_the_control_plane_itself_goes_where_it_follows(said):
-    """A shared ConfigMap may be declared in `flotilla:objects`, and follow those who use it"""
+def test_control_plane_object_follows_its_users(reported_lines):
+    """A shared ConfigMap may be declared in `flotilla:objects`, and follow the workloads that use it."""
     own = config_map(namespace="default")
     front = ("front", [using("front", common())], ONE, {"dependencies": True})
     back = ("back", [using("back", common())], BOTH)
-    assert said(front, own=[own]) == []
-    (line,) = said(front, back, own=[own])
+    assert reported_lines(front, own=[own]) == []
+    (line,) = reported_lines(front, back, own=[own])
     assert line == (
         "workload back uses ConfigMap default/common of the control plane (`flotilla:objects`), which doesn't go to "
         "member2: set `dependencies: true` for back"
     )
 
 
-def test_validate_prints_it(project, sections, capsys):
+def test_validate_prints_the_report(project, sections, capsys):
     (project / "base.yaml").write_text(yaml.safe_dump(config_map()))
     (project / "back.yaml").write_text(yaml.safe_dump(using("back", common())))
     workloads = [

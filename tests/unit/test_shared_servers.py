@@ -1,4 +1,4 @@
-"""Files of tests share a fleet: one that failed costs the next a fleet of its own."""
+"""Test modules share a fleet; after a failed test, the next module gets a fleet of its own."""
 
 from contextlib import contextmanager
 
@@ -26,7 +26,7 @@ def start(started):
     return of
 
 
-def test_servers_are_kept_for_those_who_ask_for_the_same_and_ended_for_others(start, started):
+def test_servers_are_kept_for_the_same_requirements_and_stopped_for_others(start, started):
     servers = Servers()
     for name in ("fleet", "fleet", "cluster"):
         assert servers.get(name, start(name)) == name
@@ -34,8 +34,8 @@ def test_servers_are_kept_for_those_who_ask_for_the_same_and_ended_for_others(st
     assert started == ["fleet up", "fleet down", "cluster up", "cluster down"]
 
 
-def test_after_a_failure_the_next_file_gets_servers_of_its_own_and_those_after_it_share_them(start, started):
-    """What the failed test left made files fail that came after it."""
+def test_failure_gives_the_next_module_new_servers_that_later_modules_share(start, started):
+    """Regression: objects left by a failed test made later modules fail."""
     servers = Servers()
     for failed in (0, 0, 1, 1):
         servers.get("fleet", start("fleet"), failed=failed)

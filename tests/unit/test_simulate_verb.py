@@ -1,4 +1,4 @@
-"""`flotilla simulate`: from a plan, the control plane's bindings and the state to what is printed."""
+"""`flotilla simulate`: from a plan, the control plane's bindings and the state to the output."""
 
 import json
 
@@ -69,17 +69,17 @@ def world(result, *bindings, version="1.18.2", policies=()):
     return world_of(result, seen, version=version, failovers=(Failover(),))
 
 
-# -- what is known --------------------------------------------------------------------------------
+# -- known state -----------------------------------------------------------------------------------
 
 
-def test_where_a_template_is_is_what_its_binding_says():
+def test_clusters_of_a_template_come_from_its_binding():
     (found,) = world(planned(scheduled={"member1": 4}), bound({"member1": 1, "member2": 3})).placed
     assert (found.current.shares, found.current.placement, found.seen) == ({"member1": 1, "member2": 3}, BOTH, True)
 
 
 @pytest.mark.parametrize(("version", "groups"), [("1.17.3", ("then",)), ("1.18.2", ("first", "then"))])
-def test_the_groups_that_may_have_been_taken_are_those_of_this_karmada(version, groups):
-    """A group by a zone of a cluster of two doesn't choose it before 1.18; it was taken for possible."""
+def test_possible_affinity_groups_depend_on_karmadas_version(version, groups):
+    """Before 1.18, a group by one zone doesn't choose a cluster of two zones. Regression: it was taken for possible."""
     zone = {"key": "zone", "operator": "In", "values": ["us-a"]}
     first = {"affinityName": "first", "fieldSelector": {"matchExpressions": [zone]}}
     listed = {"clusterAffinities": [first, {"affinityName": "then", "clusterNames": ["member1"]}]}
@@ -88,24 +88,24 @@ def test_the_groups_that_may_have_been_taken_are_those_of_this_karmada(version, 
     assert found.groups == groups
 
 
-def test_without_bindings_it_is_what_the_state_says():
+def test_clusters_come_from_the_state_without_bindings():
     (found,) = world(planned(scheduled={"member1": 4}, live=False)).placed
     assert (found.current.shares, found.current.placement, found.seen) == ({"member1": 4}, BOTH, False)
 
 
-def test_a_suspended_schedule_is_known():
+def test_suspended_scheduling_is_recognised():
     suspended = bound({"member1": 4})
     suspended["spec"]["suspension"] = {"scheduling": True}
     assert world(planned(), suspended).placed[0].suspended
 
 
-def test_a_binding_whose_annotation_is_rubbish_is_read_all_the_same():
+def test_binding_with_a_malformed_annotation_is_read():
     broken = bound({"member1": 4})
     broken["metadata"]["annotations"] = {"policy.karmada.io/applied-placement": "{"}
     assert world(planned(), broken).placed[0].current.placement is None
 
 
-def test_clusters_have_the_capacity_that_they_report_and_their_mode():
+def test_clusters_have_their_reported_capacity_and_mode():
     result = planned(cluster_step("member3", "Pull", region="eu"))
     result.clusters["member1"]["status"]["resourceSummary"] = {"allocatable": {"pods": "110"}}
     result.clusters["member2"]["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
@@ -123,15 +123,15 @@ def test_every_condition_counts_for_taint_policies():
     assert world(result).conditions["member1"] == {"Ready": "True", "DiskPressure": "True"}
 
 
-def test_a_member_that_leaves_by_the_plan_is_not_in_the_fleet():
+def test_member_that_the_plan_removes_is_not_in_the_fleet():
     gone = cluster_step("member3")
     result = planned(Step(Op.DELETE, gone.urn, CLUSTER_TYPE, old=gone.old))
     result.clusters["member3"] = cluster("member3")
     assert world(result).names == ["member1", "member2"]
 
 
-def test_what_a_binding_has_in_a_cluster_that_leaves_does_not_count_as_running(run):
-    """Replicas in a member that the stack gives up kept a workload alive in the simulation."""
+def test_replicas_in_a_removed_cluster_do_not_count_as_running(run):
+    """Regression: replicas in a member that the stack removes kept a workload alive in the simulation."""
     step = cluster_step("member2")
     leaves = Step(Op.DELETE, step.urn, step.type, old=step.old)
     live = {name: cluster(name) for name in ("member1", "member2")}
@@ -142,7 +142,7 @@ def test_what_a_binding_has_in_a_cluster_that_leaves_does_not_count_as_running(r
     assert "not ready, or not in the fleet" in out
 
 
-def test_taint_policies_of_the_control_plane_come_before_those_that_are_only_declared():
+def test_taint_policies_of_the_control_plane_override_declared_ones():
     def policy(name, time=None):
         return {**EVICTS, "kind": "ClusterTaintPolicy", "metadata": {"name": name, "creationTimestamp": time}}
 
@@ -153,7 +153,7 @@ def test_taint_policies_of_the_control_plane_come_before_those_that_are_only_dec
     assert [one["metadata"]["name"] for one in found] == ["a", "b", "declared"]
 
 
-# -- what is assumed ------------------------------------------------------------------------------
+# -- assumptions -----------------------------------------------------------------------------------
 
 
 def assumed(**asked):
@@ -162,7 +162,7 @@ def assumed(**asked):
     )
 
 
-def test_what_users_write_is_read():
+def test_options_are_parsed():
     found = assumed(
         without=("member1", "region=eu"),
         cordon=("member2",),
@@ -209,7 +209,7 @@ def test_what_users_write_is_read():
         ({"members": ({"kind": "Cluster", "metadata": {"name": "m"}, "status": "x"},)}, ["can't be read"]),
     ],
 )
-def test_what_can_not_be_read_or_is_not_in_the_fleet_is_one_line(asked, words):
+def test_invalid_or_unknown_option_value_is_one_line(asked, words):
     with pytest.raises(BadAssumption) as error:
         assumed(**asked)
     assert "\n" not in error.value.message
@@ -217,7 +217,7 @@ def test_what_can_not_be_read_or_is_not_in_the_fleet_is_one_line(asked, words):
         assert word in str(error.value)
 
 
-def test_a_member_may_be_a_cluster_of_the_api():
+def test_member_can_be_given_as_a_cluster_of_the_api():
     found = joining({"kind": "Cluster", **cluster("member9", labels={"env": "prod"})})
     assert (found.name, found.labels) == ("member9", {"env": "prod"})
 
@@ -231,7 +231,7 @@ def helm(version, values=None, **gates):
     return ControlPlane.model_validate({"version": version, "helm": section | ({"values": values} if values else {})})
 
 
-def test_failover_is_what_the_stack_sets_else_the_versions_default():
+def test_failover_is_set_by_the_stack_or_by_the_versions_default():
     flag = {"controllerManager": {"extraCommandArgs": {"enable-no-execute-taint-eviction": "true"}}}
     gate_alone, both = failover_of(helm("1.18.2", Failover=True)), failover_of(helm("1.18.2", flag, Failover=True))
     assert gate_alone.ways == (Failover(taint_policies=True),)
@@ -241,7 +241,7 @@ def test_failover_is_what_the_stack_sets_else_the_versions_default():
     assert failover_of(helm("1.10.7", Failover=False)).ways == (Failover(taints_evict=True),)
 
 
-def test_where_the_version_is_not_known_either_way_is_possible_and_users_may_say_it():
+def test_unknown_version_leaves_failover_open_unless_the_user_sets_it():
     unknown = ControlPlane.model_validate({"kubeconfig": "kube.yaml"})
     assert len(failover_of(unknown).ways) > 1
     assert "isn't known" in failover_of(unknown).text
@@ -251,8 +251,8 @@ def test_where_the_version_is_not_known_either_way_is_possible_and_users_may_say
     assert failover_of(named, release="1.10.7").ways == (Failover(unready_evicts=True, taints_evict=True),)
 
 
-def test_the_gates_of_another_stacks_karmada_count(project, sections):
-    """A stack that uses another one's Karmada was simulated by the version's default, whatever that one sets."""
+def test_gates_of_another_stacks_karmada_are_used(project, sections):
+    """Regression: a stack with another stack's Karmada was simulated with the version's default."""
     (project / "stacks").mkdir()
     plane = helm("1.18.2", Failover=True).model_dump(mode="json", by_alias=True, exclude_unset=True)
     installs = {"flotilla:controlPlane": plane}
@@ -268,7 +268,7 @@ def test_the_gates_of_another_stacks_karmada_count(project, sections):
 
 @pytest.fixture
 def run(project, sections, monkeypatch, capsys):
-    """Run the verb on a stack whose plan and bindings the test gives; its exit code, output and errors."""
+    """Run the verb on a stack with the given plan and bindings; return its exit code, output and errors."""
     sections["controlPlane"]["version"] = "1.18.2"
     sections["workloads"][0]["name"] = "web"
     (project / "Pulumi.yaml").write_text("name: flotilla\nruntime: python\nstackConfigDir: stacks\n")
@@ -293,7 +293,7 @@ def run(project, sections, monkeypatch, capsys):
     return do
 
 
-def test_it_says_what_is_lost_and_what_stays(run):
+def test_output_has_lost_and_remaining_workloads(run):
     code, out, _ = run("--without", "member2")
     assert code == ExitCode.DONE
     assert "Failover is assumed to be off, the default of Karmada 1.18.2." in out
@@ -302,7 +302,7 @@ def test_it_says_what_is_lost_and_what_stays(run):
     assert "Karmada leaves it scheduled to member2, where it doesn't run" in out
 
 
-def test_assumptions_come_together(run):
+def test_assumptions_can_be_combined(run):
     seen = Seen((bound({"member1": 1, "member2": 3}),), ({**EVICTS, "metadata": {"name": "p"}},))
     more = ("--cordon", "member1", "--replicas", "web=6", "--failover", "on")
     code, out, _ = run("--without", "member2", *more, seen=seen)
@@ -311,7 +311,7 @@ def test_assumptions_come_together(run):
     assert "member1 1 → 6, member2 3 → lost" in out
 
 
-def test_the_document_has_every_template_and_what_was_assumed(run):
+def test_document_has_every_template_and_the_assumptions(run):
     code, out, _ = run("--json", "--without", "member2", "--karmada", "1.10.7")
     document = json.loads(out)
     assert (code, document["stack"], document["assumed"]["karmada"]) == (0, "dev", "1.10")
@@ -320,14 +320,14 @@ def test_the_document_has_every_template_and_what_was_assumed(run):
     assert template["evicted"] == {"member2": 0}, "stored by 1.18, the placement has no tolerations by default"
 
 
-def test_each_names_the_single_points_of_failure(run):
+def test_each_lists_the_single_points_of_failure(run):
     code, out, _ = run("--each", seen=Seen((bound({"member2": 4}),)))
     assert code == ExitCode.DONE
     assert "single points of failure: cluster member2" in out
     assert "no cluster, region or zone" in run("--each")[1]
 
 
-def test_survival_that_is_required_is_an_exit_code(run):
+def test_require_survival_sets_the_exit_code(run):
     alone = Seen((bound({"member2": 4}),))
     code, out, err = run("--each", "--require-survival", "--json", seen=alone)
     document = json.loads(out)
@@ -337,8 +337,8 @@ def test_survival_that_is_required_is_an_exit_code(run):
     assert run("--each", "--require-survival")[0] == ExitCode.DONE
 
 
-def test_what_the_engine_hides_is_said_and_does_not_count_as_surviving(run):
-    """A workload of which the engine hides the templates was left out, and `--require-survival` passed."""
+def test_templates_hidden_by_the_engine_are_reported_and_do_not_count_as_surviving(run):
+    """Regression: a workload with hidden templates was left out, and `--require-survival` passed."""
     inputs = {"workload": "shop", "templates": "[secret]", "overrideRules": [], "placement": BOTH}
     found = state(ROLLOUT_TYPE, "shop-rollout", inputs)
     result = planned(Step(Op.SAME, found.urn, ROLLOUT_TYPE, old=found, new=found))
@@ -348,13 +348,13 @@ def test_what_the_engine_hides_is_said_and_does_not_count_as_surviving(run):
     assert "not everything survives: perhaps shop, which isn't simulated" in err
 
 
-def test_the_losses_of_a_fleet_without_clusters_are_an_empty_list(run):
+def test_fleet_without_clusters_has_an_empty_list_of_losses(run):
     code, out, _ = run("--each", "--json", result=Result(steps=[]), seen=Seen())
     document = json.loads(out)
     assert (code, document["each"], document["singlePointsOfFailure"]) == (ExitCode.DONE, [], [])
 
 
-def test_a_member_that_joins_is_read_from_a_file(run, project):
+def test_joining_member_is_read_from_a_file(run, project):
     file = project / "new.yaml"
     file.write_text("name: member9\nregion: eu\n")
     code, out, _ = run("--member", str(file), "--all")
@@ -362,8 +362,8 @@ def test_a_member_that_joins_is_read_from_a_file(run, project):
     assert "If member9 joins:" in out
 
 
-def test_a_list_as_kubectl_prints_it_is_read(run, project):
-    """`kubectl get cluster -o yaml` prints a list, which was a member without a name."""
+def test_list_in_the_output_format_of_kubectl_is_read(run, project):
+    """`kubectl get cluster -o yaml` prints a list. Regression: it was read as a member without a name."""
     file = project / "new.yaml"
     entry = {"apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "spec": {}}
     items = [{**entry, "metadata": {"name": name}} for name in ("member8", "member9")]
@@ -385,7 +385,7 @@ NO_MEMBERS = [
 
 
 @pytest.mark.parametrize("text", NO_MEMBERS)
-def test_a_file_that_holds_no_member_is_one_line(run, project, text):
+def test_file_without_a_member_is_one_line(run, project, text):
     file = project / "new.yaml"
     file.write_text(text)
     code, _, err = run("--member", str(file))
@@ -395,13 +395,13 @@ def test_a_file_that_holds_no_member_is_one_line(run, project, text):
 
 
 @pytest.mark.parametrize("words", [(), ("--without", "member7"), ("--taint", "x"), ("--karmada", "9")])
-def test_what_makes_no_sense_is_refused_with_a_hint(run, words):
+def test_contradictory_options_are_refused_with_a_hint(run, words):
     code, _, err = run(*words)
     assert code == ExitCode.USAGE
     assert "hint:" in err
 
 
-def test_a_control_plane_that_does_not_answer_is_said(run):
+def test_unreachable_control_plane_is_reported(run):
     result = planned(scheduled={"member2": 4}, live=False)
     code, out, _ = run("--without", "member2", result=result, seen=Seen(unasked="Karmada does not answer"))
     assert code == ExitCode.DONE
@@ -417,7 +417,7 @@ def simulation(shares, **more):
     return simulated(planned(), Seen((bound(shares),)), plane, **more)
 
 
-def test_a_plans_report_says_what_the_fleet_would_not_survive():
+def test_report_of_a_plan_lists_what_the_fleet_would_not_survive():
     result = planned()
     found = simulation({"member2": 4}, each=True).losses
     report = plan_report(fleet_plan(result), result, stack="dev", engine="embedded", losses=found)
@@ -431,7 +431,7 @@ def test_a_plans_report_says_what_the_fleet_would_not_survive():
     assert "is lost" not in html(without)
 
 
-def test_an_agent_gets_what_changes_worst_first_and_the_losses():
+def test_agent_gets_changes_with_the_worst_first_and_the_losses():
     asked = Simulate(without=("member2",), each=True)
     question = Assumptions(without=("member2",))
     answer = simulation_answer(simulation({"member1": 1, "member2": 3}, asked=question, each=True), asked)
@@ -441,7 +441,7 @@ def test_an_agent_gets_what_changes_worst_first_and_the_losses():
     assert (answer.same, answer.total) == (0, 1)
 
 
-# -- sentences ------------------------------------------------------------------------------------
+# -- texts -----------------------------------------------------------------------------------------
 
 
 def outcome(**more):
@@ -449,13 +449,13 @@ def outcome(**more):
     return Outcome(**{**given, "before": {"a": 2, "b": 2}, "after": {"a": 3, "c": 1}, **more})
 
 
-def test_moves_are_said_cluster_by_cluster():
+def test_moves_are_listed_by_cluster():
     assert moves_text(outcome(lost=("b",))) == "a 2 → 3, b 2 → lost, c 0 → 1"
     assert moves_text(outcome(before={"a": None}, after={"a": None, "b": None})) == "a a copy, b none → a copy"
     assert moves_text(outcome(before={}, after={})) == "nowhere"
 
 
-def test_everything_that_is_known_of_a_template_is_said():
+def test_text_of_a_template_has_everything_known():
     said = details(
         outcome(
             lost=("b",), interrupted=True, evicted={"b": 300}, returns=("b",), problem="0/3 clusters are available",
@@ -476,7 +476,7 @@ def test_everything_that_is_known_of_a_template_is_said():
     ]
 
 
-def test_a_stack_that_was_never_applied_is_simulated_as_up_would_make_it(run):
+def test_stack_that_was_never_applied_is_simulated_as_after_an_up(run):
     new = [rollout_step(), cluster_step("member1"), cluster_step("member2")]
     steps = [Step(Op.CREATE, one.urn, one.type, new=one.new) for one in new]
     code, out, _ = run("--without", "member2", result=Result(steps=steps), seen=Seen(unasked="nothing is deployed"))
@@ -485,7 +485,7 @@ def test_a_stack_that_was_never_applied_is_simulated_as_up_would_make_it(run):
     assert "fewer    web: Deployment default/web: member1 2, member2 2 → lost" in out
 
 
-def test_an_upgrade_says_what_the_next_schedule_decides_otherwise(run):
+def test_upgrade_lists_changed_scheduling_decisions(run):
     code, out, _ = run("--karmada", "1.10.7")
     assert code == ExitCode.DONE
     assert "The upgrade itself moves nothing. When Karmada schedules next:" in out

@@ -1,4 +1,4 @@
-"""What becomes of templates if a cluster is lost, cordoned, tainted or joins, by version and failover."""
+"""What happens to templates when a cluster is lost, cordoned, tainted or joins, by version and failover."""
 
 from dataclasses import replace
 
@@ -21,18 +21,18 @@ EVEN = {"replicaScheduling": DIVIDED}
 NO_EXECUTE = Taint("site", "gone", "NoExecute")
 
 
-def test_without_failover_nothing_moves_and_what_a_lost_cluster_had_is_lost():
+def test_without_failover_nothing_moves_and_copies_of_the_lost_cluster_are_lost():
     found = outcome(world(placed({**AB, **EVEN}, {"a": 2, "b": 2})), without="b")
     assert (found.verdict, found.after, found.lost) == (Verdict.FEWER, {"a": 2, "b": 2}, ("b",))
     assert (found.evicted, found.certain) == ({}, True)
 
 
-def test_what_ran_in_the_lost_cluster_alone_is_lost():
+def test_workload_only_in_the_lost_cluster_is_lost():
     found = outcome(world(placed({**AB, **EVEN}, {"b": 4})), without="b")
     assert (found.verdict, found.interrupted) == (Verdict.LOST, False)
 
 
-def test_with_failover_replicas_move_to_the_clusters_that_are_left():
+def test_with_failover_replicas_move_to_the_remaining_clusters():
     given = world(placed({"replicaScheduling": weights(a=1, b=1, c=1)}, {"a": 1, "b": 1, "c": 1}, replicas=3))
     on = replace(given, failovers=(Failover.of(NEW, gate=True),), taint_policies=(EVICTS,))
     found = outcome(on, without="c")
@@ -41,7 +41,7 @@ def test_with_failover_replicas_move_to_the_clusters_that_are_left():
     assert (found.evicted, found.verdict) == ({"c": 0}, Verdict.CHANGES)
 
 
-def test_since_1_14_a_cluster_that_is_not_ready_evicts_only_by_a_cluster_taint_policy():
+def test_since_1_14_a_not_ready_cluster_evicts_only_with_a_cluster_taint_policy():
     ran = placed({**EVEN}, {"a": 2, "b": 2})
     on = world(ran, gate=True)
     assert outcome(on, without="b").evicted == {}
@@ -50,30 +50,30 @@ def test_since_1_14_a_cluster_that_is_not_ready_evicts_only_by_a_cluster_taint_p
     assert outcome(world(ran, gate=False, policies=(EVICTS,)), without="b").evicted == {}
 
 
-def test_until_1_13_failover_evicts_by_itself_after_the_tolerated_time():
+def test_until_1_13_failover_evicts_after_the_toleration_time():
     found = outcome(world(placed(EVEN, {"a": 2, "b": 2}), version=OLD, gate=True), without="b")
     assert found.evicted == {"b": 300}
 
 
-def test_a_cluster_taint_policy_is_for_the_clusters_that_it_targets():
+def test_cluster_taint_policy_applies_to_its_target_clusters():
     aimed = {"spec": {**EVICTS["spec"], "targetClusters": {"clusterNames": ["a"]}}}
     given = world(placed(EVEN, {"a": 2, "b": 2}), gate=True, policies=(aimed,))
     assert (outcome(given, without="a").evicted, outcome(given, without="b").evicted) == ({"a": 0}, {})
 
 
-def test_a_cluster_taint_policy_that_removes_what_it_adds_taints_nothing():
+def test_cluster_taint_policy_that_removes_its_own_taint_has_no_effect():
     both = {"spec": {**EVICTS["spec"], "removeOnConditions": EVICTS["spec"]["addOnConditions"]}}
     assert outcome(world(placed(EVEN, {"b": 4}), gate=True, policies=(both,)), without="b").evicted == {}
 
 
-def test_a_member_in_pull_mode_becomes_unreachable_and_tolerations_go_by_that():
+def test_lost_pull_member_is_unreachable_and_that_taints_toleration_counts():
     tolerant = {**EVEN, "clusterTolerations": [{"key": "cluster.karmada.io/not-ready", "operator": "Exists"}]}
     given = world(placed(tolerant, {"a": 2, "b": 2}), version=OLD, gate=True)
     assert outcome(given, without="b").evicted == {}
     assert outcome(replace(given, pull=frozenset("b")), without="b").evicted == {"b": 300}
 
 
-def test_a_no_execute_taint_evicts_until_1_13_without_failover_and_later_with_it():
+def test_no_execute_taint_evicts_until_1_13_without_failover_and_later_with_it():
     ran = placed(EVEN, {"a": 2, "b": 2})
     taints = (("b", NO_EXECUTE),)
     assert outcome(world(ran, version=OLD), taints=taints).evicted == {"b": 0}
@@ -82,37 +82,37 @@ def test_a_no_execute_taint_evicts_until_1_13_without_failover_and_later_with_it
     assert (moved.evicted, moved.lost, sum(moved.after.values())) == ({"b": 0}, (), 4)
 
 
-def test_a_cordon_moves_nothing_and_keeps_a_new_copy_out():
+def test_cordon_moves_nothing_and_blocks_new_copies():
     ran = placed(EVERYWHERE, {"a": 4, "b": 4})
     found = outcome(world(ran, among=clusters("a", "b")), cordoned=frozenset("b"))
     assert (found.verdict, found.after) == (Verdict.SAME, {"a": 4, "b": 4})
     scaled = outcome(world(placed(EVEN, {"a": 2, "b": 2}), among=clusters("a", "b")), cordoned=frozenset("b"),
                      replicas={"web": 6})  # fmt: skip
-    assert scaled.after == {"a": 3, "b": 3}  # a cluster that has it is not asked for its taints
+    assert scaled.after == {"a": 3, "b": 3}  # taints do not matter for a cluster that has it
     joined = outcome(world(ran, among=clusters("a", "b", taints=(CORDON,))), joins=clusters("c", taints=(CORDON,)))
     assert "c" not in joined.after
 
 
-def test_a_cluster_that_joins_gets_what_is_duplicated_and_nothing_of_what_is_divided():
+def test_joining_cluster_gets_duplicated_copies_and_no_divided_replicas():
     given = {"joins": clusters("d")}
     assert outcome(world(placed(EVERYWHERE, dict.fromkeys("abc", 4))), **given).after == dict.fromkeys("abcd", 4)
     assert outcome(world(placed(EVEN, {"a": 2, "b": 2})), **given).verdict is Verdict.SAME
 
 
-def test_where_nothing_else_fits_it_is_lost_with_karmadas_own_words():
+def test_workload_without_another_cluster_is_lost_with_karmadas_message():
     given = world(placed({"clusterAffinity": {"clusterNames": ["b"]}, **EVEN}, {"b": 4}), gate=True, policies=(EVICTS,))
     found = outcome(given, without="b")
     assert (found.verdict, found.after) == (Verdict.LOST, {})
     assert "0/3 clusters are available" in found.problem
 
 
-def test_what_ran_in_the_lost_cluster_alone_and_moves_is_interrupted():
+def test_workload_that_moves_from_its_only_cluster_is_interrupted():
     given = world(placed({**AB, **EVEN}, {"b": 4}), gate=True, policies=(EVICTS,))
     found = outcome(given, without="b")
     assert (found.verdict, found.interrupted, found.after) == (Verdict.CHANGES, True, {"a": 4})
 
 
-def test_a_spread_that_can_not_be_met_any_more_is_said_to_be_broken():
+def test_spread_that_cannot_be_met_any_more_is_reported_as_broken():
     asked = {**EVERYWHERE, "spreadConstraints": [spread(2, 2)]}
     found = outcome(world(placed(asked, {"a": 4, "b": 4}), among=clusters("a", "b")), without="b")
     assert found.broken == ("the spread constraint by cluster requires at least 2, and it is in 1",)
@@ -120,7 +120,7 @@ def test_a_spread_that_can_not_be_met_any_more_is_said_to_be_broken():
     assert "MinGroups" in outcome(evicting, without="b").problem
 
 
-def test_the_next_affinity_group_takes_over():
+def test_next_affinity_group_takes_over():
     groups = {
         "clusterAffinities": [
             {"affinityName": "own", "clusterNames": ["a"]},
@@ -132,16 +132,16 @@ def test_the_next_affinity_group_takes_over():
     assert outcome(given, without="a").after == {"b": 4}
 
 
-def test_by_free_capacity_it_depends_and_says_what_todays_capacity_gives():
+def test_result_by_free_capacity_is_open_and_shows_todays_capacity():
     given = world(placed({"replicaScheduling": DYNAMIC}, {"a": 2, "b": 2}), among=clusters("a", "b", "c", free=20),
                   gate=True, policies=(EVICTS,))  # fmt: skip
     found = outcome(given, without="b")
     assert (found.why, sum(found.after.values())) == ("free capacity", 4)
     assert found.open["c"] == (0, 2)
-    assert (found.verdict, found.certain) == (Verdict.CHANGES, False)  # there may be no room
+    assert (found.verdict, found.certain) == (Verdict.CHANGES, False)  # there may be no free capacity
 
 
-def test_too_little_room_leaves_replicas_unscheduled():
+def test_too_little_capacity_leaves_replicas_unscheduled():
     given = world(placed({"replicaScheduling": AGGREGATED}, {"a": 2, "b": 2}), among=clusters("a", "b", free=1),
                   gate=True, policies=(EVICTS,))  # fmt: skip
     found = outcome(given, without="b")
@@ -149,7 +149,7 @@ def test_too_little_room_leaves_replicas_unscheduled():
     assert found.verdict is Verdict.FEWER
 
 
-def test_replicas_beyond_a_clusters_room_stay_pending_of_all_workloads_together():
+def test_replicas_of_all_workloads_beyond_a_clusters_capacity_stay_pending():
     one = placed({"replicaScheduling": weights(a=1)}, {"a": 1}, replicas=1)
     obj = template(1, uid="2")
     obj = {**obj, "metadata": {**obj["metadata"], "name": "shop"}}
@@ -159,13 +159,13 @@ def test_replicas_beyond_a_clusters_room_stay_pending_of_all_workloads_together(
     assert (found["shop"].pending, found["web"].pending) == ({}, {"a": 2})
 
 
-def test_what_each_pod_asks_for_counts_too():
+def test_requests_of_each_pod_count():
     given = world(placed({"replicaScheduling": weights(a=1)}, {"a": 1}, replicas=1, cpu="30"),
                   among=clusters("a", free=50))  # fmt: skip
     assert outcome(given, replicas={"web": 9}).pending == {"a": 5}
 
 
-def test_two_clusters_that_are_given_up_in_any_order_leave_open_what_hangs_on_the_order():
+def test_result_that_depends_on_the_order_of_two_losses_is_open():
     among = clusters("a", "b", "c", "d", free=30)
     ran = placed({"replicaScheduling": weights(a=1, b=1, c=1, d=1)}, dict.fromkeys("abcd", 2), replicas=8)
     found = outcome(world(ran, among=among, gate=True, policies=(EVICTS,)), without="ab")
@@ -173,7 +173,7 @@ def test_two_clusters_that_are_given_up_in_any_order_leave_open_what_hangs_on_th
     assert found.evicted == {"a": 0, "b": 0}
 
 
-def test_what_hangs_on_whether_failover_is_on_is_open():
+def test_result_that_depends_on_failover_is_open():
     given = world(placed({**AB, **EVEN}, {"b": 4}), policies=(EVICTS,))
     either = replace(given, failovers=(Failover.of(NEW, gate=False), Failover.of(NEW, gate=True)))
     found = outcome(either, without="b")
@@ -183,19 +183,19 @@ def test_what_hangs_on_whether_failover_is_on_is_open():
     )
 
 
-def test_what_tolerates_the_taint_for_a_time_alone_comes_back_and_goes_again():
+def test_workload_with_a_limited_toleration_comes_back_and_is_evicted_again():
     tolerations = [{"key": "site", "operator": "Exists", "tolerationSeconds": 60, "effect": "NoExecute"}]
     given = world(placed({**EVERYWHERE, "clusterTolerations": tolerations}, dict.fromkeys("abc", 4)), gate=True)
     found = outcome(given, taints=(("b", NO_EXECUTE),))
     assert (found.evicted, found.returns) == ({"b": 60}, ("b",))
 
 
-def test_a_suspended_schedule_stays_where_it_is():
+def test_suspended_schedule_stays_unchanged():
     given = world(placed(EVEN, {"b": 4}, suspended=True), gate=True, policies=(EVICTS,))
     assert outcome(given, without="b").after == {"b": 4}
 
 
-def test_what_is_down_already_does_not_count_as_running():
+def test_copy_that_is_down_already_does_not_count_as_running():
     given = replace(world(placed(EVEN, {"a": 2, "b": 2})), down=frozenset("b"))
     assert outcome(given, without="a").verdict is Verdict.LOST
 
@@ -206,7 +206,7 @@ def test_kinds_without_replicas_are_lost_with_their_last_cluster():
     assert outcome(world(one), without="b").verdict is Verdict.SAME
 
 
-def test_less_that_is_asked_for_is_nothing_missing():
+def test_fewer_declared_replicas_are_no_loss():
     assert outcome(world(placed(EVEN, {"a": 2, "b": 2})), replicas={"web": 2}).verdict is Verdict.CHANGES
 
 
@@ -221,7 +221,7 @@ def test_less_that_is_asked_for_is_nothing_missing():
         ([{"key": "site", "value": "gone", "effect": "NoSchedule"}], 0),
     ],
 )
-def test_the_first_toleration_of_a_taint_says_for_how_long(tolerations, seconds):
+def test_first_matching_toleration_gives_the_time(tolerations, seconds):
     assert evicted_after([NO_EXECUTE, Taint("other")], tolerations) == seconds
     assert evicted_after([Taint("other")], tolerations) is None
 
@@ -235,7 +235,7 @@ def test_failover_is_on_by_default_up_to_a_patch_release(release, on):
     assert gate_by_default(release) is on
 
 
-# -- every loss, and other versions -----------------------------------------------------------------
+# -- every loss, and upgrades ------------------------------------------------------------------------
 
 
 def fleet():
@@ -260,19 +260,19 @@ def test_every_cluster_region_and_zone_is_lost_once():
     assert [(one.kind, one.name) for one in found if one.single_point] == [("region", "eu")]
 
 
-def test_losses_come_on_top_of_what_is_assumed():
+def test_losses_are_added_to_the_assumptions():
     found = losses(world(placed(EVEN, {"a": 2, "b": 2}), among=fleet()), Assumed(frozenset("a")))
     assert ("cluster", "b") in [(one.kind, one.name) for one in found if one.single_point]
 
 
-def test_what_may_end_is_not_said_to_end():
+def test_workload_that_may_end_is_not_reported_as_ending():
     given = world(placed({**AB, "replicaScheduling": DYNAMIC}, {"b": 4}), gate=True, policies=(EVICTS,),
                   among=clusters("a", "b", free=9))  # fmt: skip
     lost_b = next(one for one in losses(given) if one.name == "b")
     assert (lost_b.single_point, [one.template for one in lost_b.may_end]) == (False, ["Deployment default/web"])
 
 
-def test_an_upgrade_says_which_zones_match_then():
+def test_upgrade_lists_zones_that_will_match():
     zoned = {"clusterAffinity": {"fieldSelector": {"matchExpressions": [
         {"key": "zone", "operator": "In", "values": ["us-1"]}]}}, **EVERYWHERE}  # fmt: skip
     given = world(placed(zoned, {}), among=fleet(), version=Version(1, 17))
@@ -280,7 +280,7 @@ def test_an_upgrade_says_which_zones_match_then():
     assert (found.fits, found.now, found.then) == (("c",), {}, {"c": 4})
 
 
-def test_an_upgrade_says_whose_division_is_another_one():
+def test_upgrade_lists_workloads_whose_division_changes():
     uneven = {"replicaScheduling": weights(a=6, b=3, c=1)}
     given = world(placed(uneven, {"a": 1}, replicas=5), version=OLD)
     found = changed_decisions(given, Scheduler(NEW))
@@ -289,7 +289,7 @@ def test_an_upgrade_says_whose_division_is_another_one():
     assert changed_decisions(given, Scheduler(OLD)) == []
 
 
-def test_what_is_scheduled_stays_at_an_upgrade():
+def test_scheduled_replicas_stay_at_an_upgrade():
     uneven = {"replicaScheduling": weights(a=6, b=3, c=1)}
     given = world(placed(uneven, {"a": 4, "b": 1}, replicas=5), version=OLD)
     applied = Current({"a": 4, "b": 1}, placement=None)

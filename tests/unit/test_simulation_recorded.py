@@ -1,4 +1,4 @@
-"""What real Karmadas did when clusters failed, recorded by tests/live/test_simulation_truth.py: simulations agree."""
+"""Simulations equal the results of real Karmadas that tests/live/test_simulation_truth.py recorded."""
 
 import json
 
@@ -15,7 +15,7 @@ def record(request):
     return json.loads((REPOSITORY / "tests" / "truth" / "recorded" / f"losses-{request.param}.json").read_text())
 
 
-def test_simulations_say_what_real_karmadas_did(record):
+def test_simulations_equal_the_results_of_real_karmadas(record):
     found = list(verdicts(record))
     assert [(one.case, one.wrong) for one in found if one.wrong] == []
     assert len(found) >= _LEAST
@@ -23,10 +23,10 @@ def test_simulations_say_what_real_karmadas_did(record):
 
 
 @pytest.mark.parametrize("given", [{"uid": ""}, {"with_room": False}], ids=["UIDs", "capacity"])
-def test_nothing_is_certain_that_hangs_on_what_is_not_known(record, given):
+def test_nothing_that_depends_on_unknown_values_is_certain(record, given):
     assert [(one.case, one.wrong) for one in verdicts(record, **given) if one.wrong] == []
 
 
-def test_they_are_certain_of_most(record):
+def test_simulations_are_certain_in_most_cases(record):
     found = list(verdicts(record))
     assert sum(one.certain for one in found) / len(found) > (0.9 if record["version"] > "1.16" else 0.6)

@@ -1,4 +1,4 @@
-"""Status is read by a few lists and judged as plain data: rollouts, looks, drift and withdrawals go by one snapshot."""
+"""A few lists read the status into a snapshot, which rollouts, views, drift and withdrawals then evaluate."""
 
 import gc
 import threading
@@ -41,8 +41,8 @@ def named(members):
 
 
 @pytest.mark.parametrize(("templates", "members"), [(1, 1), (3, 2), (20, 50)])
-def test_requests_of_a_look_do_not_grow_with_templates_or_clusters(templates, members):
-    """Each template cost three requests a look, and a fourth for its claim."""
+def test_number_of_requests_is_independent_of_templates_and_clusters(templates, members):
+    """Regression: each template cost three requests per look, and a fourth one for its claim."""
     declared, objects = done(templates, members)
     plane = Plane(*objects)
     progress = check_once(check(declared, *named(members)), plane)
@@ -50,7 +50,7 @@ def test_requests_of_a_look_do_not_grow_with_templates_or_clusters(templates, me
     assert plane.requests == 4
 
 
-def test_several_kinds_and_namespaces_cost_a_list_each():
+def test_several_kinds_and_namespaces_cost_one_list_each():
     declared, objects = done(8, 2)
     moved = [{**one, "metadata": {**one["metadata"], "namespace": "other"}} for one in declared[4:]]
     plane = Plane(*objects, *(live(one) for one in moved))
@@ -60,7 +60,7 @@ def test_several_kinds_and_namespaces_cost_a_list_each():
     assert plane.asked["find", "Deployment"] == 0
 
 
-def test_a_template_that_no_policy_has_claimed_is_read_singly():
+def test_template_that_no_policy_has_claimed_is_read_singly():
     declared, objects = done(4, 1)
     free = web("free")
     snapshot = read_for(plane := Plane(*objects, live(free, claimed=False)), [*declared, free])
@@ -69,8 +69,8 @@ def test_a_template_that_no_policy_has_claimed_is_read_singly():
     assert "no policy has claimed it yet" in check([free]).progress(snapshot)[0].waiting_for
 
 
-def test_bindings_that_are_not_there_yet_cost_one_list():
-    """While Karmada works through many templates, each without a binding would cost a request a look."""
+def test_missing_bindings_cost_one_list():
+    """While Karmada processes many templates, each template without a binding would cost a request per look."""
     declared, objects = done(20, 2)
     late = {ref_of(one) for one in objects if one["kind"] == "ResourceBinding"} - {binding_ref(ref_of(declared[0]))}
     plane = Plane(*(one for one in objects if ref_of(one) not in late))
@@ -83,16 +83,16 @@ def test_bindings_that_are_not_there_yet_cost_one_list():
     assert sum(one.done for one in check_once(check(declared, *named(2)), plane)) == 2
 
 
-def test_a_long_selector_becomes_several_lists():
-    """A URL with hundreds of values is refused by proxies and servers."""
+def test_long_selector_is_split_into_several_lists():
+    """Proxies and servers refuse a URL with hundreds of values."""
     declared, objects = done(120, 1)
     plane = Plane(*objects)
     assert all(one.done for one in check_once(check(declared, "m0"), plane))
     assert plane.asked["list", "Work"] == 3
 
 
-def test_namespaces_are_found_by_one_list_for_every_cluster():
-    """Each cluster's execution namespace was listed, for every namespace and look."""
+def test_works_of_namespaces_are_found_by_one_list_for_all_clusters():
+    """Regression: each cluster's execution namespace was listed, for every namespace and look."""
     odd = work({"metadata": {"name": "neither kind nor version"}}, "m8")
     plane = Plane(SPACE, *(cluster(name) for name in named(9)), *(work(SPACE, name) for name in named(8)), odd)
     (progress,) = check_once(check([SPACE], *named(9)), plane)
@@ -100,7 +100,7 @@ def test_namespaces_are_found_by_one_list_for_every_cluster():
     assert plane.asked == {("list", "Cluster"): 1, ("find", "Namespace"): 1, ("list", "Work"): 1}
 
 
-def test_one_object_that_cannot_be_read_hides_no_other():
+def test_unreadable_object_does_not_hide_others():
     declared, objects = done(2, 1)
     plane = Plane(*objects)
     plane.failing = {ref_of(declared[0]): ApiError("forbidden", status=403)}
@@ -110,7 +110,7 @@ def test_one_object_that_cannot_be_read_hides_no_other():
         check(declared, "m0").progress(snapshot)
 
 
-def test_a_control_plane_that_does_not_answer_is_asked_no_further():
+def test_control_plane_that_does_not_answer_is_not_asked_further():
     declared, objects = done(2, 1)
     plane = Plane(*objects)
     silent = Unreachable("no answer", status=0)
@@ -121,7 +121,7 @@ def test_a_control_plane_that_does_not_answer_is_asked_no_further():
     assert plane.asked["find", "Deployment"] == 1
 
 
-def test_a_status_reads_five_lists_and_a_look_at_copies_four():
+def test_status_reads_five_lists_and_a_look_at_copies_four():
     _, objects = done(6, 7)
     plane = Plane(*objects, work(SPACE, "m0"))
     seen = fleet_status(plane)
@@ -133,7 +133,7 @@ def test_a_status_reads_five_lists_and_a_look_at_copies_four():
 
 
 class Slow(Plane):
-    """Answers once the gate is open."""
+    """A control plane whose lists wait until the gate is opened."""
 
     def __init__(self, *objects):
         super().__init__(*objects)
@@ -145,8 +145,8 @@ class Slow(Plane):
         return super().list(*args, **keys)
 
 
-def test_rollouts_that_wait_at_once_share_their_reads():
-    """Ten workloads asked ten times as much as one."""
+def test_parallel_rollouts_share_their_reads():
+    """Regression: ten workloads sent ten times the requests of one."""
     declared, objects = done(10, 3)
     plane = Slow(*objects)
     reader = SharedReader(plane)
@@ -164,7 +164,7 @@ def test_rollouts_that_wait_at_once_share_their_reads():
     assert reader.read_for(declared[:1]) is not looks[0].result(), "a later question is answered again"
 
 
-def test_a_shared_read_that_fails_fails_for_all_and_the_next_is_made():
+def test_failed_shared_read_fails_for_all_and_the_next_one_is_sent():
     declared, objects = done(1, 1)
     plane = Plane(*objects)
     plane.failing = {ref_of(declared[0]): Unreachable("no answer", status=0)}
@@ -175,7 +175,7 @@ def test_a_shared_read_that_fails_fails_for_all_and_the_next_is_made():
     assert check(declared, "m0").progress(reader.read_for(declared))[0].done
 
 
-def test_the_reader_of_a_control_plane_lives_as_long_as_it_is_used():
+def test_reader_of_a_control_plane_lives_as_long_as_it_is_used():
     text = yaml.safe_dump(KUBECONFIG)
     reader = shared_reader(text)
     assert shared_reader(text) is reader
@@ -184,10 +184,10 @@ def test_the_reader_of_a_control_plane_lives_as_long_as_it_is_used():
     assert text not in sharing._readers
 
 
-# -- one snapshot for all --------------------------------------------------------------------------------------------
+# -- one snapshot for all views --------------------------------------------------------------------------------------
 
 
-def test_rollout_status_and_drift_say_the_same_of_the_same_snapshot():
+def test_rollout_status_and_drift_agree_on_the_same_snapshot():
     declared, objects = done(1, 3)
     refused = work(declared[0], "m1", identity="id-web-0", applied="False", message="quota exceeded")
     bound = binding(declared[0], named(3), healthy=["m0", "m2"])
@@ -202,8 +202,8 @@ def test_rollout_status_and_drift_say_the_same_of_the_same_snapshot():
     assert [len(sent_to(snapshot, name)) for name in named(3)] == [1, 0, 1]
 
 
-def test_replicas_that_a_member_owns_are_counted_by_its_own_number():
-    """An autoscaler made five of two: the copy was shown as 5/2."""
+def test_replicas_that_a_member_owns_are_compared_with_its_own_number():
+    """Regression: an autoscaler scaled two replicas to five, and the copy was shown as 5/2."""
     one = web()
     labels = {**one["metadata"]["labels"], "resourcetemplate.karmada.io/retain-replicas": "true"}
     retained = {**one, "metadata": {**one["metadata"], "labels": labels}}
@@ -215,8 +215,8 @@ def test_replicas_that_a_member_owns_are_counted_by_its_own_number():
         assert (copy.ready, copy.desired) == (5, desired)
 
 
-def test_karmadas_own_definitions_are_no_templates_that_nobody_claims():
-    """A stack with a definition found each of Karmada's own in the control plane, as one that runs nowhere."""
+def test_karmadas_own_definitions_are_no_unclaimed_templates():
+    """Regression: for a stack with a definition, each of Karmada's own definitions was reported as running nowhere."""
 
     def definition(name):
         group = name.partition(".")[2]
@@ -235,8 +235,8 @@ def test_karmadas_own_definitions_are_no_templates_that_nobody_claims():
     assert [one.object for one in found] == ["CustomResourceDefinition b.example.org"]
 
 
-def test_a_control_planes_own_cluster_roles_are_no_templates_that_nobody_claims():
-    """A stack that sends a ClusterRole found each of Kubernetes' and Karmada's own, as one that runs nowhere."""
+def test_cluster_roles_of_a_control_plane_are_no_unclaimed_templates():
+    """Regression: for a stack with a ClusterRole, those of Kubernetes and Karmada were reported as running nowhere."""
 
     def role(name):
         return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}}
@@ -246,7 +246,7 @@ def test_a_control_planes_own_cluster_roles_are_no_templates_that_nobody_claims(
     assert check_unclaimed(plane, Declared(rollouts={"a": check([ours])}), Snapshot()) == []
 
 
-def test_what_the_stack_declares_for_the_control_plane_itself_is_no_template_that_nobody_claims():
+def test_declared_control_plane_objects_are_no_unclaimed_templates():
     sent, kept, other = (
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": n, "namespace": "a"}} for n in "sko"
     )
@@ -255,8 +255,8 @@ def test_what_the_stack_declares_for_the_control_plane_itself_is_no_template_tha
     assert [one.object for one in found] == ["ConfigMap a/o"]
 
 
-def test_a_look_for_drift_reads_the_control_plane_once_for_all_members(monkeypatch):
-    """Each member's look listed its Works, and each template its binding."""
+def test_drift_reads_the_control_plane_once_for_all_members(monkeypatch):
+    """Regression: the check of each member listed its Works, and that of each template its binding."""
     declared, objects = done(4, 6)
     plane = Plane(*objects)
     found = Declared(
@@ -296,8 +296,8 @@ def test_members_that_are_not_ready_are_findings():
     ]
 
 
-def test_names_of_clusters_elsewhere_in_a_policy_are_no_drift():
-    """A user's own policy that named a third cluster was reported for ever in a fleet of two."""
+def test_unknown_cluster_names_in_a_policy_are_no_drift():
+    """Regression: in a fleet of two, a user's policy that named a third cluster was always reported."""
     placement = {"clusterAffinity": {"clusterNames": ["m0", "m1", "elsewhere"]}}
     members = {name: {"id": "some"} for name in ("m0", "m1")}
     declared = Declared(rollouts={"web": RolloutCheck([], placement, [], members)})
@@ -323,16 +323,16 @@ def test_copies_of_a_deleted_template_are_those_in_ready_members():
     assert plane.asked == {("list", "ResourceBinding"): 2}
 
 
-def test_works_that_no_binding_has_are_no_copies_of_a_template():
+def test_works_without_a_binding_are_no_copies_of_a_template():
     declared, objects = done(1, 1)
     snapshot = read_fleet(Plane(*objects, work(declared[0], "m7")))
     assert [copy.cluster for copy in copies_in(snapshot)] == ["m0"]
 
 
-# -- odd objects -----------------------------------------------------------------------------------------------------
+# -- malformed objects -----------------------------------------------------------------------------------------------
 
 
-def test_a_binding_and_a_work_of_an_odd_form_are_named_and_hide_nothing():
+def test_malformed_binding_and_work_are_named_and_hide_nothing():
     declared, objects = done(2, 2)
     odd_binding = {**binding(declared[0], ["m0"]), "spec": {"clusters": "many"}}
     odd_work = {**work(declared[1], "m1", identity="id-web-1"), "spec": {"workload": 3}}
@@ -347,8 +347,8 @@ def test_a_binding_and_a_work_of_an_odd_form_are_named_and_hide_nothing():
     assert ("Deployment web-1", "m1") in copies
 
 
-def test_the_view_of_a_binding_is_made_once_a_snapshot():
-    """It was parsed three times a template and look."""
+def test_binding_is_parsed_once_per_snapshot():
+    """Regression: it was parsed three times per template and look."""
     declared, objects = done(1, 1)
     snapshot = read_for(Plane(*objects), declared)
     ref = ref_of(declared[0])
@@ -356,8 +356,8 @@ def test_the_view_of_a_binding_is_made_once_a_snapshot():
     assert binding_views({binding_ref(ref): objects[2]})[binding_ref(ref)] == snapshot.binding_of(ref)
 
 
-def test_replicas_that_an_interpreter_divides_are_as_karmada_says():
-    """A rollout of a kind that a user's interpreter divides was never done: `has 3 replicas, planned None`."""
+def test_replicas_that_an_interpreter_divides_are_as_karmada_reports():
+    """Regression: a rollout of a kind with a user's interpreter was never done: `has 3 replicas, planned None`."""
     metadata = {"name": "gadget", "namespace": "default"}
     widget = {"apiVersion": "toys.example.org/v1", "kind": "Widget", "metadata": metadata, "spec": {"size": 4}}
     bound = binding(widget, ["m0", "m1"])

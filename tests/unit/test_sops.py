@@ -1,4 +1,4 @@
-"""Manifests that SOPS has encrypted: checked without their key, decrypted by a program, and never shown."""
+"""Manifests encrypted with SOPS: checked without the key, decrypted by the `sops` program, and never printed."""
 
 import base64
 import json
@@ -38,7 +38,7 @@ def stand_in(tmp_path, monkeypatch):
 
 
 def unplaced(obj):
-    """Return an object without its namespace, which the workload has given it."""
+    """Return an object without the namespace that the workload has set."""
     return {**obj, "metadata": {key: value for key, value in obj["metadata"].items() if key != "namespace"}}
 
 
@@ -58,7 +58,7 @@ def load(project, sections):
 
 
 @pytest.mark.parametrize("name", ["login.yaml", "login.json"])
-def test_a_program_gets_the_values_and_a_check_placeholders(load, stand_in, name):
+def test_program_gets_the_values_and_a_check_gets_placeholders(load, stand_in, name):
     document = sealed({**SECRET, "data": {"token": "dG9rZW4="}}, "stringData", "data")
     assert load(document, name=name) == [
         {**SECRET, "stringData": {"password": "[secret]"}, "data": {"token": HIDDEN_DATA}}
@@ -67,7 +67,7 @@ def test_a_program_gets_the_values_and_a_check_placeholders(load, stand_in, name
     assert load(document, name=name, opened=sops.decrypted) == [{**SECRET, "data": {"token": "dG9rZW4="}}]
 
 
-def test_a_file_is_decrypted_once_by_its_path_and_without_what_opens_the_stack(load, stand_in, project, monkeypatch):
+def test_file_is_decrypted_once_by_its_path_without_the_passphrase(load, stand_in, project, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2hunter2")
     load(sealed(SECRET, "stringData"), opened=sops.decrypted)
     (run,) = asked(stand_in)
@@ -76,13 +76,13 @@ def test_a_file_is_decrypted_once_by_its_path_and_without_what_opens_the_stack(l
     assert "PULUMI_CONFIG_PASSPHRASE" not in run["environment"]
 
 
-def test_decrypted_values_are_known_as_secrets(load, stand_in, monkeypatch):
+def test_decrypted_values_are_registered_as_secrets(load, stand_in, monkeypatch):
     monkeypatch.setattr(secrecy, "_known", set())
     load(sealed(SECRET, "stringData"), opened=sops.decrypted)
     assert secrecy.redacted(f"refused: {VALUE}") == "refused: [secret]"
 
 
-def test_files_of_several_documents_and_lists_are_read_whole(load, stand_in):
+def test_files_with_several_documents_and_lists_are_read_completely(load, stand_in):
     listed = {"apiVersion": "v1", "kind": "List", "items": [{**SECRET, "stringData": {"password": closed(VALUE)}}]}
     documents = (sealed(CONFIG), sealed(SECRET, "stringData"), sealed({**listed, "items": [
         {**SECRET, "metadata": {"name": "other"}, "stringData": {"password": closed(VALUE)}}]}))  # fmt: skip
@@ -114,25 +114,25 @@ def test_only_values_of_secrets_may_be_encrypted(load, stand_in, document, said)
     assert asked(stand_in) == [], "what is refused is not decrypted"
 
 
-def test_what_a_rendering_holds_encrypted_is_refused():
-    """Else the API server would get the ciphertext as the value, with a field that it doesn't know."""
+def test_encrypted_values_in_a_rendering_are_refused():
+    """Otherwise the API server would get the ciphertext as the value, with a field that it doesn't know."""
     with pytest.raises(ManifestError, match=r"a Secret is encrypted with SOPS, .*: add its file there") as refused:
         parse_manifests(yaml.safe_dump_all([CONFIG, sealed(SECRET, "stringData")]))
     assert len(refused.value.problems) == 1
 
 
-def test_a_secrets_type_may_be_encrypted_beside_its_values(load, stand_in):
+def test_type_of_a_secret_may_be_encrypted(load, stand_in):
     document = sealed({**SECRET, "type": closed("Opaque")}, "stringData")
     assert "type" not in load(document)[0]
     assert load(document, opened=sops.decrypted)[0]["type"] == "Opaque"
 
 
 @pytest.mark.parametrize("text", ["sops: {}", "sops: {mac: 5", "- sops:\n  mac: x", "a: b\nsops: text"])
-def test_what_only_looks_like_sops_is_read_as_any_manifest(text):
+def test_manifest_that_only_resembles_sops_is_read_as_usual(text):
     assert sops.documents_of(text) is None
 
 
-def test_without_sops_and_without_its_key_there_is_one_clear_line(load, stand_in, monkeypatch):
+def test_missing_sops_or_missing_key_is_one_clear_line(load, stand_in, monkeypatch):
     monkeypatch.delenv("STAND_IN_KEY")
     with pytest.raises(ConfigError) as refused:
         load(sealed(SECRET, "stringData"), opened=sops.decrypted)
@@ -156,7 +156,7 @@ def test_without_sops_and_without_its_key_there_is_one_clear_line(load, stand_in
         ("#!/bin/sh\nexit 3\n", "sops can't decrypt it: exit code 3"),
     ],
 )
-def test_what_sops_does_is_bounded(load, stand_in, monkeypatch, program, said):
+def test_run_time_and_output_of_sops_are_bounded(load, stand_in, monkeypatch, program, said):
     (stand_in / "sops").write_text(program)
     monkeypatch.setattr(sops, "SECONDS", 0.5 if "sleep" in program else 20)
     with pytest.raises(ConfigError) as refused:
@@ -173,7 +173,7 @@ def test_what_sops_does_is_bounded(load, stand_in, monkeypatch, program, said):
         ({"age": [], "key_groups": [{"age": [{}]}, {"kms": [{"arn": "x"}], "new_one": [{}]}]}, ["kms", "new_one"]),
     ],
 )
-def test_key_services_are_known_by_what_the_file_says(keys, found):
+def test_key_services_are_recognised_in_the_file(keys, found):
     assert sops.services([sealed(SECRET, "stringData", **keys), None, 5]) == found
 
 
@@ -187,7 +187,7 @@ def stack(project, sections, *documents):
     return file
 
 
-def test_validate_needs_no_key_and_says_what_it_has_not_seen(project, sections, stand_in, capsys):
+def test_validate_needs_no_key_and_names_the_unchecked_values(project, sections, stand_in, capsys):
     stack(project, sections)
     assert main(["validate", "-s", "dev", "-C", str(project), "--json"]) == 0
     (note,) = json.loads(capsys.readouterr().out)["notes"]
@@ -195,14 +195,14 @@ def test_validate_needs_no_key_and_says_what_it_has_not_seen(project, sections, 
     assert asked(stand_in) == []
 
 
-def test_policies_know_which_secrets_are_encrypted_everywhere(project, sections):
+def test_policies_recognise_encrypted_secrets(project, sections):
     half = sealed({**SECRET, "metadata": {"name": "half"}, "data": {"plain": "dG9rZW4="}}, "stringData")
     whole = sealed({**SECRET, "data": {"nothing": ""}}, "stringData")
     file = stack(project, sections, whole, half)
     assert encrypted_secrets(file, project) == {("shop", "login")}
 
 
-def test_an_agents_proposal_decrypts_nothing(project, sections, stand_in):
+def test_proposal_of_an_agent_decrypts_nothing(project, sections, stand_in):
     file = stack(project, sections)
     found = Toolbox(Workplace(project, "dev", EngineName.EMBEDDED)).call("validate_stack", {"text": file.read_text()})
     assert found["valid"]
@@ -210,8 +210,8 @@ def test_an_agents_proposal_decrypts_nothing(project, sections, stand_in):
 
 
 @pytest.mark.parametrize(("dry_run", "asks", "decrypts"), [(True, "1", False), (True, "", True), (False, "1", True)])
-def test_only_a_plan_may_do_without_keys(monkeypatch, dry_run, asks, decrypts):
-    """Else an `up` of a check's environment would put placeholders into every member."""
+def test_only_a_plan_may_use_placeholders(monkeypatch, dry_run, asks, decrypts):
+    """Otherwise an `up` in the environment of a check would send placeholders to every member."""
     monkeypatch.setenv(WITHOUT_KEYS, asks)
     monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: dry_run)
     assert (decryption() is sops.decrypted) is decrypts

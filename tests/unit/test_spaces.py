@@ -1,4 +1,4 @@
-"""Objects of several namespaces, and of none, in one workload: what is checked, declared and claimed."""
+"""Workloads with objects of several namespaces and cluster-scoped objects: checks, declarations and claims."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def policies_in(registered):
 # -- which namespace ------------------------------------------------------------------------------
 
 
-def test_an_objects_own_namespace_counts_and_the_workloads_is_the_default():
+def test_namespace_of_an_object_overrides_the_workloads_default():
     assert namespace_of(within("billing"), "shop") == "billing"
     assert namespace_of(CONFIG, "shop") == "shop"
     assert namespace_of({**CONFIG, "metadata": {"name": "a", "namespace": None}}, "shop") == "shop"
@@ -39,7 +39,7 @@ def test_an_objects_own_namespace_counts_and_the_workloads_is_the_default():
     assert namespace_of(RULE, "shop", Kinds({("rules.example.org", "HouseRule"): False})) == ""
 
 
-def test_a_namespace_that_was_written_before_the_scope_was_known_goes_again():
+def test_namespace_of_a_cluster_scoped_object_is_removed_once_its_scope_is_known():
     guessed = in_namespace(RULE, "shop", BUILT_IN)
     assert guessed["metadata"]["namespace"] == "shop"
     known = Kinds({("rules.example.org", "HouseRule"): False})
@@ -47,7 +47,7 @@ def test_a_namespace_that_was_written_before_the_scope_was_known_goes_again():
     assert "namespace" not in RULE["metadata"], "what was read is shared: nobody changes it"
 
 
-def test_what_renders_offline_puts_each_object_where_it_belongs(fleet_of, project):  # noqa: F811
+def test_offline_rendering_sets_the_namespace_of_each_object(fleet_of, project):  # noqa: F811
     fleet = fleet_of(a=("shop", CONFIG, within("billing"), ROLE))
     found = rendered(fleet, ManifestFiles(project))["member1"]
     assert [str(ref_of(one)) for one in found] == [
@@ -57,16 +57,16 @@ def test_what_renders_offline_puts_each_object_where_it_belongs(fleet_of, projec
     ]
 
 
-# -- what is refused ------------------------------------------------------------------------------
+# -- refusals -------------------------------------------------------------------------------------
 
 
-def test_one_name_in_two_namespaces_is_two_objects(fleet_of):  # noqa: F811
+def test_same_name_in_two_namespaces_is_two_objects(fleet_of):  # noqa: F811
     fleet_of(a=("shop", CONFIG, within("billing")))
     fleet_of(a=("shop", within("billing")), b=("shop", CONFIG))
     fleet_of(a=("shop", within("billing")), b=("billing", RULE))
 
 
-def test_one_object_that_is_written_twice_is_refused_however_its_namespace_is_given(fleet_of):  # noqa: F811
+def test_duplicate_object_is_refused_however_its_namespace_is_given(fleet_of):  # noqa: F811
     assert "ConfigMap common occurs twice" in refused(lambda: fleet_of(a=("shop", CONFIG, within("shop"))))
     text = refused(lambda: fleet_of(a=("shop", within("billing"), CONFIG), b=("billing", CONFIG)))
     assert "ConfigMap billing/common is listed by the workloads 'a' and 'b'" in text
@@ -76,29 +76,29 @@ def test_one_object_that_is_written_twice_is_refused_however_its_namespace_is_gi
 
 
 @pytest.mark.parametrize("namespace", ["karmada-system", "kube-system"])
-def test_reserved_namespaces_are_refused_object_by_object(fleet_of, namespace):  # noqa: F811
+def test_reserved_namespaces_are_refused_for_each_object(fleet_of, namespace):  # noqa: F811
     text = refused(lambda: fleet_of(a=("shop", CONFIG, within(namespace))))
     assert text.count("is in the namespace") == 1
     assert f"ConfigMap common is in the namespace {namespace}" in text
-    fleet_of(a=("kube-system", within("shop"), within("kube-system", ROLE)))  # nothing is in it
+    fleet_of(a=("kube-system", within("shop"), within("kube-system", ROLE)))  # there are no objects in it
 
 
-def test_a_namespace_that_no_api_server_has_is_refused(fleet_of):  # noqa: F811
+def test_namespace_that_does_not_exist_is_refused(fleet_of):  # noqa: F811
     text = refused(lambda: fleet_of(a=("shop", within("Billing_1"))))
     assert "ConfigMap common names the namespace 'Billing_1', which must be a DNS label" in text
 
 
-def test_only_objects_of_the_workloads_own_namespace_have_a_name_in_states_of_before(fleet_of):  # noqa: F811
+def test_only_objects_of_the_workloads_own_namespace_have_former_names(fleet_of):  # noqa: F811
     two = obj("v1", "ConfigMap", "configmap-x"), obj("v1", "ConfigMap", "x")
     text = refused(lambda: fleet_of(**{"a": ("one", two[0]), "a-configmap": ("two", two[1])}))
     assert "would be called a-configmap-configmap-x in the state" in text
     fleet_of(**{"a": ("one", two[0]), "a-configmap": ("one", within("two", two[1]))})
 
 
-# -- what is declared -----------------------------------------------------------------------------
+# -- declarations ---------------------------------------------------------------------------------
 
 
-def test_each_namespace_has_its_own_policies_and_what_has_none_a_cluster_wide_pair(declared):  # noqa: F811
+def test_each_namespace_has_its_policies_and_cluster_scoped_objects_have_a_cluster_wide_pair(declared):  # noqa: F811
     found = declared(within("billing"), CONFIG, ROLE, namespace="shop", overrides=[])
     policies = {
         name: (args.inputs["kind"], args.inputs["metadata"].get("namespace"), args.inputs["metadata"]["name"])
@@ -120,7 +120,7 @@ def test_each_namespace_has_its_own_policies_and_what_has_none_a_cluster_wide_pa
     assert found["shop-rollout"].inputs["policies"] == {"billing": "shop.billing"}
 
 
-def test_a_workload_in_one_namespace_has_the_names_and_inputs_that_it_always_had(declared):  # noqa: F811
+def test_workload_in_one_namespace_has_the_same_names_and_inputs_as_before(declared):  # noqa: F811
     found = declared(CONFIG, within("shop", obj("v1", "ConfigMap", "other")), namespace="shop")
     assert set(policies_in(found)) == {"shop-policy", "shop-override"}
     assert "policies" not in found["shop-rollout"].inputs
@@ -134,7 +134,7 @@ def test_policies_in_another_namespace_keep_a_former_name(declared):  # noqa: F8
     assert found["store-rollout"].inputs["policies"] == {"billing": "shop.billing"}
 
 
-def test_every_namespace_of_a_workload_comes_before_the_policies_in_it(declared):  # noqa: F811
+def test_namespaces_are_declared_before_the_policies_in_them(declared):  # noqa: F811
     other = obj("v1", "Namespace", "books")
     order = list(declared(within("books"), CONFIG, NAMESPACE, other, namespace="billing"))
     for namespace, policy_ in (("billing", "shop-policy"), ("books", "shop.books-policy")):
@@ -142,7 +142,7 @@ def test_every_namespace_of_a_workload_comes_before_the_policies_in_it(declared)
         assert order.index(policy_) < order.index(f"configmap-{namespace}/common")
 
 
-def test_a_custom_kind_without_a_namespace_loses_the_one_it_was_written_with(declared):  # noqa: F811
+def test_cluster_scoped_custom_object_loses_its_written_namespace(declared):  # noqa: F811
     found = declared(RULES, within("billing", RULE), CONFIG)
     assert "houserule-no-latest" in found
     assert not any("billing" in name for name in found)
@@ -160,12 +160,15 @@ def test_a_custom_kind_without_a_namespace_loses_the_one_it_was_written_with(dec
         ({"workload": "shop", "policies": {"billing": "shop.billing"}}, "default", ("shop", "shop.definitions")),
     ],
 )
-def test_a_template_has_the_policy_of_its_namespace(props, namespace, names):
+def test_template_is_claimed_by_the_policy_of_its_namespace(props, namespace, names):
     assert policies_for(props, ref_of(CLAIMED)._replace(namespace=namespace)) == names
 
 
-def test_a_workload_that_gets_another_namespace_takes_its_templates_over_from_its_own_former_policy():
-    """The policy named `shop` stored what `shop.default` is to have now: taken for the workload's own, it kept it."""
+def test_workload_with_a_new_namespace_takes_templates_over_from_its_own_former_policy():
+    """The policy `shop` had the templates that `shop.default` is to have.
+
+    Regression: they were left to it, as the workload's own.
+    """
     karmada = ControlPlane(CLAIMED, policy("shop", name="common"), policy("shop.default", name="common"))
     assert CLAIM["propagationpolicy.karmada.io/name"] == "shop"
     names = policies_for({"workload": "shop", "policies": {"default": "shop.default"}}, ref_of(CLAIMED))
@@ -190,7 +193,7 @@ def rollout(**more):
     return Step(Op.CREATE, one.urn, ROLLOUT_TYPE, new=one)
 
 
-def test_a_plan_shows_the_policies_of_every_namespace():
+def test_plan_shows_the_policies_of_every_namespace():
     steps = [
         rollout(),
         written(Op.SAME, "PropagationPolicy", "nginx", "default"),
@@ -212,8 +215,11 @@ def test_a_plan_shows_the_policies_of_every_namespace():
     assert steps[0].new.parent == PARENT
 
 
-def test_arguments_that_would_be_added_twice_ask_for_the_namespace_of_before():
-    """Until the former policy is gone, at the end, both add them: the rollout would wait for arguments added once."""
+def test_arguments_that_would_be_added_twice_ask_for_the_former_namespace():
+    """Until the former policy is deleted at the end, both policies add them.
+
+    The rollout would wait for arguments added once.
+    """
     adding = [{"overriders": {"argsOverrider": [{"operator": "add", "value": ["-q"]}]}}]
 
     def question(rules, *ops):
@@ -228,6 +234,6 @@ def test_arguments_that_would_be_added_twice_ask_for_the_namespace_of_before():
     assert question(adding, Op.CREATE) == ""
 
 
-def test_policies_in_one_place_alone_are_not_shown():
+def test_policies_in_a_single_namespace_are_not_shown():
     steps = [rollout(), written(Op.SAME, "PropagationPolicy", "nginx", "default")]
     assert "policies" not in fleet_plan(Result(steps=steps)).to_json()["workloads"][0]

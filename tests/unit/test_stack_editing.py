@@ -1,4 +1,4 @@
-"""Maintenance that a command writes into a stack file: the lines of its key change, and nothing else of the file."""
+"""Commands write maintenance into a stack file: only the lines of that key change."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def entry(text, name):
 
 
 def added(before, after):
-    """Return the lines that are new, where all others are as they were."""
+    """Return the added lines; all other lines must be unchanged."""
     old, new = before.splitlines(), after.splitlines()
     more = [line for line in new if line not in old]
     assert [line for line in new if line not in more] == old
@@ -40,7 +40,7 @@ def added(before, after):
 
 
 @pytest.mark.parametrize("name", ["member1", "member2", "member3"])
-def test_one_line_is_added_and_every_other_stays(name):
+def test_one_line_is_added_and_all_others_stay(name):
     text = with_maintenance(BLOCK, name, DRAIN)
     assert added(BLOCK, text) == ["      maintenance: drain"]
     assert entry(text, name)["maintenance"] == "drain"
@@ -54,23 +54,23 @@ def test_reasons_of_any_characters_are_read_back():
 
 @pytest.mark.parametrize("name", ["member1", "member2", "member3"])
 @pytest.mark.parametrize("value", [DRAIN, WHOLE])
-def test_what_was_written_is_taken_out_again_without_a_trace(name, value):
+def test_added_maintenance_is_removed_without_a_trace(name, value):
     assert with_maintenance(with_maintenance(BLOCK, name, value), name, None) == BLOCK
 
 
-def test_another_maintenance_takes_the_place_of_the_first():
+def test_new_maintenance_replaces_the_old_one():
     text = with_maintenance(with_maintenance(BLOCK, "member2", WHOLE), "member2", {"mode": "cordon"})
     assert added(BLOCK, text) == ["      maintenance: cordon"]
 
 
-def test_maintenance_in_lines_of_its_own_goes_as_a_whole():
+def test_maintenance_on_several_lines_is_removed_completely():
     text = BLOCK.replace(
         "      labels:\n", "      maintenance:\n        mode: drain\n        reason: x\n      labels:\n"
     )
     assert with_maintenance(text, "member2", None) == BLOCK
 
 
-def test_members_in_one_line_each_keep_their_form():
+def test_members_in_flow_style_keep_their_style():
     text = BLOCK.replace(
         "    - name: member1\n      kubeconfig: member1.yaml\n", "    - {name: member1, kubeconfig: k}\n"
     )
@@ -79,23 +79,23 @@ def test_members_in_one_line_each_keep_their_form():
     assert yaml.load(with_maintenance(changed, "member1", None)) == yaml.load(text)
 
 
-def test_maintenance_as_the_first_key_of_a_member_goes_and_comments_stay():
+def test_maintenance_as_the_first_key_is_removed_and_comments_stay():
     text = BLOCK.replace('    - name: "member2" ', '    - maintenance: drain\n      name: "member2" ')
     changed = with_maintenance(text, "member2", None)
     assert yaml.load(changed) == yaml.load(BLOCK)
     assert "# under the stairs" in changed
 
 
-def test_a_file_of_windows_keeps_its_line_ends():
+def test_windows_line_ends_are_kept():
     dos = BLOCK.replace("\n", "\r\n")
     assert with_maintenance(dos, "member2", DRAIN) == with_maintenance(BLOCK, "member2", DRAIN).replace("\n", "\r\n")
 
 
-def test_a_file_without_a_last_line_end_is_changed_all_the_same():
+def test_file_without_a_final_line_end_can_be_changed():
     text = "config:\n  flotilla:members:\n    - kubeconfig: k\n      name: member1"
     assert with_maintenance(text, "member1", DRAIN) == text + "\n      maintenance: drain\n"
 
 
-def test_members_as_one_json_text_are_left_to_their_author():
+def test_members_written_as_json_are_not_edited():
     text = 'config:\n  flotilla:members: \'[{"name": "member1", "kubeconfig": "k"}]\'\n'
     assert with_maintenance(text, "member1", DRAIN) is None

@@ -1,4 +1,4 @@
-"""The JSON Schema of stack files accepts what the models accept: each short form, and whole stack files."""
+"""The JSON Schema of stack files accepts what the models accept: each short form, and complete stack files."""
 
 import jsonschema
 import pytest
@@ -91,7 +91,7 @@ def document(sections):
 
 @pytest.mark.parametrize(("path", "value"), [form for forms in FORMS.values() for form in forms], ids=str)
 def test_the_schema_accepts_every_form_that_the_models_accept(sections, project, schema, path, value):
-    """`components: [name]` was marked as wrong by editors, and is what the guide writes."""
+    """Regression: editors marked `components: [name]` as wrong, which the guide uses."""
     (project / "pyproject.toml").write_text(OWN)
     (project / "jsonnet_of_tests.py").write_text("def jsonnet(asked):\n    return [" + str(CONFIG) + "]\n")
     put(sections, path, value)
@@ -109,7 +109,7 @@ def test_the_schema_refuses_what_the_models_refuse(sections, project, schema, pa
 
 
 def models_in(model, found):
-    """Return a model, and all that its fields are made of."""
+    """Return a model and all models of its fields."""
     if model in found:
         return found
     found.add(model)

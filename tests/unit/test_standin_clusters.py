@@ -1,4 +1,4 @@
-"""The stand-in lets a member go: Works first, then the execution namespace, which waits for nobody in push mode."""
+"""How the stand-in removes a member: first the Works, then the execution namespace, without waiting in push mode."""
 
 import pytest
 
@@ -9,7 +9,7 @@ GOING = "2026-01-01T00:00:00Z"
 
 
 class Plane:
-    """A control plane with one Cluster that is being deleted, and what it was asked to do."""
+    """A control plane with one Cluster in deletion; it records the requests."""
 
     def __init__(self, mode, *, works=(), namespace=None):
         self._cluster = {
@@ -32,7 +32,7 @@ class Plane:
         self.asked.append((method, path, body["spec"]))
 
 
-def going(**metadata):
+def cluster_in_deletion(**metadata):
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
@@ -41,21 +41,24 @@ def going(**metadata):
     }
 
 
-def asked(mode, **there):
+def requests_of(mode, **there):
     plane = Plane(mode, **there)
     assert reconcile_clusters(World(plane)) == []
     return plane.asked
 
 
 @pytest.mark.parametrize("mode", ["Push", "Pull"])
-def test_works_go_before_their_namespace(mode):
+def test_works_are_deleted_before_their_namespace(mode):
     work = {"metadata": {"name": "w", "namespace": "karmada-es-m1"}}
-    assert asked(mode, works=[work], namespace=going()) == [("DELETE", "w")]
-    assert asked(mode, namespace=going()) == [("DELETE", "karmada-es-m1")]
+    assert requests_of(mode, works=[work], namespace=cluster_in_deletion()) == [("DELETE", "w")]
+    assert requests_of(mode, namespace=cluster_in_deletion()) == [("DELETE", "karmada-es-m1")]
 
 
-def test_a_namespace_on_its_way_out_is_finished_where_only_works_were_in_it():
-    """Its controller waited five seconds in each leave; an agent's Role is in a pull member's, and must not stay."""
+def test_namespace_in_deletion_is_finished_only_if_it_had_nothing_but_works():
+    """Its controller took five seconds each time.
+
+    A pull member's namespace has an agent's Role, which must not stay.
+    """
     finished = ("PUT", "/api/v1/namespaces/karmada-es-m1/finalize", {"finalizers": []})
-    assert asked("Push", namespace=going(deletionTimestamp=GOING)) == [finished]
-    assert asked("Pull", namespace=going(deletionTimestamp=GOING)) == []
+    assert requests_of("Push", namespace=cluster_in_deletion(deletionTimestamp=GOING)) == [finished]
+    assert requests_of("Pull", namespace=cluster_in_deletion(deletionTimestamp=GOING)) == []

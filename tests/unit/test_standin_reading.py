@@ -1,4 +1,4 @@
-"""The stand-in asks for each thing once in a pass, and applies nothing that is already there as it was applied."""
+"""The stand-in reads each object once in a pass, and applies nothing that is already applied."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def connection(api):
     return ReadingOnce(kubeconfigs.select(kubeconfigs.load(api.kubeconfig)), name="member1")
 
 
-def test_what_was_read_is_not_asked_for_again_while_nothing_is_written(api, connection):
+def test_reads_are_cached_while_nothing_is_written(api, connection):
     assert connection.renew(), "nothing was asked for yet"
     first = connection.list("v1", "ConfigMap")
     asked = connection.traffic.requests
@@ -41,7 +41,7 @@ def test_what_was_read_is_not_asked_for_again_while_nothing_is_written(api, conn
     assert connection.traffic.requests == asked + 2, "the revision alone"
 
 
-def test_what_another_writes_is_seen_after_the_next_look(api, connection):
+def test_writes_of_others_are_seen_after_the_next_look(api, connection):
     connection.renew()
     connection.list("v1", "ConfigMap")
     api.put({**SETTINGS, "metadata": {"name": "other", "namespace": "default"}})
@@ -50,7 +50,7 @@ def test_what_another_writes_is_seen_after_the_next_look(api, connection):
     assert len(connection.list("v1", "ConfigMap")) == 2
 
 
-def test_what_changes_without_a_write_is_asked_for_at_each_look(connection):
+def test_objects_that_change_without_a_write_are_read_at_each_look(connection):
     def asked():
         before = connection.traffic.requests
         connection.request("GET", "/apis", doing="listing API groups")
@@ -63,7 +63,7 @@ def test_what_changes_without_a_write_is_asked_for_at_each_look(connection):
     assert asked() == 2
 
 
-def test_a_server_that_does_not_say_its_revision_may_have_changed(api):
+def test_server_without_a_revision_is_always_read_again(api):
     document = kubeconfigs.select(kubeconfigs.load(api.kubeconfig))
     document["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
     nobody = ReadingOnce(document, name="member1")
@@ -71,7 +71,7 @@ def test_a_server_that_does_not_say_its_revision_may_have_changed(api):
     assert nobody.renew()
 
 
-def test_a_write_makes_everything_be_read_again(connection):
+def test_write_clears_the_cache(connection):
     ref = ObjectRef("v1", "ConfigMap", "settings", "default")
     assert connection.get(ref)["data"] == {"a": "1"}
     connection.renew()
@@ -80,14 +80,14 @@ def test_a_write_makes_everything_be_read_again(connection):
     assert connection.renew(), "what comes of an own write is looked at, too"
 
 
-def test_an_object_that_is_not_there_is_asked_for_again(api, connection):
+def test_missing_object_is_read_again(api, connection):
     ref = ObjectRef("v1", "ConfigMap", "later", "default")
     assert connection.find(ref) is None
     api.put({**SETTINGS, "metadata": {"name": "later", "namespace": "default"}})
     assert connection.find(ref) is not None
 
 
-def test_a_copy_is_applied_again_when_it_or_its_work_has_changed_and_only_then(api, connection, monkeypatch):
+def test_copy_is_applied_again_only_if_it_or_its_work_has_changed(api, connection, monkeypatch):
     world, applied = World(connection), []
     apply = connection.apply
     monkeypatch.setattr(connection, "apply", lambda obj, **options: applied.append(obj) or apply(obj, **options))

@@ -1,4 +1,4 @@
-"""How the stand-in writes what the model of the scheduler decides into bindings."""
+"""The stand-in writes the decisions of the scheduler model into bindings."""
 
 import json
 
@@ -15,7 +15,7 @@ BOTH = {
 
 
 class ControlPlane:
-    """Bindings, and the patches that they get."""
+    """A control plane with bindings; it records the patches."""
 
     def __init__(self, *bindings):
         self.bindings = {one["metadata"]["name"]: one for one in bindings}
@@ -73,7 +73,7 @@ def scheduled(world):
     return {one["name"]: one.get("replicas") for one in obj["spec"]["clusters"]}, said
 
 
-def test_a_binding_gets_its_clusters_and_the_placement_that_they_are_for():
+def test_binding_gets_its_clusters_and_their_placement():
     world = World(binding(BOTH))
     reconcile_schedules(world, [cluster("a"), cluster("b")])
     targets, said = scheduled(world)
@@ -82,7 +82,7 @@ def test_a_binding_gets_its_clusters_and_the_placement_that_they_are_for():
     assert json.loads(obj["metadata"]["annotations"][APPLIED]) == BOTH
 
 
-def test_a_second_pass_writes_nothing():
+def test_second_pass_writes_nothing():
     world = World(binding(BOTH))
     clusters = [cluster("a"), cluster("b")]
     reconcile_schedules(world, clusters)
@@ -92,16 +92,16 @@ def test_a_second_pass_writes_nothing():
     assert world.control_plane.bindings["web-deployment"]["metadata"]["generation"] == generation == 2
 
 
-def test_a_cluster_that_comes_later_gets_nothing_of_what_is_divided():
-    """As with Karmada: it divides again for other replicas or another placement only."""
+def test_cluster_that_joins_later_gets_no_divided_replicas():
+    """As in Karmada, only other replicas or another placement lead to a new division."""
     world = World(binding(BOTH))
     reconcile_schedules(world, [cluster("a")])
     reconcile_schedules(world, [cluster("a"), cluster("b")])
     assert scheduled(world)[0] == {"a": 4}
 
 
-def test_a_cluster_that_leaves_is_taken_out_of_its_bindings():
-    """It is let go only then; what it had goes to the others."""
+def test_cluster_that_leaves_is_removed_from_its_bindings():
+    """Only then is the cluster deleted; its replicas go to other clusters."""
     world = World(binding(BOTH))
     reconcile_schedules(world, [cluster("a"), cluster("b")])
     reconcile_schedules(world, [cluster("a")])
@@ -119,20 +119,20 @@ def test_a_cluster_that_leaves_is_taken_out_of_its_bindings():
         ),
     ],
 )
-def test_what_cannot_be_scheduled_stays_unless_no_cluster_fits(placement, reason, left):
+def test_unschedulable_binding_is_unchanged_unless_no_cluster_fits(placement, reason, left):
     world = World(binding(placement, clusters=[{"name": "a", "replicas": 4}]))
     reconcile_schedules(world, [cluster("a"), cluster("b")])
     targets, said = scheduled(world)
     assert (targets, said["status"], said["reason"]) == (left, "False", reason)
 
 
-def test_a_cluster_that_is_not_ready_yet_gets_nothing():
+def test_cluster_that_is_not_ready_yet_gets_nothing():
     world = World(binding(BOTH))
     reconcile_schedules(world, [cluster("a"), cluster("b", ready=False)])
     assert scheduled(world)[0] == {"a": 4}
 
 
-def test_the_group_that_is_taken_is_said():
+def test_chosen_affinity_group_is_in_the_status():
     groups = [{"affinityName": "one", "clusterNames": ["a"]}, {"affinityName": "two", "clusterNames": ["b"]}]
     taint = {"key": "x", "effect": "NoSchedule"}
     world = World(binding({"clusterAffinities": groups}))
@@ -141,7 +141,7 @@ def test_the_group_that_is_taken_is_said():
     assert (scheduled(world)[0], obj["status"]["schedulerObservingAffinityName"]) == ({"b": 4}, "two")
 
 
-def test_what_only_chance_decides_is_always_the_same_here():
+def test_random_decisions_are_deterministic_in_the_stand_in():
     dynamic = {**BOTH, "replicaScheduling": {**BOTH["replicaScheduling"], "weightPreference": {"staticWeightList": []}}}
     one, other = World(binding(dynamic, replicas=3)), World(binding(dynamic, replicas=3))
     for world in (one, other):
@@ -150,8 +150,8 @@ def test_what_only_chance_decides_is_always_the_same_here():
     assert scheduled(one)[0] == scheduled(other)[0]
 
 
-def test_a_binding_is_scheduled_by_clusters_that_were_read_after_it_was_made(monkeypatch):
-    """A member was tainted and a workload made in one `up`: the stand-in scheduled it by the member of before."""
+def test_binding_is_scheduled_with_clusters_read_after_its_creation(monkeypatch):
+    """One `up` tainted a member and created a workload. Regression: the stand-in used the member without the taint."""
     order = []
     for name in ("clusters", "policies", "schedules", "dependencies", "works", "execution", "reports"):
         monkeypatch.setattr(f"{one_pass.__module__}.reconcile_{name}", lambda *_, name=name: order.append(name))
@@ -165,8 +165,8 @@ def job(selector, labels):
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "crunch"}, "spec": spec}
 
 
-def test_a_job_that_is_applied_again_keeps_what_its_member_chose():
-    """The member refused the second apply of a Job: its selector can't be changed."""
+def test_job_that_is_applied_again_keeps_the_selector_of_its_member():
+    """Regression: the member refused the second apply of a Job, since its selector is immutable."""
     sent = job({"matchLabels": {}}, {})
     live = job({"matchLabels": {"controller-uid": "1"}}, {"controller-uid": "1"})
     assert retained(sent, live) == live
@@ -175,8 +175,8 @@ def test_a_job_that_is_applied_again_keeps_what_its_member_chose():
     assert retained(other, {**live, "apiVersion": other["apiVersion"]}) == other
 
 
-def test_a_deployment_that_says_so_keeps_the_replicas_of_its_member():
-    """The stand-in set them back, as Karmada does only without the label."""
+def test_deployment_with_the_retain_label_keeps_its_members_replicas():
+    """Regression: the stand-in reset the replicas, which Karmada does only without the label."""
 
     def deployment(replicas, **labels):
         metadata = {"name": "web", "labels": labels}

@@ -1,4 +1,4 @@
-"""Nothing of a state is executed: dynamic resources have the program's own providers, or classes known by name."""
+"""No code in a state is executed: dynamic resources use the program's own providers, or classes known by name."""
 
 import ast
 import base64
@@ -37,7 +37,7 @@ class _Malicious:
 
 
 class CounterProvider(ResourceProvider):
-    """A program's own, with an argument of its own, that no package makes known."""
+    """A provider of the program with a constructor argument; no package registers it."""
 
     serialize_as_secret_always = False
 
@@ -76,7 +76,7 @@ def stack(state_folder):
 
 
 def poison(stack, marker):
-    """Put a pickle that makes a folder in the place of every provider in a state."""
+    """Replace every provider in a state by a pickle that would create a folder."""
     text = base64.b64encode(pickle.dumps(_Malicious(marker))).decode()
     document = json.loads(stack.files.checkpoint.read_text())
     poisoned = 0
@@ -104,8 +104,8 @@ VERBS = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_pickle_in_a_state_is_never_loaded_by_any_verb(stack, tmp_path, verb):
-    """The state of a resource whose class is known by name: every verb works, with that class."""
+def test_no_verb_loads_a_pickle_from_a_state(stack, tmp_path, verb):
+    """A state with a resource whose class is known by name: every verb works, with that class."""
     made = stack(lambda: FileResource("one", {"folder": str(tmp_path / "files"), "value": "1"}))
     made.up()
     poison(made, tmp_path / "marker")
@@ -115,7 +115,7 @@ def test_a_pickle_in_a_state_is_never_loaded_by_any_verb(stack, tmp_path, verb):
 
 
 @pytest.mark.parametrize("verb", ["show", "restore"])
-def test_a_pickle_in_a_state_is_not_loaded_by_the_verbs_on_states(stack, tmp_path, verb, capsys):
+def test_state_verbs_load_no_pickle(stack, tmp_path, verb, capsys):
     made = stack(lambda: FileResource("one", {"folder": str(tmp_path / "files"), "value": "1"}))
     made.up()
     poison(made, tmp_path / "marker")
@@ -125,7 +125,7 @@ def test_a_pickle_in_a_state_is_not_loaded_by_the_verbs_on_states(stack, tmp_pat
 
 
 @pytest.mark.parametrize("verb", ["drift", "status", "report"])
-def test_a_pickle_in_a_state_is_not_loaded_by_what_only_looks(stack, tmp_path, verb, capsys):
+def test_read_only_verbs_load_no_pickle(stack, tmp_path, verb, capsys):
     made = stack(lambda: FileResource("one", {"folder": str(tmp_path / "files"), "value": "1"}))
     made.up()
     poison(made, tmp_path / "marker")
@@ -135,7 +135,7 @@ def test_a_pickle_in_a_state_is_not_loaded_by_what_only_looks(stack, tmp_path, v
     assert not (tmp_path / "marker").exists()
 
 
-def test_the_library_imports_nothing_that_loads_pickles(repository):
+def test_library_imports_nothing_that_loads_pickles(repository):
     loaders = {"pickle", "dill", "marshal", "shelve", "cloudpickle", "joblib"}
     for file in (repository / "flotilla").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
@@ -144,16 +144,16 @@ def test_the_library_imports_nothing_that_loads_pickles(repository):
             assert not loaders & {name.partition(".")[0] for name in names}, file
 
 
-def test_what_the_sdk_sends_is_kept_in_the_state_for_the_cli(stack):
+def test_provider_sent_by_the_sdk_is_stored_in_the_state_for_the_cli(stack):
     made = stack(lambda: Counter([], "one", "a"))
     made.up()
     (resource,) = [r for r in made.snapshot().resources if r.name == "one"]
     assert resource.inputs["__provider"] == resource.outputs["__provider"]
-    assert base64.b64decode(resource.inputs["__provider"])[:1] == b"\x80"  # a pickle's first byte
+    assert base64.b64decode(resource.inputs["__provider"])[:1] == b"\x80"  # the first byte of a pickle
 
 
-def test_a_programs_own_provider_is_the_live_object(stack):
-    """Its list is not in the pickle: what is appended there was done by the program's own object."""
+def test_provider_of_the_program_is_the_live_object(stack):
+    """Its list is not in the pickle: only the program's own object can append to it."""
     calls = []
     made = stack(lambda: pulumi.export("count", Counter(calls, "one", "a").count))
     assert made.up().outputs == {"count": 5}
@@ -161,8 +161,8 @@ def test_a_programs_own_provider_is_the_live_object(stack):
     assert calls == ["create"]
 
 
-def test_a_program_may_have_more_dynamic_resources_than_calls_can_be_nested(stack):
-    """The SDK wraps a method of the pickler at each of them, and leaves it wrapped."""
+def test_program_may_have_more_dynamic_resources_than_the_recursion_limit(stack):
+    """For each resource, the SDK wraps a method of the pickler, and does not restore it."""
     count = sys.getrecursionlimit() + 100
     pickler = pickle._Pickler
     before = pickler._batch_setitems, pickler.save_dict
@@ -175,8 +175,8 @@ def test_a_program_may_have_more_dynamic_resources_than_calls_can_be_nested(stac
     assert (pickler._batch_setitems, pickler.save_dict) == before
 
 
-def test_the_components_keep_the_pickler_under_pulumis_cli_too():
-    """There no engine of ours is in the program's process; importing the components is enough."""
+def test_components_restore_the_pickler_under_pulumis_cli():
+    """With the CLI the embedded engine is not in the program's process; importing the components is enough."""
     script = (
         "import pickle, sys, components\n"
         "from pulumi.dynamic import dynamic\n"
@@ -188,14 +188,14 @@ def test_the_components_keep_the_pickler_under_pulumis_cli_too():
     subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, check=True)
 
 
-def test_a_program_that_declares_a_resource_again_replaces_and_deletes_with_its_own_provider(stack):
+def test_program_replaces_and_deletes_a_redeclared_resource_with_its_own_provider(stack):
     calls = []
     stack(lambda: Counter(calls, "one", "a")).up()
     assert stack(lambda: Counter(calls, "one", "b")).up().failures == []
     assert calls == ["create", "delete", "create"]
 
 
-def test_a_program_deletes_one_of_several_with_the_provider_of_the_others(stack):
+def test_program_deletes_one_of_several_resources_with_the_provider_of_the_others(stack):
     calls = []
 
     def both():
@@ -208,7 +208,7 @@ def test_a_program_deletes_one_of_several_with_the_provider_of_the_others(stack)
 
 
 @pytest.mark.parametrize("verb", ["destroy", "refresh", "up"])
-def test_a_provider_that_nobody_knows_is_refused_by_name_and_the_resource_stays(stack, tmp_path, verb):
+def test_unknown_provider_is_refused_by_name_and_its_resource_stays(stack, tmp_path, verb):
     made = stack(lambda: Counter([], "one", "a"))
     made.up()
     poison(made, tmp_path / "marker")
@@ -221,7 +221,7 @@ def test_a_provider_that_nobody_knows_is_refused_by_name_and_the_resource_stays(
     assert not (tmp_path / "marker").exists()
 
 
-def test_programs_side_by_side_keep_their_providers_apart(stack):
+def test_parallel_programs_keep_their_providers_separate(stack):
     from flotilla.providers.dynamic import _capture
 
     stack(lambda: Counter([], "one", "a")).preview()
@@ -237,20 +237,20 @@ def dynamic_resources():
 
 @pytest.mark.parametrize("kind", dynamic_resources(), ids=lambda kind: kind.__name__)
 def test_every_dynamic_resource_of_the_project_is_known_by_name(kind):
-    """Else a destroy, which runs no program, could not delete it: add it to components/dynamic_providers.py."""
+    """Otherwise a destroy, which runs no program, could not delete it. Add it to components/dynamic_providers.py."""
     assert kind._resource_type_name in PROVIDERS
     assert isinstance(_registered_provider(kind._resource_type_name), ResourceProvider)
 
 
-def test_the_installed_package_makes_its_providers_known():
+def test_installed_package_registers_its_providers():
     from flotilla.providers.dynamic import _from_entry_points
 
     announced = {token: target.removeprefix("flotilla_project.") for token, target in _from_entry_points(None).items()}
     assert announced.items() >= PROVIDERS.items()
 
 
-def test_the_projects_own_resource_is_refreshed_and_deleted_by_its_name_alone(stack, tmp_path):
-    """With the class that the installed package names, whatever the state says its code is."""
+def test_resource_of_the_project_is_refreshed_and_deleted_by_the_class_of_its_name(stack, tmp_path):
+    """The class is the one that the installed package names, whatever code the state has."""
     args = {"names": ["x"], "lifetime_days": 9, "ca_lifetime_days": 99, "renew_before_days": 1, "generation": 1}
     made = stack(lambda: ControlPlanePki("pki", args))
     assert made.up().failures == []

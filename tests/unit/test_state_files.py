@@ -1,4 +1,4 @@
-"""State files that are empty, broken or somebody else's are refused with the newest good backup, by every verb."""
+"""State files that are empty, broken or of another stack are refused by every verb, with the newest valid backup."""
 
 import errno
 import gzip
@@ -107,9 +107,7 @@ def snapshot_of_folder(files):
 
 
 @pytest.mark.parametrize(("said", "content"), BROKEN.items(), ids=list(BROKEN))
-def test_a_state_file_that_is_not_a_whole_state_of_this_stack_is_refused_with_the_newest_good_backup(
-    files, said, content
-):
+def test_invalid_state_file_is_refused_with_the_newest_valid_backup(files, said, content):
     files.backups.mkdir(parents=True)
     good, broken = files.backups / "test.1.json", files.backups / "test.2.json"
     good.write_text(GOOD)
@@ -137,7 +135,7 @@ def test_no_verb_takes_a_broken_state_for_an_empty_stack_or_changes_anything(fil
     assert snapshot_of_folder(files) == before
 
 
-def test_a_state_file_that_is_a_folder_or_a_pipe_is_refused(files):
+def test_state_file_that_is_a_folder_or_a_pipe_is_refused(files):
     files.checkpoint.mkdir()
     with pytest.raises(EngineError, match=r"test\.json is a folder, not a file; there is no good backup"):
         open_stack(files, "unit", None)
@@ -147,7 +145,7 @@ def test_a_state_file_that_is_a_folder_or_a_pipe_is_refused(files):
         open_stack(files, "unit", None)
 
 
-def test_a_state_file_that_can_not_be_read_is_refused(files, monkeypatch):
+def test_unreadable_state_file_is_refused(files, monkeypatch):
     files.checkpoint.write_text(GOOD)
 
     def refuse(_self):
@@ -159,20 +157,20 @@ def test_a_state_file_that_can_not_be_read_is_refused(files, monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
-def test_a_compressed_state_of_the_cli_is_not_taken_for_an_empty_stack(files, suffix):
+def test_compressed_state_of_the_cli_is_not_taken_for_an_empty_stack(files, suffix):
     files.checkpoint.with_name(f"test.json{suffix}").write_bytes(b"\x1f\x8b")
     with pytest.raises(EngineError, match="is compressed") as refused:
         open_stack(files, "unit", None)
     assert "--engine pulumi" in refused.value.hint
 
 
-def test_a_state_from_before_the_cli_knew_projects_is_not_taken_for_an_empty_stack(files):
+def test_state_without_a_project_is_not_taken_for_an_empty_stack(files):
     (files.checkpoint.parents[1] / "test.json").write_text(GOOD)
     with pytest.raises(EngineError, match="where older versions of the CLI keep states"):
         open_stack(files, "unit", None)
 
 
-def test_a_backup_under_another_passphrase_is_not_good(files):
+def test_backup_with_another_passphrase_is_not_valid(files):
     files.backups.mkdir(parents=True)
     other = Encoder(PassphraseCrypter("other"), files.qualified)
     secret = ResourceState(urn=f"{URN}a", custom=True, type="t", inputs={"s": Secret("x")})
@@ -182,7 +180,7 @@ def test_a_backup_under_another_passphrase_is_not_good(files):
         open_stack(files, "unit", None)
 
 
-def test_states_of_the_cli_with_nulls_and_plain_names_are_read(files):
+def test_cli_states_with_nulls_and_plain_names_are_read(files):
     latest = {"resources": [entry(propertyDependencies={"a": None}, outputs=None, parent="")], "metadata": {}}
     files.checkpoint.write_text(json.dumps({"version": 3, "checkpoint": {"stack": "test", "latest": latest}}))
     (one,) = open_stack(files, "unit", None).snapshot.resources
@@ -193,14 +191,14 @@ def test_states_of_the_cli_with_nulls_and_plain_names_are_read(files):
     assert opened.snapshot == Snapshot()
 
 
-def test_what_a_targeted_deletion_leaves_behind_is_still_read(files):
-    """A dependency that no resource of the state has only orders nothing: it must not lock the stack."""
+def test_state_after_a_targeted_deletion_is_read(files):
+    """A dependency on a resource that the state doesn't have only affects the order; it must not block the stack."""
     files.checkpoint.write_text(json.dumps(document(entry("a", dependencies=[f"{URN}gone"]))))
     assert len(open_stack(files, "unit", None).snapshot.resources) == 1
 
 
-def test_a_damaged_byte_anywhere_gives_one_line_or_a_state(files):
-    """Every truncation, and a wrong or missing byte at every place, of a real state: no other error comes of it."""
+def test_damaged_byte_anywhere_gives_one_line_or_a_state(files):
+    """A real state with every truncation, and with a wrong or missing byte at every position, gives no other error."""
     data = text_of("a", "b", secret="x").encode()
     for index in range(len(data)):
         for damaged in (data[:index], data[:index] + b"\xff" + data[index + 1 :], data[:index] + data[index + 1 :]):
@@ -222,7 +220,7 @@ def places(value, path=()):
         yield from places(entry, (*path, key))
 
 
-def test_an_odd_value_at_any_place_gives_one_line_or_a_state_that_can_be_written_again(files):
+def test_wrong_value_anywhere_gives_one_line_or_a_state_that_can_be_written(files):
     whole = json.loads(text_of("a", "b", secret="x"))
     extra = {"outputs": {"l": [1.5, {"m": "n"}]}, "dependencies": [f"{URN}a"], "customTimeouts": {"create": 5.0}}
     whole["checkpoint"]["latest"]["resources"][1] |= {**extra, "propertyDependencies": {"l": [f"{URN}a"]}}
@@ -246,19 +244,19 @@ def test_an_odd_value_at_any_place_gives_one_line_or_a_state_that_can_be_written
     assert refused > 300
 
 
-def test_an_empty_state_never_replaces_a_backup(files, stack):
+def test_empty_state_never_replaces_a_backup(files, stack):
     stack.up()
     stack.up()
     kept = files.bak.read_text()
     assert len(list(files.backups.iterdir())) == 1
     stack.destroy()
-    stack.up()  # its state before is without resources
+    stack.up()  # the state before it has no resources
     assert len(json.loads(files.bak.read_text())["checkpoint"]["latest"]["resources"]) == 3
-    assert files.bak.read_text() != kept  # that of before the destroy
+    assert files.bak.read_text() != kept  # the state before the destroy
     assert len(list(files.backups.iterdir())) == 2
 
 
-def test_backups_and_states_in_the_history_are_pruned_and_others_files_stay(files, stack):
+def test_backups_and_history_states_are_pruned_and_files_of_others_stay(files, stack):
     files.backups.mkdir(parents=True)
     (files.backups / "mine.json").write_text(GOOD)
     stack.up()
@@ -274,7 +272,7 @@ def test_backups_and_states_in_the_history_are_pruned_and_others_files_stay(file
     assert gzip.decompress(newest.read_bytes()).decode() == opened.text
 
 
-def test_copies_of_earlier_versions_and_of_the_cli_are_read_compressed_or_not(files, stack):
+def test_copies_of_older_versions_and_of_the_cli_are_read_compressed_or_not(files, stack):
     stack.up()
     text = files.checkpoint.read_text()
     files.backups.mkdir(parents=True, exist_ok=True)
@@ -297,9 +295,9 @@ def test_copies_of_earlier_versions_and_of_the_cli_are_read_compressed_or_not(fi
         (b"\x1f\x8b" + b"no gzip at all", "gzip can't unpack it"),
         (gzip.compress(b"version: 3\n"), "is not JSON"),
     ],
-    ids=["cut", "no gzip", "no JSON"],  # compressed bytes hold the time
+    ids=["cut", "no gzip", "no JSON"],  # compressed bytes contain the time
 )
-def test_a_broken_compressed_copy_is_one_line(files, stack, data, wrong):
+def test_broken_compressed_copy_is_one_line(files, stack, data, wrong):
     stack.up()
     files.backups.mkdir(parents=True, exist_ok=True)
     (files.backups / "test.9.json.gz").write_bytes(data)
@@ -307,14 +305,14 @@ def test_a_broken_compressed_copy_is_one_line(files, stack, data, wrong):
         open_copy(files, files.backups / "test.9.json.gz", "unit")
 
 
-def test_a_small_file_does_not_unpack_into_all_memory(files, monkeypatch):
+def test_size_of_an_unpacked_file_is_bounded(files, monkeypatch):
     monkeypatch.setattr(compression, "_MOST_BYTES", 1000)
     with pytest.raises(StateError, match="larger than 1 GiB when it is unpacked"):
         compression.unpacked(gzip.compress(b" " * 1001))
 
 
 def full(monkeypatch, *, after=0):
-    """Have the disk be full after some writes of the state."""
+    """Let the disk be full after some writes of the state."""
     writes = []
     real = backend.write_whole
 
@@ -328,7 +326,7 @@ def full(monkeypatch, *, after=0):
     monkeypatch.setattr(backend, "write_whole", write)
 
 
-def test_a_full_disk_is_said_before_anything_is_changed(files, stack, monkeypatch):
+def test_full_disk_is_reported_before_any_change(files, stack, monkeypatch):
     full(monkeypatch)
     with pytest.raises(EngineError, match=r"the state can't be written: No space left on device \(.*test\.json\)"):
         stack.up()
@@ -337,7 +335,7 @@ def test_a_full_disk_is_said_before_anything_is_changed(files, stack, monkeypatc
     assert list(files.locks.iterdir()) == []
 
 
-def test_a_disk_that_fills_up_meanwhile_ends_the_run_in_one_line_and_the_next_run_goes_on(files, stack, monkeypatch):
+def test_disk_that_fills_up_ends_the_run_in_one_line_and_the_next_run_continues(files, stack, monkeypatch):
     with monkeypatch.context() as patched:
         full(patched, after=3)
         result = stack.up()
@@ -348,7 +346,7 @@ def test_a_disk_that_fills_up_meanwhile_ends_the_run_in_one_line_and_the_next_ru
     assert stack.preview().changes == []
 
 
-def test_a_half_written_state_leaves_no_temporary_file(files, monkeypatch):
+def test_failed_write_of_a_state_leaves_no_temporary_file(files, monkeypatch):
     files.write(GOOD)
 
     def fail(_descriptor):
@@ -361,7 +359,7 @@ def test_a_half_written_state_leaves_no_temporary_file(files, monkeypatch):
     assert [file.name for file in files.checkpoint.parent.iterdir()] == ["test.json"]
 
 
-def test_a_folder_that_can_not_be_written_is_said_before_anything_is_changed(files, stack):
+def test_read_only_folder_is_reported_before_any_change(files, stack):
     (files.root / ".pulumi" / "locks").write_text("not a folder")
     with pytest.raises(EngineError, match="the state can't be written"):
         stack.up()
@@ -370,7 +368,7 @@ def test_a_folder_that_can_not_be_written_is_said_before_anything_is_changed(fil
 
 @pytest.fixture
 def project(files, sections):
-    """A stack that has a file, one that has only a state, and a name that neither has."""
+    """A project with one stack that has a file, and one that has only a state."""
     (files.root / "Pulumi.new.yaml").write_text("config: {}\n")
     (files.root / ".pulumi/stacks/unit/old.json").write_text('{"version": 3, "checkpoint": {}}')
     return files.root
@@ -380,7 +378,7 @@ VERBS = ("destroy", "refresh", "drift", "status", "preview", "up", "kubeconfig -
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_mistyped_stack_is_an_error_that_lists_those_that_exist(project, verb, capsys):
+def test_mistyped_stack_is_an_error_that_lists_the_existing_ones(project, verb, capsys):
     engine = [] if verb == "state show" else ["--engine", "embedded"]
     code = main([*verb.split(), "-C", str(project), "-s", "typo", *engine])
     printed = capsys.readouterr()
@@ -390,7 +388,7 @@ def test_a_mistyped_stack_is_an_error_that_lists_those_that_exist(project, verb,
     assert printed.out == ""
 
 
-def test_a_mistyped_stack_lists_stacks_that_have_only_a_state(project):
+def test_mistyped_stack_lists_stacks_that_have_only_a_state(project):
     stack = EmbeddedStack(Project.load(project), "typo", project)
     for verb in (stack.destroy, stack.refresh, stack.preview, stack.up, stack.snapshot):
         with pytest.raises(EngineError, match="there is no stack typo") as refused:
@@ -399,12 +397,12 @@ def test_a_mistyped_stack_lists_stacks_that_have_only_a_state(project):
 
 
 @pytest.mark.parametrize("name", ["../outside", "a/b", "..", "", "a b", "x" * 101])
-def test_a_name_that_is_no_stacks_leads_out_of_no_folder(project, name):
+def test_invalid_stack_name_cannot_leave_the_folder(project, name):
     with pytest.raises(EngineError, match="is not a stack's name"):
         EmbeddedStack(Project.load(project), name, project).destroy()
 
 
-def test_a_stack_with_a_file_and_no_state_is_new_and_has_nothing_to_delete(project):
+def test_stack_with_a_file_and_no_state_is_new_and_has_nothing_to_delete(project):
     stack = EmbeddedStack(Project.load(project), "new", project)
     for verb in (stack.destroy, stack.refresh):
         result = verb()
@@ -412,7 +410,7 @@ def test_a_stack_with_a_file_and_no_state_is_new_and_has_nothing_to_delete(proje
         assert result.steps == []
 
 
-def test_a_lost_state_whose_backups_are_there_is_said(files, stack):
+def test_missing_state_with_existing_backups_is_reported(files, stack):
     stack.up()
     files.checkpoint.unlink()
     for result in (stack.preview(), stack.destroy(), stack.refresh()):

@@ -1,4 +1,4 @@
-"""Locks say who has them, and go over to the next run only where their process is certainly gone."""
+"""Locks name their owner. The next run takes a lock over only if its process has certainly ended."""
 
 import datetime as dt
 import json
@@ -37,7 +37,7 @@ def put(files, *, name="other.json", **body):
     return file
 
 
-def test_a_lock_says_host_user_process_and_age(files):
+def test_lock_has_host_user_process_and_age(files):
     since = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5)).isoformat()
     put(files, pid=42, hostname="elsewhere", timestamp=since)
     with pytest.raises(EngineError) as refused, files.locked(print):
@@ -47,7 +47,7 @@ def test_a_lock_says_host_user_process_and_age(files):
     assert [file.name for file in files.locks.iterdir()] == ["other.json"]
 
 
-def test_a_lock_of_the_cli_is_read_with_its_fractions_of_a_second(files):
+def test_lock_of_the_cli_is_read_with_fractions_of_a_second(files):
     file = put(files, pid=42, hostname="elsewhere", timestamp="2026-01-01T00:00:00.123456789+01:00")
     assert Lock.read(file).seconds > 86400
     assert "days ago" in Lock.read(file).text
@@ -56,11 +56,11 @@ def test_a_lock_of_the_cli_is_read_with_its_fractions_of_a_second(files):
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "0 s"), (59, "59 s"), (60, "1 minute"), (7300, "2 hours"), (86400, "1 day")]
 )
-def test_an_age_is_said_in_its_largest_unit(seconds, text):
+def test_age_is_shown_in_its_largest_unit(seconds, text):
     assert age(seconds) == f"{text} ago"
 
 
-def test_a_dead_processs_lock_is_taken_over(files):
+def test_lock_of_an_ended_process_is_taken_over(files):
     file = put(files, pid=NOBODY)
     said = []
     with files.locked(said.append):
@@ -69,8 +69,8 @@ def test_a_dead_processs_lock_is_taken_over(files):
 
 
 @LINUX
-def test_a_lock_whose_number_another_program_has_now_is_taken_over(files):
-    """This very process has the number, but started at another time than the lock's."""
+def test_lock_whose_process_id_was_reused_is_taken_over(files):
+    """This process has the ID, but it started at another time than the lock's process."""
     own = Lock.read(write_lock(files.locks))
     assert own.holder is Holder.LIVE
     process = {"started": str(int(own.started) - 1), "boot": own.boot, "namespace": own.namespace}
@@ -78,20 +78,20 @@ def test_a_lock_whose_number_another_program_has_now_is_taken_over(files):
 
 
 @LINUX
-def test_a_lock_from_before_the_hosts_last_boot_is_taken_over(files):
+def test_lock_from_before_the_last_boot_is_taken_over(files):
     assert Lock.read(put(files, process={"boot": "another"})).holder is Holder.GONE
 
 
 @LINUX
-def test_a_lock_of_another_container_on_this_host_is_never_taken_for_a_dead_processs(files):
-    """Its number means another process here, or none."""
+def test_lock_of_another_container_on_this_host_is_not_taken_over(files):
+    """In this container, its process ID is another process, or none."""
     put(files, pid=NOBODY, process={"boot": locks._boot(), "namespace": "pid:[1]"})
     with pytest.raises(EngineError, match="is locked by"), files.locked(print):
         pass
 
 
 @LINUX
-def test_a_process_that_has_ended_without_being_waited_for_is_gone(files):
+def test_zombie_process_counts_as_ended(files):
     pid = os.posix_spawn(sys.executable, [sys.executable, "-c", ""], os.environ)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     try:
@@ -103,7 +103,7 @@ def test_a_process_that_has_ended_without_being_waited_for_is_gone(files):
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", "7", "null", '{"pid": "x"}', '{"pid": null}', '{"pid": true}', "\xff"]
 )
-def test_a_lock_file_that_says_nothing_is_refused_in_one_line(files, content):
+def test_lock_file_without_content_is_refused_in_one_line(files, content):
     file = files.locks / "broken.json"
     file.write_text(content, encoding="latin-1")
     with pytest.raises(EngineError) as refused, files.locked(print):
@@ -113,13 +113,13 @@ def test_a_lock_file_that_says_nothing_is_refused_in_one_line(files, content):
     assert "flotilla state unlock" in refused.value.hint
 
 
-def test_a_folder_among_the_locks_is_refused_in_one_line(files):
+def test_folder_among_the_locks_is_refused_in_one_line(files):
     (files.locks / "odd.json").mkdir()
     with pytest.raises(EngineError, match=r"odd\.json: Is a directory"), files.locked(print):
         pass
 
 
-def test_a_user_without_a_name_can_lock(files, monkeypatch):
+def test_user_without_a_name_can_lock(files, monkeypatch):
     def nameless():
         raise KeyError("uid not found")
 
@@ -128,7 +128,7 @@ def test_a_user_without_a_name_can_lock(files, monkeypatch):
         assert json.loads(own.read_text())["username"] == str(os.getuid())
 
 
-def test_a_lock_that_is_released_while_others_are_looked_at_is_no_lock(files, monkeypatch):
+def test_lock_that_is_released_during_the_check_is_no_lock(files, monkeypatch):
     file = put(files)
     real = Lock.read
 

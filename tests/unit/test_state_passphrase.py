@@ -1,4 +1,4 @@
-"""The generated passphrase: one for all who start at once, whole from its first moment, never beside an older state."""
+"""The generated passphrase: equal for parallel first runs, complete at once, never next to an older state."""
 
 import base64
 import multiprocessing
@@ -25,8 +25,8 @@ def _race(folder, barrier, answers):
         answers.put((index, passphrase(folder / str(index) / "passphrase")))
 
 
-def test_of_many_first_runs_at_once_all_use_the_same_passphrase(tmp_path):
-    """Sixteen processes, twenty folders: nobody sees another one's, or an empty one."""
+def test_parallel_first_runs_use_the_same_passphrase(tmp_path):
+    """Sixteen processes in twenty folders: none of them sees another passphrase or an empty one."""
     context = multiprocessing.get_context("fork")
     barrier, answers = context.Barrier(16), context.Queue()
     runs = [context.Process(target=_race, args=(tmp_path, barrier, answers)) for _ in range(16)]
@@ -42,7 +42,7 @@ def test_of_many_first_runs_at_once_all_use_the_same_passphrase(tmp_path):
         assert [file.name for file in (tmp_path / str(index)).iterdir()] == ["passphrase"]
 
 
-def test_a_passphrase_file_is_complete_and_private_when_its_name_appears(tmp_path, monkeypatch):
+def test_passphrase_file_is_complete_and_private_when_its_name_appears(tmp_path, monkeypatch):
     seen = []
 
     def link(source, target):
@@ -55,7 +55,7 @@ def test_a_passphrase_file_is_complete_and_private_when_its_name_appears(tmp_pat
 
 
 @pytest.mark.parametrize("state", ["stacks/unit/test.json", "stacks/unit/other.json.gz", "stacks/unit/test.json.bak"])
-def test_no_passphrase_is_made_beside_a_state(tmp_path, state):
+def test_no_passphrase_is_generated_next_to_a_state(tmp_path, state):
     file = tmp_path / ".pulumi" / state
     file.parent.mkdir(parents=True)
     file.write_text("{}")
@@ -67,7 +67,7 @@ def test_no_passphrase_is_made_beside_a_state(tmp_path, state):
     assert not (tmp_path / "passphrase").exists()
 
 
-def test_no_passphrase_is_made_for_a_stack_file_with_secrets(tmp_path):
+def test_no_passphrase_is_generated_for_a_stack_file_with_secrets(tmp_path):
     (tmp_path / "Pulumi.yaml").write_text("name: unit\nruntime: python\n")
     (tmp_path / "Pulumi.test.yaml").write_text(f"encryptionsalt: {crypto.PassphraseCrypter('abc').state}\n")
     with pytest.raises(EngineError, match=r"the passphrase is missing: .*Pulumi\.test\.yaml"):
@@ -81,7 +81,7 @@ def test_an_empty_passphrase_file_is_refused(tmp_path):
         passphrase(tmp_path / "passphrase")
 
 
-def test_a_passphrase_file_that_is_no_text_or_no_file_is_refused(tmp_path):
+def test_passphrase_file_that_is_no_text_or_no_file_is_refused(tmp_path):
     (tmp_path / "passphrase").write_bytes(base64.b64decode("//8="))
     with pytest.raises(EngineError, match="can't be read: it is not text"):
         passphrase(tmp_path / "passphrase")
@@ -91,7 +91,7 @@ def test_a_passphrase_file_that_is_no_text_or_no_file_is_refused(tmp_path):
         passphrase(tmp_path / "passphrase")
 
 
-def test_a_folder_that_can_not_hold_a_passphrase_is_refused(tmp_path):
+def test_folder_that_cannot_have_a_passphrase_file_is_refused(tmp_path):
     (tmp_path / "state").write_text("")
     with pytest.raises(EngineError, match="can't be created: "):
         passphrase(tmp_path / "state" / "passphrase")

@@ -1,4 +1,4 @@
-"""`flotilla state show`, `restore` and `unlock`: what they say, what they ask for, what they leave."""
+"""`flotilla state show`, `restore` and `unlock`: output, confirmations and results."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def files(state_folder):
 
 @pytest.fixture
 def up(state_folder):
-    """Run a program of files: names to values."""
+    """Run a program that creates files, given as names and values."""
 
     def run(**values):
         def program():
@@ -39,7 +39,7 @@ def up(state_folder):
 
 @pytest.fixture
 def state(state_folder, capsys):
-    """Run a verb with --json; return its exit code, its document and what it said."""
+    """Run a verb with --json; return its exit code, its document and its error output."""
 
     def run(verb, *arguments):
         code = main(["state", verb, "-C", str(state_folder), "-s", "test", "--json", *arguments])
@@ -49,7 +49,7 @@ def state(state_folder, capsys):
     return run
 
 
-def test_show_says_where_state_backups_and_locks_are(files, up, state):
+def test_show_has_the_paths_of_state_backups_and_locks(files, up, state):
     up(one="1")
     up(one="2")
     with files.locked(print) as own:
@@ -63,7 +63,7 @@ def test_show_says_where_state_backups_and_locks_are(files, up, state):
     assert (lock["file"], lock["pid"], lock["holder"]) == (str(own), os.getpid(), "live")
 
 
-def test_show_needs_no_passphrase_and_says_what_is_wrong(files, up, state, monkeypatch):
+def test_show_needs_no_passphrase_and_reports_problems(files, up, state, monkeypatch):
     up(one="1")
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
     files.checkpoint.write_text("")
@@ -72,7 +72,7 @@ def test_show_needs_no_passphrase_and_says_what_is_wrong(files, up, state, monke
     assert document["state"]["problem"] == "is empty"
 
 
-def test_restore_shows_what_differs_and_puts_the_newest_good_backup_back(files, up, state):
+def test_restore_shows_differences_and_restores_the_newest_valid_backup(files, up, state):
     up(a="1", b="1")
     stack = up(a="2", c="1")
     wanted = files.checkpoint.read_text()
@@ -87,7 +87,7 @@ def test_restore_shows_what_differs_and_puts_the_newest_good_backup_back(files, 
     assert stack.preview().changes == []
 
 
-def test_restore_of_an_older_backup_names_what_is_added_removed_and_changed(files, up, state):
+def test_restore_of_an_older_backup_lists_added_removed_and_changed_resources(files, up, state):
     up(a="1", b="1")
     older = files.checkpoint.read_text()
     up(a="2", c="1")
@@ -113,7 +113,7 @@ def test_restore_changes_nothing_without_a_terminal_and_yes(files, up, state):
     assert files.checkpoint.read_text() == ""
 
 
-def test_restore_of_what_is_there_already_changes_nothing(files, up, state):
+def test_restore_of_the_current_state_changes_nothing(files, up, state):
     up(a="1")
     before = files.checkpoint.stat().st_ino
     code, document, _ = state("restore", "--yes")
@@ -134,7 +134,7 @@ def test_restore_is_refused_while_a_run_has_the_stack(files, up, state):
 @pytest.mark.parametrize(
     ("content", "said"), [(None, "there is no backup"), ("", "is empty"), ('{"version": 9}', "version 9")]
 )
-def test_restore_of_a_backup_that_is_none_is_refused(files, up, state, content, said):
+def test_restore_of_an_invalid_backup_is_refused(files, up, state, content, said):
     up(a="1")
     if content is not None:
         (files.root / "x.json").write_text(content)
@@ -145,7 +145,7 @@ def test_restore_of_a_backup_that_is_none_is_refused(files, up, state, content, 
     assert files.checkpoint.read_text() == before
 
 
-def test_a_state_that_became_a_folder_is_restored_and_the_folder_kept(files, up, state):
+def test_state_path_that_became_a_folder_is_restored_and_the_folder_kept(files, up, state):
     up(a="1")
     files.checkpoint.unlink()
     files.checkpoint.mkdir()
@@ -156,7 +156,7 @@ def test_a_state_that_became_a_folder_is_restored_and_the_folder_kept(files, up,
     assert files.checkpoint.is_file()
 
 
-def test_a_restore_shows_no_secret(files, state_folder, state, capsys):
+def test_restore_shows_no_secret(files, state_folder, state, capsys):
     def run(value):
         import pulumi
 
@@ -188,7 +188,7 @@ def other(files, **body):
     return file
 
 
-def test_unlock_says_who_and_breaks_the_lock_of_another_host(files, up, state):
+def test_unlock_names_the_owner_and_breaks_the_lock_of_another_host(files, up, state):
     up(a="1")
     other(files)
     code, document, said = state("unlock")
@@ -217,7 +217,7 @@ def test_unlock_refuses_a_live_process_of_this_host_unless_forced(files, up, sta
         process.communicate()
 
 
-def test_unlock_removes_a_lock_that_says_nothing(files, up, state):
+def test_unlock_removes_a_lock_without_content(files, up, state):
     up(a="1")
     files.locks.mkdir(parents=True, exist_ok=True)
     (files.locks / "broken.json").write_text("")
@@ -226,13 +226,13 @@ def test_unlock_removes_a_lock_that_says_nothing(files, up, state):
     assert list(files.locks.iterdir()) == []
 
 
-def test_unlock_of_what_is_not_locked_is_done(up, state):
+def test_unlock_without_a_lock_succeeds(up, state):
     up(a="1")
     assert state("unlock")[:2] == (0, {"version": 1, "stack": "test", "locks": [], "unlocked": False})
 
 
 @pytest.mark.parametrize("verb", ["show", "restore", "unlock"])
-def test_a_backend_of_another_kind_is_refused_with_the_clis_own_commands(state_folder, state, monkeypatch, verb):
+def test_other_backend_is_refused_with_the_clis_own_commands(state_folder, state, monkeypatch, verb):
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
     code, document, said = state(verb)
     assert (code, document["error"]["kind"]) == (1, "failed")
@@ -240,7 +240,7 @@ def test_a_backend_of_another_kind_is_refused_with_the_clis_own_commands(state_f
     assert "pulumi stack export" in said
 
 
-def test_for_people_show_restore_and_unlock_name_the_files(files, state_folder, up, capsys):
+def test_text_output_of_show_restore_and_unlock_names_the_files(files, state_folder, up, capsys):
     up(a="1")
     up(a="2")
     files.checkpoint.write_text("")

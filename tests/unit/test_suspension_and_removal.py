@@ -1,4 +1,4 @@
-"""Workloads that are suspended, lazy or kept on removal, as rollouts, drift, status, plans and `destroy` treat them."""
+"""Suspended, lazy and kept workloads in rollouts, drift, status, plans and `destroy`."""
 
 from dataclasses import replace
 
@@ -36,8 +36,8 @@ MEMBERS = {name: {"id": name, "unanswered": ""} for name in ("m0", "m1")}
 
 
 @pytest.mark.parametrize("key", [{"suspension": EVERY}, {"lazy": True}, {"policy": "former"}])
-def test_a_workload_that_is_suspended_no_longer_is_waited_for(key):
-    """A key that falls away was no change: `up` called a resumed workload done that ran nowhere."""
+def test_workload_that_is_no_longer_suspended_is_waited_for(key):
+    """Regression: a removed key was no change, and `up` called a resumed workload done that ran nowhere."""
     settled = {"settled": True, "scheduled": {"Deployment default/web": {"member1": 4}}}
     assert changes(props(**key, **settled), props())
     assert changes(props(**settled), props(**key))
@@ -45,8 +45,8 @@ def test_a_workload_that_is_suspended_no_longer_is_waited_for(key):
     assert not changes(props(**settled), props()), "a state of before has none of these keys"
 
 
-def test_a_lazy_workload_is_judged_by_the_policy_that_karmada_still_goes_by():
-    """After a change of the policy alone, an `up` waited to its timeout for what Karmada does with the next change."""
+def test_lazy_workload_is_checked_against_the_policy_that_karmada_still_uses():
+    """Regression: `up` waited until its timeout for what Karmada does only with the next change."""
     template = job(parallelism=2, completions=4)
     identity = f"id-{ref_of(template).name}"
     bound = binding(template, ["m0", "m1"])
@@ -71,7 +71,7 @@ def resource(kind, name, inputs, parent=PARENT):
 
 
 def state_of(template, *, rollout=False, **spec):
-    """The state of a workload of one template, with its rollout or without."""
+    """Return the state of a workload with one template, with or without its rollout."""
     policy = propagation_policy(
         "web", namespace="default", templates=[template], spec={"placement": EVERYWHERE, **spec}
     )
@@ -89,7 +89,7 @@ def state_of(template, *, rollout=False, **spec):
 @pytest.mark.parametrize("rollout", [False, True], ids=["by its policies", "by its rollout"])
 @pytest.mark.parametrize("suspension", [EVERY, {"dispatchingOnClusters": {"clusterNames": ["m0", "m1"]}}])
 def test_drift_does_not_wait_for_a_suspended_workload(suspension, rollout):
-    """Whatever is read off the state forgot the suspension: every look found what was never sent `not-healthy`."""
+    """Regression: drift ignored the suspension, so copies that were never sent were always `not-healthy`."""
     template = web()
     check = rollouts_of(state_of(template, rollout=rollout, suspension=suspension)).checks["web"]
     unsent = [work(template, name, identity="id-web", applied="", suspendDispatching=True) for name in ("m0", "m1")]
@@ -100,23 +100,23 @@ def test_drift_does_not_wait_for_a_suspended_workload(suspension, rollout):
 
 
 @pytest.mark.parametrize("rollout", [False, True])
-def test_drift_takes_the_schedule_of_a_lazy_workload_as_it_is(rollout):
+def test_drift_accepts_the_schedule_of_a_lazy_workload(rollout):
     check = rollouts_of(state_of(web(), rollout=rollout, activationPreference="Lazy")).checks["web"]
     assert check.lazy
 
 
-def test_copies_of_suspended_and_of_refused_works_are_wanted():
-    """What a suspended Work had sent before, or one whose change a member refuses, was called `copy-unwanted`."""
+def test_copies_of_suspended_and_refused_works_are_wanted():
+    """Regression: a copy sent by a suspended Work, or refused by a member, was called `copy-unwanted`."""
     mark = {"karmada.io/managed": "true"}
     names = ("sent", "suspended", "refused", "gone", "nobodys")
     there = {name: web(name) | {"metadata": {"name": name, "namespace": "default", "labels": mark}} for name in names}
-    going = work(there["gone"], "m0")
-    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    deleting = work(there["gone"], "m0")
+    deleting["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     works = [
         work(there["sent"], "m0"),
         work(there["suspended"], "m0", suspendDispatching=True),
         work(there["refused"], "m0", applied="False"),
-        going,
+        deleting,
     ]
     snapshot = read_all(Plane(*works), [])
     assert [obj["metadata"]["name"] for obj in sent_to(snapshot, "m0")] == ["sent"]
@@ -124,8 +124,8 @@ def test_copies_of_suspended_and_of_refused_works_are_wanted():
     assert sorted(finding.object for finding in found) == ["Deployment default/gone", "Deployment default/nobodys"]
 
 
-def test_what_a_join_of_karmadactl_makes_is_no_copy_that_is_left():
-    """karmadactl 1.10 gives its namespaces and accounts the mark of copies: a clean fleet had drift for ever."""
+def test_objects_of_a_join_by_karmadactl_are_no_leftover_copies():
+    """karmadactl 1.10 labels its namespaces and accounts like copies. Regression: a clean fleet always had drift."""
     meta = {"labels": {"karmada.io/managed": "true"}}
     spaces = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {**meta, "name": name}}
@@ -139,8 +139,8 @@ def test_what_a_join_of_karmadactl_makes_is_no_copy_that_is_left():
 # -- status ----------------------------------------------------------------------------------------------------------
 
 
-def test_status_says_that_a_copy_is_suspended():
-    """It said `sent, not reported yet` of what is never sent."""
+def test_status_shows_that_a_copy_is_suspended():
+    """Regression: status showed `sent, not reported yet` for a copy that is never sent."""
     template = web()
     unsent = work(template, "m0", identity="id-web", applied="", suspendDispatching=True)
     plane = Plane(cluster("m0"), live(template), binding(template, ["m0"], healthy=[]), unsent)
@@ -170,8 +170,8 @@ def test_status_says_that_a_copy_is_suspended():
     ],
 )
 @pytest.mark.parametrize("reported", ["Healthy", "Unknown"])
-def test_status_says_how_a_job_has_ended(status, shown, health, reason, reported):
-    """It said `0/3` ready of a Job that had finished, and `Healthy` of one that had failed: Karmada judges no Job."""
+def test_status_shows_how_a_job_has_ended(status, shown, health, reason, reported):
+    """Karmada reports no health for Jobs. Regression: `0/3` ready for a finished Job, `Healthy` for a failed one."""
     template = job(parallelism=3, completions=3)
     bound = binding(template, ["m0"])
     bound["spec"]["clusters"] = [{"name": "m0", "replicas": 3}]
@@ -185,7 +185,7 @@ def test_status_says_how_a_job_has_ended(status, shown, health, reason, reported
 
 
 def test_destroy_does_not_wait_for_a_kept_workload_that_was_never_sent():
-    """Karmada never ends the deletion of such a Work: it looks for a copy to take its marks off."""
+    """Karmada never finishes the deletion of such a Work: it looks for a copy to remove its labels."""
     declared, objects = done(1, 0)
     ref, identity = ref_of(declared[0]), "id-web-0"
     bound = binding(declared[0], ["m0", "m1", "m2"])
@@ -219,8 +219,8 @@ def planned(*steps):
 
 
 @pytest.mark.parametrize("keeps", [True, False])
-def test_a_plan_says_that_copies_stay_in_members(keeps):
-    """`onRemoval: keep`: the plan showed the copies as gone."""
+def test_plan_says_that_copies_stay_in_members(keeps):
+    """Regression: with `onRemoval: keep`, the plan showed the copies as deleted."""
     both = {"templates": [web()], "placement": on("member1", "member2")}
     kept = {"preserveResourcesOnDeletion": True} if keeps else {}
     expected = "Deployment default/web"
@@ -234,7 +234,7 @@ def test_a_plan_says_that_copies_stay_in_members(keeps):
     assert found["member2"] == ("gone", (expected,))
 
 
-def test_a_plan_says_what_is_not_sent():
+def test_plan_names_suspended_objects():
     suspension = {"dispatchingOnClusters": {"clusterNames": ["member2"]}}
     asked = {"templates": [web()], "placement": on("member1", "member2")}
     found = planned(rollout_step({**asked, "suspension": suspension}))
@@ -256,36 +256,38 @@ ANY = pytest.mark.parametrize(
 )
 
 
-def going(applied, **spec):
+def work_in_deletion(applied, **spec):
     """Return a Work of a kept workload, which is being deleted."""
     item = work(web(), "m1", identity="id-web", applied=applied, message="no such kind", **spec)
     return {**item, "metadata": {**item["metadata"], "deletionTimestamp": GOING}}
 
 
 def plane_with(*works):
-    """Return a control plane where the template of Works is gone, and its binding is not."""
+    """Return a control plane where the template of Works is deleted, but not its binding."""
     bound = binding(web(), ["m0"])
     return Plane(cluster("m0"), cluster("m1"), bound, *works)
 
 
 @ANY
-def test_a_member_that_hangs_as_it_leaves_is_named_with_the_work_that_keeps_it(applied, reason):
-    """The message had nothing but the Cluster's finalizer."""
+def test_member_that_cannot_leave_is_named_with_the_work_that_blocks_it(applied, reason):
+    """Regression: the message had only the Cluster's finalizer."""
     ref = ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "m1")
-    text = why_cluster_stays(plane_with(going(applied, preserveResourcesOnDeletion=True)), ref)
+    text = why_cluster_stays(plane_with(work_in_deletion(applied, preserveResourcesOnDeletion=True)), ref)
     assert text == (
         "Karmada doesn't finish deleting Work karmada-es-m1/web-1 (Deployment default/web): with `onRemoval: keep` it "
         f"first removes its marks from the copy in m1, and {reason}"
     )
-    assert why_cluster_stays(plane_with(going(applied)), ref) == "", "it deletes its copy, and so it ends"
+    assert why_cluster_stays(plane_with(work_in_deletion(applied)), ref) == "", "it deletes its copy, and so it ends"
     unhurried = work(web(), "m1", identity="id-web", applied=applied, preserveResourcesOnDeletion=True)
     assert why_cluster_stays(plane_with(unhurried), ref) == "", "nobody deletes it"
-    assert why_cluster_stays(plane_with(going(applied, preserveResourcesOnDeletion=True)), ref_of(web())) == ""
+    assert (
+        why_cluster_stays(plane_with(work_in_deletion(applied, preserveResourcesOnDeletion=True)), ref_of(web())) == ""
+    )
 
 
 @ANY
-def test_a_deletion_of_a_cluster_names_the_work_that_keeps_it(applied, reason):
-    plane = plane_with(going(applied, preserveResourcesOnDeletion=True))
+def test_deletion_of_a_cluster_names_the_work_that_blocks_it(applied, reason):
+    plane = plane_with(work_in_deletion(applied, preserveResourcesOnDeletion=True))
     ref = ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "m1")
     plane.objects[ref]["metadata"] |= {"uid": "u", "finalizers": ["karmada.io/cluster-controller"]}
     plane.delete = lambda *_, **__: None
@@ -300,37 +302,40 @@ def test_a_deletion_of_a_cluster_names_the_work_that_keeps_it(applied, reason):
 
 
 @ANY
-def test_a_pull_member_that_cannot_be_drained_says_why(applied, reason):
-    plane = plane_with(going(applied, preserveResourcesOnDeletion=True))
+def test_pull_member_that_cannot_be_drained_has_the_reason(applied, reason):
+    plane = plane_with(work_in_deletion(applied, preserveResourcesOnDeletion=True))
     plane.objects[ObjectRef("cluster.karmada.io/v1alpha1", "Cluster", "m1")]["spec"]["syncMode"] = "Pull"
     with pytest.raises(FlotillaError, match="member m1 can't leave after 0 s: Karmada doesn't finish") as failed:
         drain(plane, "m1", 0)
     assert reason in failed.value.message
 
 
-def test_a_destroy_that_waits_for_a_kept_copy_says_what_karmada_waits_for():
-    """It said that finalizers in the members may keep the copies: there are none."""
+def test_destroy_that_waits_for_a_kept_copy_names_what_karmada_waits_for():
+    """Regression: the message said that finalizers in the members may keep the copies, but there are none."""
     ref = ref_of(web())
-    plane = plane_with(going("True", preserveResourcesOnDeletion=True))
+    plane = plane_with(work_in_deletion("True", preserveResourcesOnDeletion=True))
     with pytest.raises(FlotillaError, match="Deployment default/web in m1 is not done after 0 s: Karmada") as failed:
         await_withdrawn(plane, [ref], 0)
     assert "was the copy deleted there?" in failed.value.message
     with pytest.raises(FlotillaError, match="copies are still there after 0 s: Deployment default/web in m1"):
-        await_withdrawn(plane_with(going("True")), [ref], 0)
+        await_withdrawn(plane_with(work_in_deletion("True")), [ref], 0)
 
 
 @pytest.mark.parametrize(("applied", "reason"), [("", ""), ("False", ""), ("True", "was the copy deleted there?")])
-def test_a_rollout_waits_for_no_kept_copy_that_was_never_there(applied, reason):
-    """A member that refused the workload, and that the placement leaves out: it was waited for to the timeout."""
+def test_rollout_does_not_wait_for_a_kept_copy_that_never_existed(applied, reason):
+    """A member refused the workload, and the placement now excludes it.
+
+    Regression: it was waited for until the timeout.
+    """
     template = web()
     objects = [cluster("m0"), cluster("m1"), live(template), binding(template, ["m0"], placement=on("m0"))]
     sent = work(template, "m0", identity="id-web")
     check = RolloutCheck([template], on("m0"), [], {"m0": {"id": "m0", "unanswered": ""}})
-    left = going(applied, preserveResourcesOnDeletion=True)
+    left = work_in_deletion(applied, preserveResourcesOnDeletion=True)
     (progress,) = check.progress(read_all(Plane(*objects, sent, left), [ref_of(template)]))
     assert progress.done is not bool(reason), str(progress)
     assert reason in str(progress)
-    (progress,) = check.progress(read_all(Plane(*objects, sent, going(applied)), [ref_of(template)]))
+    (progress,) = check.progress(read_all(Plane(*objects, sent, work_in_deletion(applied)), [ref_of(template)]))
     assert "its copy is still there" in str(progress)
 
 
@@ -344,13 +349,13 @@ def test_a_rollout_waits_for_no_kept_copy_that_was_never_there(applied, reason):
         ({"onRemoval": "keep", "suspend": False}, False),
     ],
 )
-def test_what_is_kept_and_never_sent_is_warned_of(fleet_of, workload, warns):
+def test_kept_workload_that_was_never_sent_is_reported(fleet_of, workload, warns):
     found = [line for line in notices(fleet_of(workload)) if "onRemoval" in line]
     assert [("Karmada doesn't finish the removal" in line) for line in found] == ([True] if warns else [])
 
 
-def test_a_plan_does_not_promise_that_an_unsent_copy_stays():
-    """It said that the copy stays in the member, which may have none."""
+def test_plan_does_not_promise_that_an_unsent_copy_stays():
+    """Regression: the plan said that the copy stays in the member, which may have none."""
     suspension = {"dispatchingOnClusters": {"clusterNames": ["member2"]}}
     both = {"templates": [web()], "placement": on("member1", "member2")}
     step = of_workload(rollout_step({**both, "placement": on("member1")}, {**both, "suspension": suspension}))

@@ -1,4 +1,4 @@
-"""What is written where: colours, links, and characters that an encoding lacks."""
+"""Terminal output: colours, links, and characters that an encoding doesn't have."""
 
 import io
 import json
@@ -46,13 +46,13 @@ def plain(monkeypatch):
         (io.StringIO, {"FORCE_COLOR": "0"}, False),
     ],
 )
-def test_colours_by_terminal_and_environment(stream, environment, expected, monkeypatch):
+def test_colours_depend_on_terminal_and_environment(stream, environment, expected, monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert coloured(stream()) is expected
 
 
-def test_the_option_counts_before_the_environment(monkeypatch):
+def test_option_overrides_the_environment(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     want(Colour.ALWAYS)
     assert coloured(io.StringIO())
@@ -76,14 +76,14 @@ def test_the_option_counts_before_the_environment(monkeypatch):
         ({"FORCE_HYPERLINK": "0", "TERM_PROGRAM": "WezTerm"}, False),
     ],
 )
-def test_links_only_in_terminals_that_are_known_to_show_them(environment, expected, monkeypatch):
+def test_links_are_printed_only_in_terminals_that_are_known_to_support_them(environment, expected, monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert links(Terminal()) is expected
     assert not links(io.StringIO())
 
 
-def test_a_link_leads_to_a_file_and_its_name_can_end_nothing(monkeypatch):
+def test_link_has_the_file_and_its_name_cannot_end_the_link(monkeypatch):
     screen = Terminal()
     monkeypatch.setattr(sys, "stdout", screen)
     monkeypatch.setenv("TERM_PROGRAM", "WezTerm")
@@ -96,7 +96,7 @@ def test_a_link_leads_to_a_file_and_its_name_can_end_nothing(monkeypatch):
     assert not linked(Text("Plan"), Path("/p/a.yaml")).spans
 
 
-def test_what_an_encoding_lacks_is_written_in_ascii():
+def test_characters_that_an_encoding_does_not_have_are_written_in_ascii():
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
     prepare(stream)
@@ -105,8 +105,8 @@ def test_what_an_encoding_lacks_is_written_in_ascii():
     assert raw.getvalue() == b"replicas 2 -> 4 ... ok \\xfc"
 
 
-def test_no_output_of_the_command_fails_for_its_encoding(tmp_path):
-    """A table, an error and a document with characters that ASCII lacks, each in a process of its own."""
+def test_no_output_of_the_command_fails_because_of_its_encoding(tmp_path):
+    """A table, an error and a document with characters that ASCII doesn't have, each printed by its own process."""
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     call = [sys.executable, "-m", "flotilla.cli.main"]
     done = subprocess.run(

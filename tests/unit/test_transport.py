@@ -1,4 +1,4 @@
-"""The sockets of a connection: those of the `kubernetes` package, whether or not it is loaded for them."""
+"""The connection pool: the same as that of the `kubernetes` package, whether or not the package is imported."""
 
 import ssl
 
@@ -29,7 +29,7 @@ def kubeconfig(cluster=None, user=None):
 
 
 def settings(pool):
-    """What a pool makes its sockets of; a Retry is equal to itself alone."""
+    """Return the settings of a pool's sockets; a Retry is equal only to itself."""
     return {key: repr(value) for key, value in pool.connection_pool_kw.items() if value is not None}
 
 
@@ -41,7 +41,7 @@ def without_proxies(monkeypatch):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_pool_is_the_one_that_the_package_makes(case):
+def test_pool_has_the_same_settings_as_that_of_the_package(case):
     document = kubeconfig(CASES[case])
     ours, theirs = transport._open_directly(document, 7), transport._open_with_package(document, 7)
     assert settings(ours.pool) == settings(theirs.pool)
@@ -60,7 +60,7 @@ def test_the_pool_is_the_one_that_the_package_makes(case):
         ({"server": "http://karmada.example"}, False),
     ],
 )
-def test_the_systems_authorities_are_read_only_where_they_are_asked(cluster, reads, monkeypatch):
+def test_system_cas_are_read_only_if_they_are_needed(cluster, reads, monkeypatch):
     """Reading them takes as long as ten requests, for each member."""
     read = []
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: read.append(True))
@@ -88,7 +88,7 @@ def test_proxies_and_auth_providers_are_left_to_the_package(cluster, user, envir
     assert len(asked) == 1
 
 
-def test_a_proxy_of_the_environment_is_used(monkeypatch):
+def test_proxy_of_the_environment_is_used(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     assert type(Transport(kubeconfig(), "one", 3).opened("one").pool).__name__ == "ProxyManager"
     monkeypatch.setenv("NO_PROXY", "karmada.example")

@@ -1,4 +1,4 @@
-"""A rollout that fails says what the pods themselves say, and no member that can't be asked makes it worse."""
+"""A failed rollout has the messages of the pods; a member that can't be asked adds no further error."""
 
 import threading
 import time
@@ -25,13 +25,13 @@ def ailing(*names, ref=WEB):
     ]
 
 
-def test_the_message_of_a_failed_rollout_has_the_pods_own_reason():
+def test_message_of_a_failed_rollout_has_the_reason_of_the_pods():
     fleet = Fleet(Member("m1", live(web()), pod()), Member("m2", live(web()), pod("web-9", image="nginx:1.27")))
     said = explained("is not healthy", fleet, ailing("m1", "m2"))
     assert said == f"is not healthy; m1: pod web-1: {PULLING}"
 
 
-def test_nobody_is_asked_where_nothing_is_wrong_or_the_process_is_to_end(monkeypatch):
+def test_no_member_is_asked_if_nothing_is_wrong_or_the_process_is_to_end(monkeypatch):
     fleet = Fleet(Member("m1", live(web()), pod()))
     assert explained("", fleet, ailing("m1")) == ""
     monkeypatch.setattr("flotilla.karmada.status.unhealthy.asked_to_end", lambda: True)
@@ -39,7 +39,7 @@ def test_nobody_is_asked_where_nothing_is_wrong_or_the_process_is_to_end(monkeyp
     assert fleet.reached == []
 
 
-def test_only_clusters_that_have_what_is_declared_and_answer_are_asked():
+def test_only_clusters_that_have_the_declared_content_and_answer_are_asked():
     fleet = Fleet(*(Member(name, live(web()), pod()) for name in ("late", "silent", "done", "ailing")))
     clusters = (
         ClusterProgress("late", 2, 2, "its Work is empty"),
@@ -51,14 +51,14 @@ def test_only_clusters_that_have_what_is_declared_and_answer_are_asked():
     assert fleet.reached == ["ailing"]
 
 
-def test_a_member_that_can_not_be_asked_gives_no_reason_and_no_error():
+def test_member_that_cannot_be_asked_gives_no_reason_and_no_error():
     odd = Member("odd", {**live(web()), "status": {"conditions": "no list"}}, {**pod(), "status": {"conditions": 3}})
     fleet = Fleet(Refusing("refused"), odd, Member("empty"), Member("m1", live(web()), pod()))
     found = why_unhealthy(fleet, ailing("refused", "odd", "unknown", "empty", "m1"))
     assert found == {"empty": [f"{WEB} is not in the cluster"], "m1": [f"pod web-1: {PULLING}"]}
 
 
-def test_a_member_that_hangs_keeps_nobody_waiting():
+def test_hanging_member_does_not_delay_the_others():
     release = threading.Event()
 
     class Hanging(Member):
@@ -74,7 +74,7 @@ def test_a_member_that_hangs_keeps_nobody_waiting():
     assert seconds < 3
 
 
-def test_a_process_that_is_asked_to_end_waits_for_no_reason():
+def test_process_that_is_asked_to_end_does_not_wait_for_reasons():
     release = threading.Event()
 
     class Hanging(Member):
@@ -91,7 +91,7 @@ def test_a_process_that_is_asked_to_end_waits_for_no_reason():
     assert time.monotonic() - began < 5
 
 
-def test_the_message_stays_short():
+def test_message_is_bounded():
     names = [f"m{number}" for number in range(9)]
     fleet = Fleet(*(Member(name, live(web()), pod(message="x" * 5000)) for name in names))
     found = why_unhealthy(fleet, ailing(*names))
@@ -99,7 +99,7 @@ def test_the_message_stays_short():
     assert all(len(text) == 200 and text.endswith("…") for (text,) in found.values())
 
 
-def test_what_several_pods_say_is_said_once_by_the_newest():
+def test_message_of_several_pods_is_reported_once_by_the_newest():
     pods = [
         pod("web-a", made="2026-11-26T09:00:00Z"),
         pod("web-b", made="2026-11-26T11:00:00Z"),
@@ -111,7 +111,7 @@ def test_what_several_pods_say_is_said_once_by_the_newest():
     }
 
 
-def test_where_pods_say_nothing_the_object_does():
+def test_object_gives_the_reason_if_its_pods_do_not():
     condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
     full = {**live(web()), "status": {"conditions": [condition, {**condition, "type": "Failed"}]}}
     assert why_unhealthy(Fleet(Member("m1", full)), ailing("m1")) == {
@@ -119,7 +119,7 @@ def test_where_pods_say_nothing_the_object_does():
     }
 
 
-def test_each_unhealthy_object_of_a_cluster_says_its_reason_up_to_three():
+def test_up_to_three_unhealthy_objects_of_a_cluster_give_their_reasons():
     names = ["a", "b", "c", "d"]
     objects = [one for name in names for one in (live(web(name)), pod(f"{name}-1", message=name, workload=name))]
     progress = [one for name in names for one in ailing("m1", ref=ref_of(web(name)))]
@@ -127,14 +127,14 @@ def test_each_unhealthy_object_of_a_cluster_says_its_reason_up_to_three():
     assert found == {"m1": [f"pod {name}-1: web: ImagePullBackOff: {name}" for name in names[:3]]}
 
 
-def test_texts_of_members_are_printed_as_one_line_without_secrets():
+def test_messages_of_members_are_one_line_without_secrets():
     remember("s3cr3t-t0ken-of-a-registry")
     message = "denied\nfor \x1b[31ms3cr3t-t0ken-of-a-registry"
     found = why_unhealthy(Fleet(Member("m1", live(web()), pod(message=message))), ailing("m1"))
     assert found == {"m1": [f"pod web-1: web: ImagePullBackOff: denied for \\x1b[31m{HIDDEN}"]}
 
 
-# -- which clusters have what is declared, and aren't healthy with it ----------------------------------------------
+# -- clusters that have the declared content and are unhealthy ------------------------------------------------------
 
 
 def progress_of(*, health="Unhealthy", applied=True, status=None, ready=True, suspension=None, sent=True):
@@ -162,15 +162,18 @@ def progress_of(*, health="Unhealthy", applied=True, status=None, ready=True, su
         ({"health": "Healthy", "status": {"replicas": 3, "updatedReplicas": 2, "availableReplicas": 2}}, True),
     ],
 )
-def test_a_cluster_is_ailing_where_it_has_the_change_and_lacks_health(seen, asked):
+def test_cluster_is_unhealthy_if_it_has_the_change_and_lacks_health(seen, asked):
     assert progress_of(**seen).unhealthy is asked
 
 
-# -- words -------------------------------------------------------------------------------------------------------------
+# -- texts -------------------------------------------------------------------------------------------------------------
 
 
-def test_one_replica_is_not_healthy_while_the_old_one_runs_in_its_place():
-    """Karmada calls that healthy: one is updated, and one, the old one, is available. A bad image passed its wave."""
+def test_replica_is_not_healthy_while_only_the_old_one_is_available():
+    """Karmada reports health, as one replica is updated and the old one is available.
+
+    Regression: a bad image passed its wave.
+    """
     status = {"replicas": 2, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
     assert progress_of(health="Healthy", status=status).late == "1 old replica not replaced yet"
     assert progress_of(health="Healthy", status={**status, "replicas": 1}).done
@@ -190,7 +193,7 @@ def test_one_replica_is_not_healthy_while_the_old_one_runs_in_its_place():
         ("StatefulSet", {"replicas": 1, "readyReplicas": 0, "updatedReplicas": 1}, "0 of 3 replicas ready"),
     ],
 )
-def test_replicas_of_the_version_before_are_not_called_ready(kind, status, text):
-    """It said `3 of 4 replicas ready`, and these were the old ones."""
+def test_replicas_of_the_former_version_do_not_count_as_ready(kind, status, text):
+    """Regression: the text was `3 of 4 replicas ready`, but these were the old ones."""
     wanted = int(text.split()[2])
     assert lacking(("apps", kind), {}, status, wanted) == text

@@ -1,4 +1,4 @@
-"""Text of clusters and pull requests, where it is printed: nothing in it is carried out, linked or mentioned."""
+"""Printed text of clusters and pull requests: it contains no commands, links or mentions."""
 
 import io
 import json
@@ -34,7 +34,7 @@ REPORT = DriftReport(
 )
 
 
-def test_one_line_is_one_line_without_control_characters():
+def test_text_becomes_one_line_without_control_characters():
     for text in (one_line(HOSTILE), one_line("\n::error::x"), one_line("a\r\nb\tc")):
         assert "\n" not in text
         assert not CONTROL.search(text)
@@ -55,7 +55,7 @@ def test_addresses_are_no_commands():
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_a_report_has_no_control_character_in_any_format(name):
+def test_no_report_format_has_control_characters(name):
     text = FORMATS[name](REPORT, "dev")
     assert not CONTROL.search(text)
     assert "##[" not in text
@@ -63,17 +63,17 @@ def test_a_report_has_no_control_character_in_any_format(name):
         assert not re.search(r"^\s*::", text, re.MULTILINE)
 
 
-def test_workflow_commands_are_as_many_as_there_are_findings():
+def test_there_is_one_workflow_command_per_finding():
     lines = FORMATS["github"](REPORT, "dev").splitlines()
     assert [line.split(" ")[0] for line in lines] == ["::error", "::warning"]
 
 
 def outside_code(line):
-    """What Markdown reads of a line: without code spans, as CommonMark finds them."""
+    """Return the parts of a line that Markdown interprets: without code spans, as CommonMark finds them."""
     return re.sub(r"(?<!`)(`+)(?!`)(.*?)(?<!`)\1(?!`)", "", line)
 
 
-def test_markdown_reads_nothing_of_what_clusters_say():
+def test_markdown_interprets_no_text_of_clusters():
     text = FORMATS["markdown"](REPORT, "dev")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) == 3, "the heading, the line under it, the finding"
@@ -85,7 +85,7 @@ def test_markdown_reads_nothing_of_what_clusters_say():
 
 
 @pytest.mark.parametrize("text", ["`", "``a`", "a`b", "`a", "", "  ", "a|b", "x" * 1000, "```\n```"])
-def test_a_code_span_holds_any_text(text):
+def test_code_span_can_have_any_text(text):
     span = code_span(text)
     assert outside_code(span) == ""
     assert "\n" not in span
@@ -98,7 +98,7 @@ def test_junit_is_xml_and_sarif_has_no_links():
     assert "\\[x\\](http://evil)" in message
 
 
-def test_json_says_the_same_without_control_characters(capsys):
+def test_json_has_the_same_text_without_control_characters(capsys):
     document = {"a": HOSTILE, "##[x]": "##["}
     text = json_safe(json.dumps(document, ensure_ascii=False, indent=2))
     assert json.loads(text) == document
@@ -109,7 +109,7 @@ def test_json_says_the_same_without_control_characters(capsys):
     assert not CONTROL.search(capsys.readouterr().out)
 
 
-def test_a_console_prints_no_control_characters_whatever_renders_them():
+def test_console_prints_no_control_characters_with_any_renderer():
     stream = io.StringIO()
     console = SafeConsole(file=stream, width=1000)
     console.print(Text(HOSTILE))
@@ -120,7 +120,7 @@ def test_a_console_prints_no_control_characters_whatever_renders_them():
     assert table.count("@team") == 2, "a row is a line"
 
 
-def test_errors_are_lines_that_begin_with_what_they_are(capsys):
+def test_error_lines_begin_with_their_level(capsys):
     class Options:
         debug = True
         json = False
@@ -133,12 +133,12 @@ def test_errors_are_lines_that_begin_with_what_they_are(capsys):
     assert "  hint: do this" in reported
 
 
-def test_progress_is_safe_too(capsys):
+def test_progress_has_no_control_characters(capsys):
     Output(as_json=False).say(HOSTILE)
     assert not CONTROL.search(capsys.readouterr().err)
 
 
-def test_drawings_show_text_as_text():
+def test_drawings_escape_text():
     graph = Graph(HOSTILE, (Node("w", HOSTILE, State.OK, HOSTILE),), (Node("m", "a", State.BAD),), ())
     ET.fromstring(svg(graph))  # noqa: S314 - made here
     assert "<img" not in mermaid(graph)

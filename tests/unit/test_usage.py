@@ -11,7 +11,7 @@ from flotilla.cli.usage import USAGE
 
 
 def verbs(parser, prefix=""):
-    """Every verb of a parser and of its verbs, with its own parser."""
+    """Return every verb of a parser and of its verbs, with its own parser."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, one in action.choices.items():
@@ -29,7 +29,7 @@ def test_every_verb_has_a_description_and_an_example():
 
 
 @pytest.mark.parametrize(("verb", "command"), EXAMPLES, ids=[command for _, command in EXAMPLES])
-def test_every_example_is_one_of_its_verb_and_is_understood(verb, command, monkeypatch):
+def test_every_example_is_of_its_verb_and_is_accepted_by_the_parser(verb, command, monkeypatch):
     monkeypatch.delenv("FLOTILLA_STACK", raising=False)
     words = shlex.split(command)
     assert words[0] == "flotilla"
@@ -38,7 +38,7 @@ def test_every_example_is_one_of_its_verb_and_is_understood(verb, command, monke
 
 
 @pytest.mark.parametrize("verb", ["up", "sandbox up"])
-def test_the_help_has_the_description_and_the_examples_as_they_are_written(verb, capsys):
+def test_help_has_the_description_and_the_examples_unchanged(verb, capsys):
     with pytest.raises(SystemExit):
         main([*verb.split(), "--help"])
     text = capsys.readouterr().out

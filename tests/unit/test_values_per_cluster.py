@@ -1,4 +1,4 @@
-"""Overrides with expressions: one rule for many clusters, evaluated once for all that read the stack."""
+"""Overrides with expressions: one override for many clusters, evaluated once for all readers of the stack."""
 
 import json
 from dataclasses import replace
@@ -45,8 +45,8 @@ def rules_of(fleet):
 # -- rules -------------------------------------------------------------------------------------------------------------
 
 
-def test_one_override_is_a_rule_for_each_result(fleet_of):
-    """Members with the same result share a rule, so that a hundred clusters with two values make two rules."""
+def test_override_gives_one_rule_for_each_result(fleet_of):
+    """Members with the same result share a rule: a hundred clusters with two values give two rules."""
     fleet = fleet_of({"overrides": [override(patches=[{**SIZE, "value": "${member.facts.size:-1}"}])]}, members=MEMBERS)
     assert [
         (r["targetCluster"]["clusterNames"], r["overriders"]["plaintext"][0]["value"]) for r in rules_of(fleet)
@@ -56,7 +56,7 @@ def test_one_override_is_a_rule_for_each_result(fleet_of):
     ]
 
 
-def test_values_of_every_kind_are_evaluated_and_nothing_else(fleet_of):
+def test_all_kinds_of_values_are_evaluated_and_nothing_else(fleet_of):
     asked = override(
         target={"clusters": ["member1"]},
         image={"tag": "${member.labels.tier}", "append": {"repository": "-${member.region}"}, "remove": ["registry"]},
@@ -100,7 +100,7 @@ def test_values_of_every_kind_are_evaluated_and_nothing_else(fleet_of):
     assert evaluated == written
 
 
-def test_rules_stay_in_the_order_of_their_overrides(fleet_of):
+def test_rules_have_the_order_of_their_overrides(fleet_of):
     first, last = ({"clusters": ["member1"], "labels": {"order": text}} for text in ("first", "last"))
     fleet = fleet_of({"overrides": [first, REGISTRY, last]}, members=MEMBERS)
     assert [rule["targetCluster"]["clusterNames"] for rule in rules_of(fleet)] == [
@@ -114,8 +114,8 @@ def test_rules_stay_in_the_order_of_their_overrides(fleet_of):
 
 
 @pytest.mark.parametrize("key", ["image", "args", "annotations", "patches"])
-def test_texts_of_before_stay_as_they_are(fleet_of, key):
-    """Without `evaluate` no text has another meaning than it had."""
+def test_texts_without_evaluate_stay_unchanged(fleet_of, key):
+    """Without `evaluate`, the meaning of every text is the same as in older versions."""
     text = "${member.name} {{ member.name }} $${x}"
     values = {
         "image": {"tag": text},
@@ -128,21 +128,21 @@ def test_texts_of_before_stay_as_they_are(fleet_of, key):
     assert "targetCluster" not in rule
 
 
-def test_one_that_reads_like_an_expression_is_named(fleet_of):
+def test_text_that_looks_like_an_expression_is_reported(fleet_of):
     fleet = fleet_of({"overrides": [{"target": {}, "image": {"tag": "${member.region}"}}, REGISTRY]})
     found = [note for note in notices(fleet) if "evaluate" in note]
     text = "workload web: overrides[0].image.tag has an expression over the member, and is sent unevaluated: add "
     assert found == [text + "`evaluate: true` to the override"]
 
 
-def test_a_workload_that_no_stack_has_evaluated_makes_no_rules():
-    """What would be sent with `${` in it is an error, wherever a workload comes from."""
+def test_workload_that_was_not_evaluated_gives_no_rules():
+    """It is an error to send a text with `${`, wherever the workload comes from."""
     workload = Workload.model_validate({"name": "web", "image": "web:1", "placement": {}, "overrides": [REGISTRY]})
     with pytest.raises(ValueError, match="not evaluated"):
         override_rules(workload)
 
 
-# -- who is asked ------------------------------------------------------------------------------------------------------
+# -- members that need the facts ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -156,13 +156,13 @@ def test_a_workload_that_no_stack_has_evaluated_makes_no_rules():
         ({"target": {}}, {"groups": [{"name": "a", "clusters": ["member2"]}, {"name": "b", "clusters": ["member1"]}]}),
     ],
 )
-def test_only_members_that_the_override_is_for_need_the_fact(fleet_of, keys, placement):
+def test_only_members_of_the_override_need_the_fact(fleet_of, keys, placement):
     one = {key: value for key, value in override(**keys, patches=[SIZE]).items() if value is not None}
     fleet = fleet_of({"overrides": [one], "placement": placement}, members=MEMBERS)
     assert [rule["targetCluster"] for rule in rules_of(fleet)] == [{"clusterNames": ["member1", "member2"]}]
 
 
-def test_zones_choose_by_the_rules_of_the_stacks_karmada(fleet_of):
+def test_zones_select_by_the_rules_of_the_stacks_karmada(fleet_of):
     """Before 1.18 every zone of a cluster has to be listed."""
     members = [{**EU, "zones": ["a", "b"]}, {**US, "zones": ["a"]}, BARE]
     workload = {"overrides": [override(target={"zones": ["a"]}, patches=[SIZE])]}
@@ -173,14 +173,14 @@ def test_zones_choose_by_the_rules_of_the_stacks_karmada(fleet_of):
     assert chosen == [["member2"], ["member1", "member2"]]
 
 
-def test_a_tainted_member_is_asked_too(fleet_of):
-    """Its copies of before the taint stay, and would lose their values without a rule."""
+def test_tainted_member_is_also_evaluated(fleet_of):
+    """Copies from before the taint stay, and would lose their values without a rule."""
     taints = [{"key": "site", "value": "edge", "effect": "NoSchedule"}]
     fleet = fleet_of({"overrides": [override(patches=[SIZE])]}, members=[EU, {**US, "taints": taints}])
     assert rules_of(fleet)[0]["targetCluster"]["clusterNames"] == ["member1", "member2"]
 
 
-def test_members_of_another_stack_bring_their_facts(project, fleet_of, sections):
+def test_members_of_another_stack_have_their_facts(project, fleet_of, sections):
     (project / "stacks").mkdir()
     members = [{"kubeconfig": "kube.yaml", **member} for member in (EU, US)]
     other = {"config": {"flotilla:members": members}}
@@ -212,7 +212,7 @@ def planned(before, after):
     return copies(found)
 
 
-def test_a_changed_fact_changes_the_member_that_has_it_alone(fleet_of):
+def test_changed_fact_changes_only_its_member(fleet_of):
     workload = {"overrides": [REGISTRY, override(patches=[{**SIZE, "value": "${member.facts.size:-1}"}])]}
     before = fleet_of(workload, members=MEMBERS)
     changed = {**US, "facts": {"registry": "mirror.us", "size": 5}}
@@ -224,7 +224,7 @@ def test_a_changed_fact_changes_the_member_that_has_it_alone(fleet_of):
     }
 
 
-def test_a_new_member_is_a_change_of_no_other(fleet_of):
+def test_new_member_changes_no_other_member(fleet_of):
     workload = {"overrides": [REGISTRY]}
     before = fleet_of(workload, members=(US,))
     found = planned(before, fleet_of(workload, members=(EU, US, BARE)))
@@ -235,8 +235,11 @@ def test_a_new_member_is_a_change_of_no_other(fleet_of):
     }
 
 
-def test_an_override_that_says_the_same_as_the_ones_before_it_is_no_rollout(fleet_of):
-    """Rules for each member become one with expressions: what Karmada has stays, and nothing is waited for."""
+def test_equivalent_override_with_expressions_is_no_rollout(fleet_of):
+    """One override with expressions replaces a rule for each member.
+
+    The result in Karmada is the same, so nothing is waited for.
+    """
     by_name = [{"clusters": [m["name"]], "image": {"registry": m["facts"]["registry"]}} for m in (EU, US)]
     old, new = (
         override_rules(fleet_of({"overrides": overrides}, members=(EU, US)).workloads[0])
@@ -247,7 +250,7 @@ def test_an_override_that_says_the_same_as_the_ones_before_it_is_no_rollout(flee
     assert not diff.changes
 
 
-def test_the_objects_of_each_member_have_its_values(fleet_of):
+def test_objects_of_each_member_have_its_values(fleet_of):
     fleet = fleet_of({"overrides": [REGISTRY]}, members=MEMBERS)
     images = {
         name: objects[0]["spec"]["template"]["spec"]["containers"][0]["image"]
@@ -256,8 +259,8 @@ def test_the_objects_of_each_member_have_its_values(fleet_of):
     assert images == {"member1": "r.eu/web:1", "member2": "r.us/web:1", "member3": "docker.io/web:1"}
 
 
-def test_an_override_is_for_no_cluster_only_if_none_of_its_rules_is():
-    """A rule for a member that gets nothing today is no mistake of the one override that was written."""
+def test_override_has_no_cluster_only_if_none_of_its_rules_has_one():
+    """A rule for a member that gets nothing today is no mistake of the override that was written."""
     obj = template(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "b"}}, namespace="default"
     )
@@ -277,7 +280,7 @@ def test_an_override_is_for_no_cluster_only_if_none_of_its_rules_is():
     assert said() == [("override 2", ("member2",)), ("override 3", ("member3",))]
 
 
-def test_the_example_of_the_guide_gives_what_the_guide_says(repository):
+def test_example_of_the_guide_gives_the_documented_result(repository):
     guide = (repository / "docs/guides/values-per-cluster.md").read_text()
     example = yaml.safe_load(guide.split("```")[1].removeprefix("yaml"))
     sections = {key.removeprefix("flotilla:"): value for key, value in example.items()}

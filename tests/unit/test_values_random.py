@@ -1,4 +1,4 @@
-"""Any members and any overrides with expressions: the evaluated rules against rules that are written for one member."""
+"""Random members and overrides with expressions: evaluated rules, compared with rules written for a single member."""
 
 import json
 import random
@@ -50,13 +50,13 @@ def random_member(rnd, name):
 
 
 def random_text(rnd, *, whole=True):
-    """Return a value with an expression, and what it is for a member by Python alone."""
+    """Return a value with an expression, and its result for a member, computed in Python."""
     (expression, value), around = rnd.choice(PARTS), rnd.choice(TEXTS if whole else TEXTS[1:])
     return around(expression), lambda m: around(as_text(value(m)))
 
 
 def random_override(rnd):
-    """Return an override with expressions, which members it is for, and the plain override for one of them."""
+    """Return an override with expressions, a test for its members, and the plain override for one member."""
     target, meant = rnd.choice(
         [
             ({}, lambda _: True),
@@ -65,7 +65,7 @@ def random_override(rnd):
             ({"exclude": ["m0"]}, lambda m: m["name"] != "m0"),
         ]
     )
-    texts = [random_text(rnd, whole=number < 3) for number in range(5)]  # the last two are for patches
+    texts = [random_text(rnd, whole=number < 3) for number in range(5)]  # the last two kinds are for patches
     expression, typed = rnd.choice(PARTS)
     fill = rnd.choice(
         [
@@ -91,8 +91,8 @@ def replicas(value):
 
 
 @pytest.mark.parametrize("number", range(60))
-def test_evaluated_rules_give_each_member_what_its_own_rule_would(project, number):
-    """Rendering by the rules of all members against rendering by rules that are written for one member alone."""
+def test_evaluated_rules_give_each_member_the_same_as_its_own_rules(project, number):
+    """Rendering by the rules for all members is compared with rendering by rules that are written for one member."""
     rnd = random.Random(f"values-{number}")  # noqa: S311 - no secret
     members = [random_member(rnd, f"m{index}") for index in range(rnd.randint(1, 8))]
     overrides = [random_override(rnd) for _ in range(rnd.randint(1, 3))]
@@ -136,8 +136,8 @@ CLUSTERS = [
 
 
 @pytest.mark.parametrize("number", range(40))
-def test_rules_are_found_by_the_clusters_that_they_name(number):
-    """The same rules in the same order as by asking each of them."""
+def test_rules_are_found_by_their_cluster_names(number):
+    """The same rules in the same order as when each of them is matched."""
     rnd = random.Random(f"rules-{number}")  # noqa: S311 - no secret
     names = [cluster.name for cluster in CLUSTERS]
     meant = [target(rnd, names) for _ in range(rnd.randint(0, 12))]
@@ -148,7 +148,7 @@ def test_rules_are_found_by_the_clusters_that_they_name(number):
             assert rules_for(rules, cluster, version) == Rules(rules).of(cluster, version) == asked
 
 
-def test_a_rule_for_each_of_many_clusters_is_not_asked_about_all_of_them(monkeypatch):
+def test_rule_lookup_does_not_match_every_rule_with_every_cluster(monkeypatch):
     asked = []
     monkeypatch.setattr(policies, "targets", lambda rule, *_: asked.append(rule) or True)
     rules = Rules([{"targetCluster": {"clusterNames": [f"m{n}"]}, "overriders": {}} for n in range(500)])

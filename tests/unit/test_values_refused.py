@@ -1,4 +1,4 @@
-"""Overrides with expressions that can't be evaluated, and facts that may not be: refused at their place."""
+"""Overrides with expressions that can't be evaluated, and invalid facts, are refused with their path."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def refused(fleet_of, *overrides, members=MEMBERS, **workload):
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_a_missing_fact_names_the_members_and_what_to_do(fleet_of):
+def test_missing_fact_names_the_members_and_the_remedy(fleet_of):
     (problem,) = refused(fleet_of, override(patches=[SIZE]))
     assert problem == (
         'workloads[0].overrides[0].patches[0].value: "${member.facts.size}" — member3 lacks member.facts.size; there '
@@ -30,7 +30,7 @@ def test_a_missing_fact_names_the_members_and_what_to_do(fleet_of):
     )
 
 
-def test_many_members_that_lack_a_fact_are_one_line(fleet_of):
+def test_many_members_without_a_fact_are_one_line(fleet_of):
     members = [{**BARE, "name": f"m{number}", "kubeconfig": {"path": "kube.yaml"}} for number in range(9)]
     (problem,) = [p for p in refused(fleet_of, override(patches=[SIZE]), members=members) if "overrides" in p]
     assert "m0, m1, m2 and 6 more lack member.facts.size" in problem
@@ -57,25 +57,25 @@ def test_many_members_that_lack_a_fact_are_one_line(fleet_of):
         (override(args=["${member.name}"], removeLabels=["${member.name}"]), "removeLabels[0]", "label key"),
     ],
 )
-def test_what_can_not_be_evaluated_is_refused_at_its_place(fleet_of, one, place, what):
+def test_expression_that_cannot_be_evaluated_is_refused_with_its_path(fleet_of, one, place, what):
     found = refused(fleet_of, one)
     assert [problem for problem in found if problem.startswith(f"workloads[0].overrides[0].{place}: ")], found
     assert what in "".join(found)
 
 
-def test_all_that_is_wrong_comes_in_one_go(fleet_of):
+def test_all_problems_are_reported_at_once(fleet_of):
     found = refused(fleet_of, override(args=["${HOME}"]), override(patches=[SIZE]))
     assert len(found) == 2
 
 
-def test_a_broken_member_lacks_nothing(fleet_of):
-    """What its facts would have been, nobody knows."""
+def test_invalid_member_lacks_no_fact(fleet_of):
+    """Its facts are unknown."""
     members = [{**BARE, "apiEndpoint": "nowhere"}]
     (problem,) = refused(fleet_of, override(patches=[SIZE]), members=members)
     assert problem.startswith("members[0].apiEndpoint")
 
 
-def test_no_message_quotes_a_value_that_may_be_secret(fleet_of):
+def test_message_quotes_no_value_that_may_be_secret(fleet_of):
     patch = {"op": "add", "path": "/stringData/a", "value": "hunter2 ${HOME}"}
     lacking = {**patch, "value": "hunter2 ${member.facts.none:-}${member.facts.none}"}
     found = refused(fleet_of, override(patches=[patch, lacking]))
@@ -83,7 +83,7 @@ def test_no_message_quotes_a_value_that_may_be_secret(fleet_of):
     assert "hunter2" not in "".join([*found, *refused(fleet_of, override(patches=[lacking]))])
 
 
-def test_policies_that_etcd_would_refuse_are_refused_before(fleet_of):
+def test_policies_that_are_too_large_for_etcd_are_refused_before_a_run(fleet_of):
     members = [
         {**BARE, "name": f"m{number}", "kubeconfig": {"path": f"m{number}.yaml"}, "facts": {"text": "x" * 50_000}}
         for number in range(MOST_BYTES // 50_000 + 1)
@@ -95,7 +95,7 @@ def test_policies_that_etcd_would_refuse_are_refused_before(fleet_of):
     ]
 
 
-def test_a_small_file_does_not_become_a_large_evaluation(fleet_of):
+def test_size_of_the_evaluation_is_bounded(fleet_of):
     members = [{"name": "member1", "facts": {"text": "x" * 60_000}}]
     one = override(args=["${member.facts.text}"] * 1000)
     (problem,) = refused(fleet_of, one, members=members)
@@ -112,14 +112,14 @@ def test_a_small_file_does_not_become_a_large_evaluation(fleet_of):
         ([], "must be an object"),
     ],
 )
-def test_facts_are_values_and_no_secrets(fleet_of, value, what):
+def test_facts_are_plain_values_and_no_secrets(fleet_of, value, what):
     (problem,) = refused(fleet_of, members=[{"name": "member1", "facts": value}])
     assert problem.startswith("members[0].facts: ")
     assert what in problem
 
 
-def test_encrypted_facts_are_refused_where_they_are_decrypted_already(tmp_path, monkeypatch):
-    """Pulumi's CLI gives a program plain values: the stack file alone says that one was encrypted."""
+def test_encrypted_facts_are_refused_although_they_are_decrypted_already(tmp_path, monkeypatch):
+    """Pulumi's CLI passes decrypted values to a program; only the stack file shows that a value was encrypted."""
     (tmp_path / "stacks").mkdir()
     member = {"name": "a", "kubeconfig": "kube.yaml", "facts": {"size": 1}}
     file = tmp_path / "stacks" / "Pulumi.test.yaml"
@@ -142,7 +142,7 @@ def test_encrypted_facts_are_refused_where_they_are_decrypted_already(tmp_path, 
             load_stack_file(file)
 
 
-def test_a_secret_by_a_fact_is_named_as_what_stands_in_clear_text(project, fleet_of):
+def test_secret_value_from_a_fact_is_reported_as_clear_text(project, fleet_of):
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "stringData": {"token": "x"}}
     (project / "secret.yaml").write_text(yaml.safe_dump(secret))
     patch = {"op": "replace", "path": "/stringData/token", "value": "${member.facts.registry}"}
@@ -165,8 +165,8 @@ def test_a_secret_by_a_fact_is_named_as_what_stands_in_clear_text(project, fleet
         ("/spec/replicas", "${value}"),
     ],
 )
-def test_a_number_where_kubernetes_wants_a_text_is_refused_before_it_is_sent(fleet_of, evaluate, path, ok):
-    """A fact keeps its type as a whole value, and plain patches have numbers too: members would refuse the copy."""
+def test_number_in_a_text_field_of_kubernetes_is_refused_before_it_is_sent(fleet_of, evaluate, path, ok):
+    """Facts keep their type, and plain patches can have numbers, too: members would refuse such a copy."""
     number = "${member.facts.size}" if evaluate else 3
     filled = json.loads(json.dumps(ok).replace('"${value}"', json.dumps(number)))
     one = {"clusters": ["member1"], "patches": [{"op": "add", "path": path, "value": filled}]}
@@ -180,8 +180,8 @@ def test_a_number_where_kubernetes_wants_a_text_is_refused_before_it_is_sent(fle
         rendered(fleet, ManifestFiles(Path()))
 
 
-def test_an_encrypted_value_is_a_text_of_a_secret(project, fleet_of):
-    """`validate` has `[secret]` in its place, which is no base64."""
+def test_encrypted_value_is_accepted_as_data_of_a_secret(project, fleet_of):
+    """`validate` has `[secret]` in place of the value, which is no valid base64."""
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "data": {"token": "eA=="}}
     (project / "secret.yaml").write_text(yaml.safe_dump(secret))
     patch = {"op": "replace", "path": "/data/token", "value": "[secret]"}

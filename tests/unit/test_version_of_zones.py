@@ -1,6 +1,6 @@
-"""What `zones` choose depends on Karmada's version: validation, rollouts, plans and policy rules go by the stack's.
+"""`zones` selects by the rules of the stack's Karmada version in validation, rollouts, plans and policy rules.
 
-From 1.18 on one of a cluster's zones is enough; before, every zone of the cluster had to be listed.
+From 1.18 on, one zone of a cluster is enough; before, every zone of the cluster had to be listed.
 """
 
 import pytest
@@ -35,8 +35,8 @@ DUPLICATED = {"replicaScheduling": {"replicaSchedulingType": "Duplicated"}}
 
 
 @pytest.mark.parametrize(("version", "chosen"), [("1.17", ["member1"]), ("1.18", ["member1", "member2"])])
-def test_a_rollout_expects_the_members_that_this_karmada_chooses(fleet_of, version, chosen):
-    """Members by the newest rules: an `up` waited for a cluster that Karmada 1.17 doesn't choose."""
+def test_rollout_expects_the_members_of_this_karmada_version(fleet_of, version, chosen):
+    """Regression: by the rules of the newest version, `up` waited for a cluster that Karmada 1.17 doesn't choose."""
     fleet = fleet_of({"placement": {"zones": EITHER}}, version=version)
     assert [member.name for member in fleet.chosen(fleet.workloads[0].placement)] == chosen
 
@@ -55,14 +55,14 @@ def test_a_rollout_expects_the_members_that_this_karmada_chooses(fleet_of, versi
         ),
     ],
 )
-def test_what_does_nothing_for_this_karmada_is_refused(fleet_of, workload, text):
+def test_zones_without_effect_in_this_version_are_refused(fleet_of, workload, text):
     fleet_of(workload, version="1.18.2")
     with pytest.raises(ConfigError, match=text):
         fleet_of(workload, version="1.17.3")
 
 
 @pytest.mark.parametrize(("version", "image"), [("1.17", "web:1"), ("1.18", "web:2")])
-def test_overrides_by_zone_are_rendered_as_this_karmada_applies_them(fleet_of, project, version, image):
+def test_overrides_by_zone_are_rendered_as_by_this_karmada_version(fleet_of, project, version, image):
     fleet = fleet_of({"overrides": [{"target": {"zones": EITHER}, "image": {"tag": "2"}}]}, version=version)
     (copy,) = rendered(fleet, ManifestFiles(project))["member2"]
     assert copy["spec"]["template"]["spec"]["containers"][0]["image"] == image
@@ -76,7 +76,7 @@ def zoned(name, zones, taints=()):
 
 
 @pytest.mark.parametrize(("version", "unscheduled"), [("1.17", []), ("1.18", ["member2"])])
-def test_a_plan_names_taints_of_clusters_that_this_karmada_chooses(version, unscheduled):
+def test_plan_names_taints_of_clusters_that_this_karmada_version_chooses(version, unscheduled):
     asked = declared(1, {"clusterAffinity": IN_ZONE, **DUPLICATED})
     members = (zoned("member1", ["us-a"]), zoned("member2", ["us-a", "us-b"], [TAINT]))
     step = rollout_step(asked, asked, {"member1": 1})
@@ -87,7 +87,7 @@ def test_a_plan_names_taints_of_clusters_that_this_karmada_chooses(version, unsc
 @pytest.mark.parametrize(
     ("version", "texts"), [("1.17", ["override 1 applies to no cluster that gets the workload"]), ("1.18", [])]
 )
-def test_a_plan_says_which_overrides_this_karmada_applies(version, texts):
+def test_plan_shows_the_overrides_that_this_karmada_version_applies(version, texts):
     rule = {"targetCluster": IN_ZONE, "overriders": {"labelsOverrider": [{"operator": "add", "value": {"a": "b"}}]}}
     step = rollout_step({**declared(1, DUPLICATED), "overrideRules": [rule]})
     result = Result(steps=[zoned("member2", ["us-a", "us-b"]), step])
@@ -96,8 +96,8 @@ def test_a_plan_says_which_overrides_this_karmada_applies(version, texts):
 
 
 @pytest.mark.parametrize("version", ["latest", "0.9", "2.0.0"])
-def test_another_stacks_version_that_is_none_is_not_known(fleet_of, project, version):
-    """It was taken as it stood, and whatever asked for Karmada's version ended with a traceback."""
+def test_invalid_version_of_another_stack_counts_as_unknown(fleet_of, project, version):
+    """Regression: the text was used unchanged, and every use of Karmada's version ended in a traceback."""
     sections = {"flotilla:controlPlane": {"kubeconfig": "kube.yaml", "version": version}}
     (project / "stacks").mkdir()
     (project / "stacks" / "Pulumi.base.yaml").write_text(yaml.safe_dump({"config": sections}))
@@ -121,7 +121,7 @@ def live(name):
 
 
 def progress(placement, targets, rules, version):
-    """Judge a rollout where member1's copy has the label of RULE, and member2's has not."""
+    """Return the progress of a rollout in which only member1's copy has the label of RULE."""
     template = web()
     inputs = {"templates": [template], "placement": placement, "overrideRules": rules, "members": members(*targets)}
     check = RolloutCheck.of({**inputs, **({"karmadaVersion": version} if version else {})})
@@ -146,24 +146,27 @@ def progress(placement, targets, rules, version):
 
 
 @pytest.mark.parametrize(("version", "done"), [("1.17", True), ("1.18", False), (None, False), ("latest", False)])
-def test_a_rollout_waits_for_overrides_by_zone_as_this_karmada_applies_them(version, done):
-    """An `up` waited to its timeout for a label that Karmada 1.17 does not set."""
+def test_rollout_waits_for_overrides_by_zone_as_this_karmada_version_applies_them(version, done):
+    """Regression: `up` waited until its timeout for a label that Karmada 1.17 does not set."""
     found = progress(on("member1", "member2"), {"member1": 4, "member2": 4}, [RULE], version)
     assert found.done is done
     assert ("member2: its Work doesn't have metadata.labels.a" in str(found)) is not done
 
 
 @pytest.mark.parametrize(("version", "late"), [(Version(1, 17), {}), (Version(1, 18), {"member1": 2}), (None, {})])
-def test_a_division_is_judged_by_the_clusters_that_this_karmada_chooses(version, late):
-    """By 1.17 all replicas go to member1, by 1.18 half of them; where the version isn't known, either is as planned."""
+def test_division_is_checked_for_the_clusters_of_this_karmada_version(version, late):
+    """In 1.17 all replicas go to member1, in 1.18 half of them.
+
+    If the version is unknown, both divisions are accepted.
+    """
     placement = {**divided("member1", "member2"), "clusterAffinity": IN_ZONE}
     fleet = judged_fleet([live(name) for name in ZONES])
     found = compare(web(), {"member1": 4}, placement, members("member1"), fleet, redivided=True, version=version)
     assert found.waiting == {name: f"has 4 replicas, planned {count}" for name, count in late.items()}
 
 
-def test_only_another_minor_version_than_the_last_rollouts_is_a_change():
-    """A state of before knows no version: that one is known now changes nothing of what is declared."""
+def test_only_another_minor_version_is_a_change_of_the_rollout():
+    """The state of an older program has no version: a version that is known now changes no declaration."""
     settled = {"settled": True}
     assert not changes(props(**settled), props(karmadaVersion="1.17"))
     assert not changes(props(karmadaVersion="1.17", **settled), props())
@@ -173,12 +176,12 @@ def test_only_another_minor_version_than_the_last_rollouts_is_a_change():
     assert not ServedKindsProvider().diff("web", kinds, {**kinds, "karmadaVersion": "1.17"}).changes
 
 
-def test_drift_judges_by_the_version_of_the_rollouts():
-    """A workload whose first rollout failed has none: that of another workload says which Karmada it is."""
+def test_drift_uses_the_version_of_the_rollouts():
+    """A workload whose first rollout failed has no version; that of another workload is used."""
     asked = {"templates": [web()], "placement": {}, "overrideRules": []}
     parent = "urn:pulumi:s::p::flotilla:index:PropagatedWorkload::shop"
 
-    def made(kind, name, inputs, parent=""):
+    def rollout_state(kind, name, inputs, parent=""):
         own = f"flotilla:index:PropagatedWorkload${kind}" if parent else kind
         return ResourceState(f"urn:pulumi:s::p::{own}::{name}", custom=True, type=kind, inputs=inputs, parent=parent)
 
@@ -186,9 +189,9 @@ def test_drift_judges_by_the_version_of_the_rollouts():
     found = rollouts_of(
         Snapshot(
             (
-                made(ROLLOUT_TYPE, "web-rollout", {"workload": "web", **asked, "karmadaVersion": "1.17"}),
-                made("kubernetes:policy.karmada.io/v1alpha1:PropagationPolicy", "shop-policy", policy, parent),
-                made("kubernetes:apps/v1:Deployment", "deployment-default/web", web(), parent),
+                rollout_state(ROLLOUT_TYPE, "web-rollout", {"workload": "web", **asked, "karmadaVersion": "1.17"}),
+                rollout_state("kubernetes:policy.karmada.io/v1alpha1:PropagationPolicy", "shop-policy", policy, parent),
+                rollout_state("kubernetes:apps/v1:Deployment", "deployment-default/web", web(), parent),
             )
         )
     )
@@ -198,8 +201,8 @@ def test_drift_judges_by_the_version_of_the_rollouts():
 
 
 @pytest.mark.parametrize(("version", "waiting"), [(Version(1, 17), ["member1"]), (Version(1, 18), list(ZONES))])
-def test_kinds_are_waited_for_in_the_clusters_that_this_karmada_chooses(version, waiting):
-    """Karmada 1.17 does not send the definition there: an `up` waited for its kind to the timeout."""
+def test_kinds_are_waited_for_in_the_clusters_of_this_karmada_version(version, waiting):
+    """Karmada 1.17 does not send the definition there. Regression: `up` waited for the kind until its timeout."""
 
     class Server:
         def resource(self, _api_version, _kind):
@@ -225,8 +228,8 @@ def in_file(project, sections, name="test"):
 
 @pytest.mark.parametrize(("version", "status"), [("1.17.3", Status.FAIL), ("1.18.2", Status.PASS), ("", Status.PASS)])
 @pytest.mark.parametrize("through", ["", "base"], ids=["its own", "another stack's"])
-def test_policy_rules_judge_the_copies_of_this_karmada(project, repository, version, status, through):
-    """An override for `us-a` does nothing in a cluster of two zones before 1.18: the rule let it pass."""
+def test_policy_rules_check_the_copies_of_this_karmada_version(project, repository, version, status, through):
+    """Before 1.18, an override for `us-a` has no effect in a cluster of two zones. Regression: the rule passed."""
     (project / "policies").symlink_to(repository / "policies")
     parent = "urn:pulumi:test::flotilla::flotilla:index:PropagatedWorkload::web"
     named = {"kubeconfig": "kube.yaml", **({"version": version} if version else {})}

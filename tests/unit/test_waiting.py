@@ -1,4 +1,4 @@
-"""Waits for clusters end soon once the run is asked to end; none of them sleeps through it."""
+"""Waits for clusters end soon after the run is asked to end; none of them sleeps until its timeout."""
 
 import re
 
@@ -21,7 +21,7 @@ WORK = {"metadata": {"name": "w", "namespace": "n", "deletionTimestamp": "now"}}
 
 
 class Cluster:
-    """Answers every question, and never with what is waited for."""
+    """Answers every request, but never with the awaited result."""
 
     name = "member1"
 
@@ -83,21 +83,21 @@ def asked_to_end():
     waiting.begin()
 
 
-@pytest.mark.timeout(60)  # a wait that doesn't hear it takes ten minutes
+@pytest.mark.timeout(60)  # a wait that ignores the request takes ten minutes
 @pytest.mark.parametrize("wait", WAITS)
-def test_a_wait_ends_at_its_next_pause_once_the_run_is_asked_to_end(monkeypatch, asked_to_end, wait):
+def test_wait_ends_at_its_next_pause_after_the_run_is_asked_to_end(monkeypatch, asked_to_end, wait):
     with pytest.raises(FlotillaError, match="interrupted while waiting"):
         WAITS[wait](monkeypatch)
 
 
-def test_what_was_made_and_is_waited_for_stays_in_the_state(asked_to_end):
+def test_created_resource_that_is_waited_for_stays_in_the_state(asked_to_end):
     with pytest.raises(NotReady) as stopped:
         await_ready(Cluster(), POD, 600)
     assert stopped.value.live == POD
 
 
 def test_no_wait_of_the_engine_or_the_components_sleeps(repository):
-    """A new loop that sleeps would keep a run from ending: it pauses by `flotilla.waiting.pause`."""
+    """A loop with sleep would keep a run from ending; it must pause with `flotilla.waiting.pause`."""
     for folder in ("flotilla/providers", "flotilla/karmada", "components"):
         for file in (repository / folder).rglob("*.py"):
             assert not re.search(r"\btime\.sleep\(", file.read_text()), file

@@ -34,13 +34,13 @@ def script(folder, text):
 # -- commands ---------------------------------------------------------------------------------------
 
 
-def test_a_command_that_ends_well_passes_and_knows_the_wave(tmp_path):
+def test_successful_command_passes_and_gets_the_wave(tmp_path):
     check = script(tmp_path, 'echo "$FLOTILLA_WORKLOAD $FLOTILLA_WAVE $FLOTILLA_CLUSTERS $PWD" > seen')
     assert run_checks([check], context(tmp_path)) == ""
     assert (tmp_path / "seen").read_text() == f"web 2 member2,member3 {tmp_path}\n"
 
 
-def test_a_command_that_fails_is_quoted_by_its_last_line(tmp_path):
+def test_failed_command_is_quoted_by_its_last_line(tmp_path):
     check = script(tmp_path, "echo looking\necho '3 of 10 requests \033[31mfailed' >&2\nexit 7")
     assert run_checks([check], context(tmp_path)) == (
         r"command ./check.sh: exit code 7: 3 of 10 requests \x1b[31mfailed"
@@ -48,13 +48,13 @@ def test_a_command_that_fails_is_quoted_by_its_last_line(tmp_path):
     assert run_checks([script(tmp_path, "exit 1")], context(tmp_path)).endswith("exit code 1, and it printed nothing")
 
 
-def test_a_reason_is_bounded_and_one_line(tmp_path):
+def test_reason_is_bounded_and_one_line(tmp_path):
     found = run_checks([script(tmp_path, "printf '%01000d' 7\nexit 1")], context(tmp_path))
     assert len(found) < 400
     assert found.endswith("…")
 
 
-def test_a_secret_of_this_process_is_not_quoted(tmp_path):
+def test_secret_of_this_process_is_not_quoted(tmp_path):
     remember(TOKEN)
     assert TOKEN not in run_checks([script(tmp_path, f"echo {TOKEN}; exit 1")], context(tmp_path))
 
@@ -68,7 +68,7 @@ def test_a_secret_of_this_process_is_not_quoted(tmp_path):
         (["a\0b"], "NUL"),
     ],
 )
-def test_a_command_that_cannot_be_started_is_one_line(tmp_path, command, why):
+def test_command_that_cannot_be_started_is_one_line(tmp_path, command, why):
     (tmp_path / "data").write_text("a")
     (tmp_path / "odd").write_text("not a program")
     (tmp_path / "odd").chmod(0o755)
@@ -78,25 +78,25 @@ def test_a_command_that_cannot_be_started_is_one_line(tmp_path, command, why):
     assert "\n" not in found
 
 
-def test_a_folder_that_is_gone_is_one_line(tmp_path):
+def test_missing_folder_is_one_line(tmp_path):
     assert "can't be started" in run_checks([{"command": ["true"]}], context(tmp_path / "gone"))
 
 
-def test_a_command_does_not_get_what_opens_the_stack(tmp_path, monkeypatch):
+def test_command_does_not_get_the_passphrase(tmp_path, monkeypatch):
     for key in ("PULUMI_CONFIG_PASSPHRASE", "FLOTILLA_PROMETHEUS_TOKEN"):
         monkeypatch.setenv(key, TOKEN)
     assert run_checks([script(tmp_path, "env > seen")], context(tmp_path)) == ""
     assert TOKEN not in (tmp_path / "seen").read_text()
 
 
-def test_a_command_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path):
+def test_command_that_takes_too_long_is_killed_with_its_child_processes(tmp_path):
     check = script(tmp_path, "sleep 600 & echo $! > child\nwait")
     found = run_checks([{**check, "timeoutSeconds": 1}], context(tmp_path))
     assert found == "command ./check.sh: did not end within 1 s"
     assert is_gone(int((tmp_path / "child").read_text()))
 
 
-def test_a_command_is_ended_when_the_run_is_asked_to_end(tmp_path):
+def test_command_is_killed_when_the_run_is_asked_to_end(tmp_path):
     os.mkfifo(tmp_path / "begun")
     found = []
     running = threading.Thread(
@@ -113,12 +113,12 @@ def test_a_command_is_ended_when_the_run_is_asked_to_end(tmp_path):
     assert is_gone(child)
 
 
-def test_output_without_end_is_not_kept(tmp_path):
+def test_endless_output_is_not_stored(tmp_path):
     assert "more than 1 MiB" in run_checks([{"command": ["yes"]}], context(tmp_path))
 
 
 def is_gone(pid):
-    """Wait until the kernel has ended a process that was killed: it is nobody's child here."""
+    """Wait until the kernel has removed a killed process, which is no child of this process."""
     for _ in range(200):
         try:
             os.kill(pid, 0)
@@ -139,7 +139,7 @@ def is_gone(pid):
 
 @contextmanager
 def prometheus(*answers, tls=None):
-    """Answer queries with these, one after the other: a status, a body, and headers."""
+    """Answer queries with these responses in order: a status, a body, and headers."""
     asked, left = [], list(answers)
 
     class Handler(BaseHTTPRequestHandler):
@@ -194,7 +194,7 @@ def ask(tmp_path, answer, query="up"):
         (vector("0"), "(a < 1) and on(job) (b < 1)"),
     ],
 )
-def test_a_result_that_says_yes(tmp_path, answer, query):
+def test_prometheus_result_that_passes(tmp_path, answer, query):
     assert ask(tmp_path, answer, query) == ""
 
 
@@ -226,13 +226,13 @@ def test_a_result_that_says_yes(tmp_path, answer, query):
         ((302, b"", {"Location": "https://login.example/?session=7"}), "up", "a redirect to https://login.example/"),
     ],
 )
-def test_a_result_that_does_not_say_yes(tmp_path, answer, query, why):
+def test_prometheus_result_that_fails_has_the_reason(tmp_path, answer, query, why):
     found = ask(tmp_path, answer, query)
     assert why in found
     assert "session" not in found
 
 
-def test_the_query_and_the_token_are_sent_and_the_token_is_not_quoted(tmp_path, monkeypatch):
+def test_query_and_token_are_sent_and_the_token_is_not_quoted(tmp_path, monkeypatch):
     monkeypatch.setenv("FLOTILLA_PROMETHEUS_TOKEN", TOKEN)
     refusal = (403, {"status": "error", "error": f"{TOKEN} may not"})
     with prometheus(vector("1"), refusal) as (address, asked):
@@ -244,12 +244,12 @@ def test_the_query_and_the_token_are_sent_and_the_token_is_not_quoted(tmp_path, 
     assert headers["authorization"] == f"Bearer {TOKEN}"
 
 
-def test_a_token_that_no_header_may_have_is_said(tmp_path, monkeypatch):
+def test_token_that_is_invalid_in_a_header_is_reported(tmp_path, monkeypatch):
     monkeypatch.setenv("FLOTILLA_PROMETHEUS_TOKEN", "two\nlines")
     assert "FLOTILLA_PROMETHEUS_TOKEN contains a line break" in ask(tmp_path, vector("1"))
 
 
-def test_nobody_there_and_no_address_are_one_line(tmp_path):
+def test_refused_connection_and_unknown_address_are_one_line(tmp_path):
     with prometheus(vector()) as (address, _):
         pass
     for where, why in (
@@ -262,12 +262,12 @@ def test_nobody_there_and_no_address_are_one_line(tmp_path):
         assert "\n" not in found
 
 
-def test_a_password_in_the_address_is_not_quoted(tmp_path):
+def test_password_in_the_address_is_not_quoted(tmp_path):
     found = run_checks([{"prometheus": "http://me:hunter2@127.0.0.1:1", "query": "up"}], context(tmp_path))
     assert "hunter2" not in found
 
 
-def test_https_is_verified(tmp_path, monkeypatch):
+def test_https_certificate_is_verified(tmp_path, monkeypatch):
     authority = Authority()
     (tmp_path / "ca.pem").write_bytes(authority.pem)
     (tmp_path / "serving.pem").write_bytes(b"".join(authority.issue("127.0.0.1", server=True)))
@@ -281,12 +281,12 @@ def test_https_is_verified(tmp_path, monkeypatch):
         assert run_checks([check], context(tmp_path)) == ""
 
 
-def test_an_answer_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+def test_answer_that_is_too_large_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr("flotilla.karmada.waves.prometheus._LARGEST_ANSWER", 100)
     assert "ask for fewer series" in ask(tmp_path, (200, b" " * 10_000))
 
 
-def test_an_answer_that_does_not_come_is_late(tmp_path):
+def test_answer_that_takes_too_long_is_reported(tmp_path):
     release = threading.Event()
 
     class Slow(BaseHTTPRequestHandler):
@@ -316,27 +316,27 @@ def conditions(status):
     return {"conditions": [{"type": "Complete", "status": status, "reason": "Busy\nnow"}]}
 
 
-def judged(tmp_path, found, **check):
+def run_condition(tmp_path, found, **check):
     return run_checks([{"condition": "Complete", "of": "Job/training", **check}], context(tmp_path, statuses=found))
 
 
-def test_a_condition_has_to_hold_in_each_cluster_of_the_wave_and_in_no_other(tmp_path):
+def test_condition_must_hold_in_each_cluster_of_the_wave_and_in_no_other(tmp_path):
     stored = {TRAINING: reports(member1=conditions("False"), member2=conditions("True"), member3=conditions("True"))}
-    assert judged(tmp_path, stored) == ""
+    assert run_condition(tmp_path, stored) == ""
     late = {TRAINING: {**stored[TRAINING], **reports(member3=conditions("False"))}}
-    assert judged(tmp_path, late) == (
+    assert run_condition(tmp_path, late) == (
         "condition Complete of Job/training: Job default/training in member3: condition Complete is False: Busy now"
     )
-    assert judged(tmp_path, late, of="Job/other").endswith("the workload has no such object")
-    assert "no report of the cluster yet" in judged(tmp_path, {TRAINING: reports(member2=conditions("True"))})
+    assert run_condition(tmp_path, late, of="Job/other").endswith("the workload has no such object")
+    assert "no report of the cluster yet" in run_condition(tmp_path, {TRAINING: reports(member2=conditions("True"))})
 
 
-def test_a_condition_can_have_to_be_false(tmp_path):
+def test_condition_can_be_required_to_be_false(tmp_path):
     found = {TRAINING: reports(member2=conditions("False"), member3=conditions("False"))}
-    assert judged(tmp_path, found, status="False") == ""
+    assert run_condition(tmp_path, found, status="False") == ""
 
 
-def test_the_first_check_that_does_not_pass_is_named(tmp_path):
+def test_first_failing_check_is_named(tmp_path):
     checks = [{"command": ["true"]}, {"command": ["false"]}, {"command": ["no-such-program"]}]
     assert run_checks(checks, context(tmp_path)).startswith("command false: exit code 1")
     assert run_checks([], context(tmp_path)) == ""

@@ -1,4 +1,4 @@
-"""What is kept of a change in waves while it is under way: how it is read, and how large it gets."""
+"""The record of a change in waves while it is in progress: how it is read, and its size."""
 
 import base64
 import json
@@ -16,11 +16,11 @@ from tests.unit.waves import kept, record
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def no_pauses(monkeypatch):
     hurry(monkeypatch)
 
 
-def test_a_record_of_another_version_is_read_without_fields_that_are_not_known():
+def test_record_of_another_version_is_read_without_unknown_fields():
     secret = kept(record())
     plain = {**json.loads(base64.b64decode(secret["data"]["record"])), "wave": 1}
     secret["data"]["record"] = base64.b64encode(json.dumps(plain).encode()).decode()
@@ -28,14 +28,14 @@ def test_a_record_of_another_version_is_read_without_fields_that_are_not_known()
 
 
 def noise(size):
-    """A ConfigMap that hardly gets smaller when it is compressed."""
+    """Return a ConfigMap that hardly gets smaller by compression."""
     metadata = {"name": "noise", "namespace": "default"}
     content = base64.b64encode(random.Random(0).randbytes(size)).decode()  # noqa: S311 - nothing is secret
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"noise": content}}
 
 
-def test_what_a_change_leaves_as_it_is_is_kept_once():
-    """What was kept of before and of after was more than a Secret holds: the way back ended with a refusal."""
+def test_objects_that_a_change_leaves_unchanged_are_stored_once():
+    """Regression: old and new objects were larger than a Secret can be, so taking back was refused."""
     change = Change(onFailure="revert")
     change.added = [written(live(noise(600_000)))]
     change.karmada.objects[ref_of(change.added[0])] = change.added[0]
@@ -49,8 +49,8 @@ def test_what_a_change_leaves_as_it_is_is_kept_once():
     assert change.karmada.image() == "nginx:bad"
 
 
-def test_a_change_that_can_not_be_kept_for_later_is_not_taken_back_and_says_so():
-    """It ended with a traceback."""
+def test_change_that_is_too_large_to_be_stored_is_not_taken_back_and_says_so():
+    """Regression: it ended with a traceback."""
     change = Change(onFailure="revert")
     change.added = [noise(1_000_000)]
     change.sick = {"m1"}
@@ -61,7 +61,7 @@ def test_a_change_that_can_not_be_kept_for_later_is_not_taken_back_and_says_so()
     assert change.karmada.held_back() == ["m2", "m3"]
 
 
-def test_what_runs_is_too_large_to_be_kept_for_a_way_back():
+def test_current_objects_that_are_too_large_cannot_be_stored_for_taking_back():
     change = Change(onFailure="revert")
     change.added = [written(live(noise(1_000_000)))]
     change.karmada.objects[ref_of(change.added[0])] = change.added[0]

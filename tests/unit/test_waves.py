@@ -1,4 +1,4 @@
-"""Changes in waves: what is released when, what stops them, how they go back."""
+"""Changes in waves: when each wave is released, what stops a change, and how it is taken back."""
 
 import pytest
 
@@ -16,11 +16,11 @@ from tests.unit.wave_plane import NAMES, POLICY, RECORD, STACK, Change, Karmada,
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def no_pauses(monkeypatch):
     hurry(monkeypatch)
 
 
-def test_each_wave_is_released_when_the_one_before_is_healthy_and_nothing_is_left():
+def test_each_wave_is_released_when_the_one_before_is_healthy_and_no_suspension_is_left():
     change = Change()
     assert change.up("nginx:1.28")
     assert change.karmada.suspensions[0] == ["m1", "m2", "m3"], "nobody gets a change before its wave"
@@ -30,7 +30,7 @@ def test_each_wave_is_released_when_the_one_before_is_healthy_and_nothing_is_lef
     assert not change.run(), "nothing is under way"
 
 
-def test_a_wave_that_fails_stops_and_the_next_run_goes_on_from_there():
+def test_failed_wave_stops_and_the_next_run_continues_there():
     change = Change()
     change.sick = {"m2"}
     with pytest.raises(running.Stopped, match=r"wave 2 of 3 \(m2\) is not healthy.*m3 keeps what it ran"):
@@ -44,7 +44,7 @@ def test_a_wave_that_fails_stops_and_the_next_run_goes_on_from_there():
     assert change.karmada.held_back() == []
 
 
-def test_another_declaration_begins_again_with_the_first_wave():
+def test_another_declaration_starts_again_with_the_first_wave():
     change = Change()
     change.sick = {"m2"}
     with pytest.raises(running.Stopped):
@@ -56,7 +56,7 @@ def test_another_declaration_begins_again_with_the_first_wave():
     assert change.looks[0] == ["m1"]
 
 
-def test_what_ran_before_passes_no_gate_where_nothing_else_was_sent():
+def test_former_content_passes_no_gate_if_nothing_else_was_sent():
     change = Change(gate={"checks": [{"command": ["false"]}]})
     change.strategy["gate"] = {}
     change.sick = {"m1"}
@@ -69,7 +69,7 @@ def test_what_ran_before_passes_no_gate_where_nothing_else_was_sent():
     assert all(look == ["m1"] for look in change.looks), "only m1 has had the change"
 
 
-def test_a_failed_wave_goes_back_and_the_same_declaration_goes_through_the_waves_again():
+def test_failed_wave_is_taken_back_and_the_same_declaration_goes_through_the_waves_again():
     change = Change(onFailure="revert")
     change.sick = {"m2"}
     with pytest.raises(running.Stopped, match="taken back in m1, m2, and every cluster runs what it ran before"):
@@ -83,8 +83,8 @@ def test_a_failed_wave_goes_back_and_the_same_declaration_goes_through_the_waves
     assert change.stored() is None
 
 
-def test_pods_say_why_before_the_change_is_taken_back():
-    """Afterwards they are gone."""
+def test_reasons_of_pods_are_read_before_the_change_is_taken_back():
+    """Afterwards the pods no longer exist."""
     change = Change(onFailure="revert")
     change.sick = {"m1"}
     change.karmada.below = lambda _path, *, name: Member(name, live(web()), pod(image=change.karmada.image()))
@@ -93,7 +93,7 @@ def test_pods_say_why_before_the_change_is_taken_back():
     assert "ImagePullBackOff" in change.stored().why
 
 
-def test_what_a_change_has_added_is_deleted_when_it_is_taken_back():
+def test_objects_added_by_a_change_are_deleted_when_it_is_taken_back():
     change = Change(onFailure="revert")
     added = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "new", "namespace": "default"}, "data": {}}
     change.sick = {"m1"}
@@ -107,7 +107,7 @@ def test_what_a_change_has_added_is_deleted_when_it_is_taken_back():
 
 
 def lamps(change, number):
-    """Let a change bring a kind, and so many objects of it; members serve it once it is defined."""
+    """Let a change add a kind and a number of its objects; members serve the kind once it is defined."""
     kind = {"apiVersion": "example.com/v1", "kind": "Lamp"}
     name = {"metadata": {"name": "lamps.example.com"}, "spec": {"group": "example.com"}}
     definition = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", **name}
@@ -124,8 +124,8 @@ def lamps(change, number):
 
 
 @pytest.mark.parametrize("number", [1, 3])
-def test_objects_of_a_kind_that_comes_with_the_change_are_nothing_to_be_kept(number):
-    """Reading them failed, for their kind isn't served yet: no change with a new kind could begin."""
+def test_objects_of_a_kind_added_by_the_change_are_not_stored(number):
+    """Regression: reading them failed, as their kind isn't served yet, so no change with a new kind could begin."""
     change = Change()
     refs = lamps(change, number)
     assert change.up("nginx:1.28")
@@ -133,7 +133,7 @@ def test_objects_of_a_kind_that_comes_with_the_change_are_nothing_to_be_kept(num
 
 
 @pytest.mark.parametrize("number", [1, 3])
-def test_a_kind_that_came_with_a_change_goes_with_it_and_comes_again(number):
+def test_kind_added_by_a_change_is_removed_with_it_and_added_again(number):
     change = Change(onFailure="revert")
     refs = lamps(change, number)
     change.sick = {"m1"}
@@ -145,7 +145,7 @@ def test_a_kind_that_came_with_a_change_goes_with_it_and_comes_again(number):
     assert set(refs) <= change.karmada.objects.keys()
 
 
-def test_a_first_deployment_has_nothing_to_go_back_to():
+def test_first_deployment_cannot_be_taken_back():
     change = Change(onFailure="revert")
     template = change.karmada.objects.pop(ref_of(change.template))
     change.sick = {"m1"}
@@ -157,7 +157,7 @@ def test_a_first_deployment_has_nothing_to_go_back_to():
 
 
 @pytest.mark.parametrize("refused", range(1, 9))
-def test_a_run_that_breaks_off_at_any_write_is_completed_by_the_next(refused):
+def test_run_interrupted_at_any_write_is_completed_by_the_next(refused):
     change = Change()
     change.karmada.refusing = refused
     try:
@@ -173,8 +173,8 @@ def test_a_run_that_breaks_off_at_any_write_is_completed_by_the_next(refused):
     assert change.stored() is None
 
 
-def test_a_change_that_is_written_again_and_breaks_off_is_written_by_the_next_run():
-    """The next run took the change for written, and passed the waves with what ran before."""
+def test_change_that_is_written_again_and_interrupted_is_written_by_the_next_run():
+    """Regression: the next run took the change for written, and the former content passed the waves."""
     change = Change(onFailure="revert")
     change.sick = {"m1"}
     with pytest.raises(running.Stopped, match="taken back"):
@@ -192,12 +192,12 @@ def killed(*_args, **_options):
     raise ApiError("karmada: it was killed here", status=500)
 
 
-def wish(change, annotation, value):
+def annotate_record(change, annotation, value):
     metadata = change.karmada.objects[RECORD]["metadata"]
     metadata.setdefault("annotations", {})[annotation] = value
 
 
-def test_a_wave_waits_for_a_person_and_the_next_run_goes_on():
+def test_wave_waits_for_approval_and_the_next_run_continues():
     change = Change()
     change.strategy["waves"][0]["approve"] = ["after"]
     change.strategy["waves"][1]["approve"] = ["before"]
@@ -205,21 +205,21 @@ def test_a_wave_waits_for_a_person_and_the_next_run_goes_on():
         change.up("nginx:1.28")
     assert "flotilla rollout approve web" in stopped.value.hint
     assert (change.stored().phase, awaited(change.stored())) == (Phase.APPROVAL, "after-1")
-    wish(change, APPROVED, "after-1")
+    annotate_record(change, APPROVED, "after-1")
     with pytest.raises(running.Stopped, match=r"wave 2 of 3 \(m2\) waits for approval before it begins"):
         change.run()
     assert awaited(change.stored()) == "before-2"
-    wish(change, APPROVED, "after-1,before-2")
+    annotate_record(change, APPROVED, "after-1,before-2")
     assert change.run()
 
 
-def test_a_pause_keeps_further_clusters_from_the_change_until_it_is_resumed():
+def test_pause_keeps_the_change_from_further_clusters_until_it_is_resumed():
     change = Change()
     change.strategy["waves"][0]["approve"] = ["after"]
     with pytest.raises(running.Stopped):
         change.up("nginx:1.28")
-    wish(change, APPROVED, "after-1")
-    wish(change, PAUSED, "ann at noon")
+    annotate_record(change, APPROVED, "after-1")
+    annotate_record(change, PAUSED, "ann at noon")
     with pytest.raises(running.Stopped, match=r"wave 2 of 3 \(m2\) is paused \(ann at noon\)") as stopped:
         change.run()
     assert "flotilla rollout resume web" in stopped.value.hint
@@ -228,19 +228,19 @@ def test_a_pause_keeps_further_clusters_from_the_change_until_it_is_resumed():
     assert change.run()
 
 
-def test_an_abort_takes_the_change_back_whatever_happens_on_failure():
+def test_abort_takes_the_change_back_whatever_the_failure_action_is():
     change = Change()
     change.strategy["waves"][1]["approve"] = ["before"]
     with pytest.raises(running.Stopped):
         change.up("nginx:1.28")
-    wish(change, ABORTED, "ann at noon")
+    annotate_record(change, ABORTED, "ann at noon")
     with pytest.raises(running.Stopped, match="aborted by ann at noon; taken back in m1"):
         change.run()
     assert change.karmada.image() == "nginx:1.27"
     assert not change.stored().aborted, "it is done"
 
 
-def test_so_many_clusters_of_a_wave_may_be_unhealthy():
+def test_maximum_of_unhealthy_clusters_in_a_wave():
     change = Change(waves=[{"clusters": ["m1", "m2"]}], gate={"maxUnavailable": "50%"})
     change.sick = {"m2"}
     assert change.up("nginx:1.28")
@@ -256,14 +256,14 @@ def test_clusters_of_one_wave_get_the_change_one_after_the_other():
     assert without_repeats(change.looks) == [["m1"], ["m1", "m2"], ["m1", "m2", "m3"]]
 
 
-def test_a_gates_checks_are_asked_until_time_is_over():
+def test_checks_of_a_gate_are_repeated_until_the_timeout():
     change = Change(gate={"checks": [{"command": ["sh", "-c", "echo no $FLOTILLA_CLUSTERS; exit 1"]}]})
     with pytest.raises(running.Stopped, match="doesn't pass its gate: command sh: exit code 1: no m1"):
         change.up("nginx:1.28")
     assert change.karmada.held_back() == ["m2", "m3"]
 
 
-def test_a_cluster_that_becomes_unhealthy_within_the_time_of_the_gate_fails_it():
+def test_cluster_that_becomes_unhealthy_during_the_gates_time_fails_it():
     change = Change(gate={"healthySeconds": 0.2})
     calm = change.look_for
 
@@ -281,7 +281,7 @@ def test_a_cluster_that_becomes_unhealthy_within_the_time_of_the_gate_fails_it()
         change.up("nginx:1.28")
 
 
-def test_karmada_that_holds_nothing_back_is_an_error_before_anything_changes(monkeypatch):
+def test_karmada_without_suspension_is_an_error_before_any_change(monkeypatch):
     change = Change()
     monkeypatch.setattr(Karmada, "held_back", lambda _self: [])
     change.declare("nginx:1.28")
@@ -289,14 +289,14 @@ def test_karmada_that_holds_nothing_back_is_an_error_before_anything_changes(mon
         holding.hold(Reader(change.karmada), Subject.of(change.props))
 
 
-def test_policies_of_a_new_workload_come_later():
+def test_policies_of_a_new_workload_are_created_later():
     change = Change()
     del change.karmada.objects[POLICY]
     assert not holding.hold(Reader(change.karmada), Subject.of(change.props))
     assert change.stored() is None
 
 
-def test_definitions_go_ahead_where_a_cluster_does_not_serve_their_kinds_yet():
+def test_definitions_are_sent_before_the_waves_if_a_cluster_does_not_serve_their_kinds():
     change = Change()
     kinds = {"kinds": [{"apiVersion": "example.com/v1", "kind": "Lamp"}]}
     change.strategy |= kinds
@@ -308,7 +308,7 @@ def test_definitions_go_ahead_where_a_cluster_does_not_serve_their_kinds_yet():
     assert not holding.definitions_go_ahead(clusters, {"m1"}, subject), "m2 isn't chosen"
 
 
-def test_a_cluster_that_leaves_in_the_middle_is_waited_for_no_more():
+def test_cluster_that_leaves_during_a_change_is_no_longer_waited_for():
     change = Change()
     change.sick = {"m2"}
     with pytest.raises(running.Stopped):
@@ -319,7 +319,7 @@ def test_a_cluster_that_leaves_in_the_middle_is_waited_for_no_more():
     assert without_repeats(change.karmada.suspensions)[-2:] == [["m3"], []]
 
 
-def test_a_cluster_that_joins_in_the_middle_has_the_change_already_and_its_wave_waits_for_its_health():
+def test_cluster_that_joins_during_a_change_has_it_already_and_its_wave_waits_for_its_health():
     change = Change(waves=[{"clusters": ["m1"]}, {"percent": 75}])
     change.sick = {"m1"}
     with pytest.raises(running.Stopped):
@@ -337,7 +337,7 @@ def provider_of(change, monkeypatch):
     return hold.HoldProvider(), {**change.props, "kubeconfig": "karmada"}
 
 
-def test_clusters_are_held_back_again_for_another_content_and_for_nothing_else(monkeypatch):
+def test_clusters_are_held_back_again_only_for_other_content(monkeypatch):
     change = Change()
     provider, props = provider_of(change, monkeypatch)
     first = provider.create(props).outs
@@ -353,7 +353,7 @@ def test_clusters_are_held_back_again_for_another_content_and_for_nothing_else(m
     assert not rollout.RolloutProvider().diff("web", props, other).changes
 
 
-def test_a_workload_without_waves_any_more_is_held_back_no_longer(monkeypatch):
+def test_workload_whose_waves_were_removed_is_no_longer_held_back(monkeypatch):
     change = Change()
     provider, props = provider_of(change, monkeypatch)
     provider.create(props)
@@ -364,8 +364,8 @@ def test_a_workload_without_waves_any_more_is_held_back_no_longer(monkeypatch):
     provider.delete("web", props)
 
 
-def test_why_a_change_stopped_is_said_although_the_control_plane_answers_no_more(monkeypatch):
-    """A last look at the clusters failed, and its error was all that was said."""
+def test_reason_of_a_stop_is_reported_although_the_control_plane_no_longer_answers(monkeypatch):
+    """Regression: a last look at the clusters failed, and only its error was reported."""
     change = Change()
     provider, props = provider_of(change, monkeypatch)
     provider.create(props)
@@ -389,7 +389,7 @@ def test_why_a_change_stopped_is_said_although_the_control_plane_answers_no_more
     assert (stopped.value.outs["settled"], stopped.value.outs["scheduled"]) == (False, olds["scheduled"])
 
 
-def test_a_refresh_finds_a_change_under_way_unfinished_and_asks_nothing_of_what_is_held_back(monkeypatch):
+def test_refresh_finds_a_change_in_progress_and_reads_no_held_back_clusters(monkeypatch):
     change = Change()
     provider, props = provider_of(change, monkeypatch)
     provider.create(props)

@@ -1,4 +1,4 @@
-"""What Pulumi's CLI gives dynamic providers: its protocol has floating-point numbers alone."""
+"""Pulumi's CLI passes all numbers to dynamic providers as floating-point numbers."""
 
 import importlib
 
@@ -17,7 +17,7 @@ def provider_of(path):
     return getattr(importlib.import_module(module), name)
 
 
-def test_numbers_are_whole_however_deep_they_are():
+def test_numbers_are_converted_at_any_depth():
     given = {"replicas": 2.0, "list": [{"weight": 1.0}, 0.5], "text": "2.0", "none": None, "flag": True}
     found = whole(given)
     assert found == {"replicas": 2, "list": [{"weight": 1}, 0.5], "text": "2.0", "none": None, "flag": True}
@@ -27,15 +27,15 @@ def test_numbers_are_whole_however_deep_they_are():
 
 
 @pytest.mark.parametrize("path", sorted(PROVIDERS.values()))
-def test_every_dynamic_provider_takes_whole_numbers(path):
-    """A rollout ended with `spec.replicas is not a whole number` under Pulumi's CLI."""
+def test_every_dynamic_provider_accepts_floating_point_numbers(path):
+    """Regression: a rollout ended with `spec.replicas is not a whole number` under Pulumi's CLI."""
     provider = provider_of(path)
     ours = [name for name in METHODS if getattr(provider, name) is not getattr(ResourceProvider, name)]
     assert ours
     assert [name for name in ours if not hasattr(getattr(provider, name), "__wrapped__")] == []
 
 
-def test_a_rollout_reads_the_replicas_that_the_cli_gives_it():
+def test_rollout_accepts_the_replicas_from_the_cli():
     template = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -1,6 +1,6 @@
-"""What is no answer of an API server's is an error of that cluster: never a traceback, never taken as data.
+"""A response that is no valid answer of an API server is an error of its cluster: no traceback, and never used as data.
 
-One table for the blocking and the asyncio connection, through the fault proxy before a fake API server.
+The same cases for the blocking and the asyncio connection, through the fault proxy in front of a fake API server.
 """
 
 import asyncio
@@ -142,7 +142,7 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("case", STRANGE)
-def test_an_answer_that_is_not_the_apis_says_what_it_is_and_nothing_about_the_object(client, proxy, case):
+def test_invalid_answer_is_described_and_says_nothing_about_the_object(client, proxy, case):
     fault, text = STRANGE[case]
     proxy.fail(fault)
     connection = client(document_of(proxy.kubeconfig))
@@ -168,7 +168,7 @@ def test_an_answer_that_is_not_the_apis_says_what_it_is_and_nothing_about_the_ob
 
 
 @pytest.mark.parametrize("case", STRANGE)
-def test_such_an_answer_for_the_object_alone_is_an_error_too(client, proxy, case):
+def test_invalid_answer_for_a_single_object_is_an_error(client, proxy, case):
     fault, text = STRANGE[case]
     connection = client(document_of(proxy.kubeconfig))
     from dataclasses import replace
@@ -195,20 +195,20 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("case", SHAPES)
-def test_a_list_or_discovery_of_another_shape_is_an_error(client, proxy, case):
+def test_list_or_discovery_of_another_shape_is_an_error(client, proxy, case):
     path, body = SHAPES[case]
     proxy.fail(answer(200, body, JSON, path=path))
     with pytest.raises(NotTheApi, match="did not answer as an API server while"):
         client(document_of(proxy.kubeconfig)).list("v1", "ConfigMap")
 
 
-def test_another_objects_answer_is_not_taken_for_the_one_that_was_asked_for(client, proxy):
+def test_answer_with_another_object_is_an_error(client, proxy):
     proxy.fail(answer(200, json.dumps(config_map("other")), JSON, path=OBJECT))
     with pytest.raises(NotTheApi, match="without the name 'settings'"):
         client(document_of(proxy.kubeconfig)).get(SETTINGS)
 
 
-def test_a_path_that_nothing_serves_is_no_missing_object(client, proxy):
+def test_path_that_is_not_served_is_no_missing_object(client, proxy):
     connection = client(document_of(proxy.kubeconfig))
     proxy.fail(answer(404, "404 page not found\n", {"Content-Type": "text/plain"}, path=OBJECT))
     with pytest.raises(KindNotServed) as caught:
@@ -216,7 +216,7 @@ def test_a_path_that_nothing_serves_is_no_missing_object(client, proxy):
     assert not caught.value.missing
 
 
-def test_damaged_answers_to_reads_are_asked_for_again_and_changes_are_not(client, proxy):
+def test_damaged_answers_to_reads_are_requested_again_and_changes_are_not(client, proxy):
     for fault in (half, cut, garble, drop):
         proxy.clear()
         proxy.fail(fault(path=OBJECT, times=ATTEMPTS - 1))
@@ -233,7 +233,7 @@ def test_damaged_answers_to_reads_are_asked_for_again_and_changes_are_not(client
         assert not caught.value.nothing_done
 
 
-def test_a_bad_gateway_after_a_creation_is_not_sent_again(client, api, proxy):
+def test_creation_is_not_repeated_after_a_bad_gateway(client, api, proxy):
     """The second creation would be answered with 409, and the object taken for somebody else's."""
     for status in (502, 504):
         name = f"gateway-{status}-{client.kind}"
@@ -245,7 +245,7 @@ def test_a_bad_gateway_after_a_creation_is_not_sent_again(client, api, proxy):
         proxy.clear()
 
 
-def test_compressed_answers_that_are_damaged_or_too_large_are_errors(client, proxy, monkeypatch):
+def test_damaged_or_too_large_compressed_answers_are_errors(client, proxy, monkeypatch):
     proxy.fail(answer(200, DAMAGED, {"Content-Encoding": "gzip"}, path=OBJECT))
     with pytest.raises(Unreachable, match="reading ConfigMap"):
         client(document_of(proxy.kubeconfig)).get(SETTINGS)
@@ -256,7 +256,7 @@ def test_compressed_answers_that_are_damaged_or_too_large_are_errors(client, pro
         client(document_of(proxy.kubeconfig)).get(SETTINGS)
 
 
-def test_retry_after_is_kept_to_within_bounds():
+def test_retry_after_is_bounded():
     assert pause_for(429, "0.5", 1, "POST") == 0.5
     for nonsense in ("nan", "inf", "-3", "soon", "", "\x00"):
         assert 0 < pause_for(503, nonsense, 1) <= 5, nonsense
@@ -265,7 +265,7 @@ def test_retry_after_is_kept_to_within_bounds():
     assert pause_for(502, "1", 1, "POST") is None
 
 
-def test_later_is_asked_again_until_it_is_answered(client, proxy):
+def test_request_is_repeated_while_the_server_asks_to_retry_later(client, proxy):
     proxy.fail(answer(429, "Too many requests, please try again later.", {"Retry-After": "0.01"}, path=OBJECT, times=2))
     assert client(document_of(proxy.kubeconfig)).get(SETTINGS)
     proxy.fail(answer(503, '{"kind":"Status","message":"starting"}', JSON, path=OBJECT))
@@ -274,7 +274,7 @@ def test_later_is_asked_again_until_it_is_answered(client, proxy):
     assert caught.value.status == 503
 
 
-def test_a_request_that_hangs_is_bounded_as_a_whole(client, proxy):
+def test_hanging_request_has_a_timeout_as_a_whole(client, proxy):
     connection = client(document_of(proxy.kubeconfig))
     for setting in (lambda: proxy.fail(hang()), proxy.silence_port):
         proxy.clear()
@@ -291,7 +291,7 @@ def test_a_request_that_hangs_is_bounded_as_a_whole(client, proxy):
     assert time.monotonic() - began < 25, "pauses count"
 
 
-def test_a_request_that_waits_behind_others_that_hang_is_bounded(proxy):
+def test_request_queued_behind_hanging_ones_has_a_timeout(proxy):
     connection = Connection(document_of(proxy.kubeconfig), name="member1", concurrency=1, timeout=20)
     connection.get(SETTINGS)
     proxy.fail(hang(nth=1))
@@ -312,7 +312,7 @@ def test_a_request_that_waits_behind_others_that_hang_is_bounded(proxy):
     first.join(10)
 
 
-def test_a_cluster_that_was_never_reached_has_done_nothing(client, proxy):
+def test_cluster_that_was_never_reached_has_changed_nothing(client, proxy):
     proxy.close_port()
     with pytest.raises(Unreachable, match="connection refused") as caught:
         client(document_of(proxy.kubeconfig)).create(config_map("never"), field_manager="x")
@@ -324,7 +324,7 @@ def test_a_cluster_that_was_never_reached_has_done_nothing(client, proxy):
     assert not caught.value.nothing_done
 
 
-def test_lines_of_a_watch_that_are_no_events_are_errors(client, proxy):
+def test_invalid_lines_of_a_watch_are_errors(client, proxy):
     lines = ("<html>", "not json", "[]", '{"type": "ADDED"}', '{"type": "ADDED", "object": {"kind": "ConfigMap"}}')
     for line in lines:
         proxy.clear()
@@ -337,7 +337,7 @@ def test_lines_of_a_watch_that_are_no_events_are_errors(client, proxy):
         client(document_of(proxy.kubeconfig)).watched(50)
 
 
-def test_a_log_is_text_but_a_redirect_is_none(client, proxy):
+def test_log_is_text_but_a_redirect_is_no_log(client, proxy):
     request = Request("GET", "/api/v1/log", "reading a log", accept="text/plain, */*")
     proxy.fail(answer(200, b"<html>\xff one\n", {"Content-Type": "text/plain"}, times=1), login_page(302))
     connection = client(document_of(proxy.kubeconfig))
@@ -346,7 +346,7 @@ def test_a_log_is_text_but_a_redirect_is_none(client, proxy):
         connection.send(request)
 
 
-def test_readiness_is_the_word_ok_and_no_page(proxy):
+def test_readiness_is_the_text_ok_and_no_web_page(proxy):
     connection = Connection(document_of(proxy.kubeconfig), name="member1")
     proxy.fail(answer(200, "ok", {"Content-Type": "text/plain"}, times=1), login_page())
     connection.ready(doing="asking")
@@ -354,7 +354,7 @@ def test_readiness_is_the_word_ok_and_no_page(proxy):
         connection.ready(doing="asking")
 
 
-def test_the_time_of_the_last_answer_is_the_servers_own(proxy):
+def test_time_of_the_last_answer_is_the_servers(proxy):
     connection = Connection(document_of(proxy.kubeconfig), name="member1")
     assert connection.traffic.date == ""
     date = "Wed, 01 Jan 2020 12:00:00 GMT"
@@ -381,7 +381,7 @@ USERS = {
 
 
 @pytest.mark.parametrize("case", USERS)
-def test_a_user_that_cant_be_used_is_an_error_of_that_cluster_without_the_value(client, proxy, case):
+def test_invalid_user_is_an_error_of_its_cluster_without_the_value(client, proxy, case):
     user, text = USERS[case]
     with pytest.raises(ClusterError) as caught:
         client(document_of(proxy.kubeconfig, user=user)).get(SETTINGS)
@@ -405,14 +405,14 @@ CLUSTERS = {
 
 
 @pytest.mark.parametrize("case", CLUSTERS)
-def test_a_cluster_that_cant_be_dialled_is_an_error_of_that_cluster(client, proxy, case):
+def test_cluster_with_an_invalid_address_is_an_error_of_that_cluster(client, proxy, case):
     with pytest.raises(ClusterError) as caught:
         client(document_of(proxy.kubeconfig, cluster=CLUSTERS[case])).get(SETTINGS, timeout=3)
     assert caught.value.message.startswith("member1: ")
     assert "\n" not in caught.value.message
 
 
-def test_another_authoritys_certificate_is_an_error_with_its_remedy(client, proxy, api, tmp_path):
+def test_certificate_of_another_ca_is_an_error_with_its_remedy(client, proxy, api, tmp_path):
     with FaultProxy(api.kubeconfig, tmp_path / "other") as other:
         authority = document_of(other.kubeconfig)["clusters"][0]["cluster"]["certificate-authority-data"]
         with pytest.raises(Unreachable, match="certificate verify failed") as caught:
@@ -421,7 +421,7 @@ def test_another_authoritys_certificate_is_an_error_with_its_remedy(client, prox
     assert caught.value.nothing_done
 
 
-def test_a_tokens_line_break_at_its_end_is_left_out(client, proxy, tmp_path):
+def test_line_break_at_the_end_of_a_token_is_removed(client, proxy, tmp_path):
     (tmp_path / "token").write_text("hunter2\r\n")
     for user in ({"token": "hunter2\n"}, {"tokenFile": str(tmp_path / "token")}):
         assert client(document_of(proxy.kubeconfig, user=user)).get(SETTINGS)
@@ -445,7 +445,7 @@ def credential(**status):
     return f"echo '{json.dumps(body)}'"
 
 
-def test_a_plugins_token_is_used_and_asked_for_again_once_it_is_refused(client, proxy, tmp_path):
+def test_token_of_a_plugin_is_used_and_requested_again_after_a_refusal(client, proxy, tmp_path):
     count = tmp_path / "count"
     exec_ = program(tmp_path, f"echo x >> {count}", credential(token="hunter2"))
     connection = client(document_of(proxy.kubeconfig, user={"exec": exec_}))
@@ -472,7 +472,7 @@ PLUGINS = {
 
 
 @pytest.mark.parametrize("case", PLUGINS)
-def test_a_plugin_that_gives_nothing_is_an_error_without_what_it_printed(tmp_path, case):
+def test_plugin_without_a_credential_is_an_error_without_its_output(tmp_path, case):
     lines, text = PLUGINS[case]
     seconds = 0.4 if "hangs" in case else 20.0
     began = time.monotonic()
@@ -483,13 +483,13 @@ def test_a_plugin_that_gives_nothing_is_an_error_without_what_it_printed(tmp_pat
     assert time.monotonic() - began < 30, "not the minute that it sleeps"
 
 
-def test_a_plugin_of_another_version_is_refused(tmp_path):
+def test_plugin_of_another_version_is_refused(tmp_path):
     exec_ = {**program(tmp_path, credential(token="a")), "apiVersion": "client.authentication.k8s.io/v1beta1"}
     with pytest.raises(PluginError, match="the kubeconfig asks for client"):
         run_plugin(exec_, {})
 
 
-def test_a_plugin_that_fails_isnt_run_for_each_request(proxy, tmp_path):
+def test_failing_plugin_is_not_run_for_each_request(proxy, tmp_path):
     count = tmp_path / "count"
     exec_ = program(tmp_path, f"echo x >> {count}", "exit 1")
     connection = Connection(document_of(proxy.kubeconfig, user={"exec": exec_}), name="member1")
@@ -499,7 +499,7 @@ def test_a_plugin_that_fails_isnt_run_for_each_request(proxy, tmp_path):
     assert count.read_text() == "x\n"
 
 
-def test_a_plugin_doesnt_get_the_stacks_secrets(tmp_path, monkeypatch):
+def test_plugin_does_not_get_secrets_of_the_stack(tmp_path, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
     seen = tmp_path / "seen"
     run_plugin(program(tmp_path, f"env > {seen}", credential(token="a")), {})

@@ -1,4 +1,4 @@
-"""Secrets whose values are encrypted in the stack file: objects of the workload, and values nowhere."""
+"""Secrets with encrypted values in the stack file: objects of the workload whose values are never printed."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ def objects(sections, project):
     return manifests_of(fleet.workloads[0], ManifestFiles(project))
 
 
-def test_a_secret_is_one_of_the_workloads_objects(sections, project):
+def test_secret_is_an_object_of_the_workload(sections, project):
     deployment, secret = objects(
         with_secret(sections, data={"key.p12": "QUJD\nREVG"}, type="example.org/login"), project
     )
@@ -65,14 +65,14 @@ def test_a_secret_is_one_of_the_workloads_objects(sections, project):
         ({"type": ""}, "secrets[0].type"),
     ],
 )
-def test_what_is_wrong_with_a_secret_is_said_without_its_values(sections, project, changes, said):
+def test_problem_of_a_secret_is_reported_without_its_values(sections, project, changes, said):
     with pytest.raises(ConfigError) as refused:
         parse_fleet(with_secret(sections, **changes), base=project)
     assert said in str(refused.value)
     assert not [value for value in (VALUE, "123456789", ENCODED) if value in str(refused.value)]
 
 
-def test_a_secret_of_the_same_name_is_refused(sections, project):
+def test_secret_of_the_same_name_is_refused(sections, project):
     manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "data": {"a": "QUJD"}}
     (project / "login.yaml").write_text(yaml.safe_dump(manifest))
     with_secret(sections)
@@ -87,7 +87,7 @@ def test_a_secret_of_the_same_name_is_refused(sections, project):
 
 @pytest.fixture
 def stack(project, sections, monkeypatch):
-    """Write the stack file, with some of the values encrypted."""
+    """Write the stack file with some of the values encrypted."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "anything")
     crypter = PassphraseCrypter("anything")
     (project / "stacks").mkdir()
@@ -104,7 +104,7 @@ def stack(project, sections, monkeypatch):
     return write
 
 
-def test_a_value_in_clear_text_is_refused_with_the_command_that_encrypts_it(stack, project, capsys):
+def test_clear_text_value_is_refused_with_the_command_that_encrypts_it(stack, project, capsys):
     stack(stringData={"PASSWORD": stack.encrypted, "tls.key": VALUE})
     assert main(["validate", "-s", "dev", "-C", str(project)]) == 2
     said = capsys.readouterr().err
@@ -123,7 +123,7 @@ def test_validate_needs_no_passphrase(stack, project, monkeypatch, capsys):
     assert set(secret["data"].values()) == {base64.b64encode(b"[secret]").decode()}
 
 
-def test_an_editor_asks_for_an_encrypted_value(stack):
+def test_schema_for_editors_requires_an_encrypted_value(stack):
     document = yaml.safe_load(stack(stringData={"PASSWORD": stack.encrypted}).read_text())
     jsonschema.validate(document, stack_file_schema())
     document["config"]["flotilla:workloads"][0]["secrets"][0]["stringData"]["PASSWORD"] = VALUE
@@ -131,13 +131,13 @@ def test_an_editor_asks_for_an_encrypted_value(stack):
         jsonschema.validate(document, stack_file_schema())
 
 
-def test_a_program_refuses_clear_text_where_nothing_is_encrypted(run, absolute):  # noqa: F811
+def test_program_refuses_clear_text_if_nothing_is_encrypted(run, absolute):  # noqa: F811
     with_secret(absolute)
     with pytest.raises(ConfigError, match="is in clear text in the stack file"):
         run(absolute)
 
 
-def test_in_the_state_it_is_a_secret_and_everything_that_carries_it_too(run, absolute, monkeypatch):  # noqa: F811
+def test_value_and_everything_with_it_are_secrets_in_the_state(run, absolute, monkeypatch):  # noqa: F811
     monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(["flotilla:workloads"]))
     registered = run(with_secret(absolute))
     assert "secret-default/login" in registered
@@ -148,8 +148,8 @@ def test_in_the_state_it_is_a_secret_and_everything_that_carries_it_too(run, abs
     assert "4dabf18193072939515e22adb298388d" in json.dumps(rollout.inputs["templates"], default=str)
 
 
-def test_the_text_that_stands_for_a_value_is_never_made_a_value(run, absolute):  # noqa: F811
-    """It passes for an encrypted one where nothing is decrypted."""
+def test_placeholder_is_never_used_as_a_value(run, absolute):  # noqa: F811
+    """It replaces an encrypted value where nothing is decrypted."""
     with pytest.raises(FlotillaError, match=r"Secret default/login has \[secret\] in place of its values"):
         run(with_secret(absolute, stringData={"PASSWORD": "[secret]"}))
 
@@ -160,7 +160,7 @@ def secret_resource(name="login"):
     return resource("kubernetes:core/v1:Secret", f"secret-default/{name}", props, parent=PARENT)
 
 
-def test_the_rule_for_plain_secrets_knows_those_that_are_encrypted(stack, project):
+def test_rule_for_clear_text_secrets_recognises_encrypted_ones(stack, project):
     file = stack(stringData={"PASSWORD": stack.encrypted})
     view = StackView((secret_resource(), secret_resource("plain")), encrypted=encrypted_secrets(file, project))
     verdicts = evaluate([RULES["no-plaintext-secrets"]], view)
@@ -195,8 +195,8 @@ EXTERNAL = [
 ]
 
 
-def test_objects_of_external_secrets_are_templates_like_any_others(project, sections):
-    """Their definition is elsewhere; nothing in them is taken for a secret in clear text."""
+def test_objects_of_external_secrets_are_ordinary_templates(project, sections):
+    """Another workload has their definition; nothing in them is taken for a clear text secret."""
     (project / "external.yaml").write_text(yaml.safe_dump_all(EXTERNAL))
     sections["workloads"] = [{"name": "shop", "manifests": ["external.yaml"], "placement": {}}]
     fleet = parse_fleet(sections, base=project)
@@ -206,7 +206,7 @@ def test_objects_of_external_secrets_are_templates_like_any_others(project, sect
     assert [verdict for verdict in evaluate(RULES.values(), view) if verdict.status is Status.FAIL] == []
 
 
-def test_a_secret_has_the_labels_and_annotations_that_are_declared(sections, project):
+def test_secret_has_its_declared_labels_and_annotations(sections, project):
     marks = {"labels": {"part": "web"}, "annotations": {"owner": "platform"}}
     _, secret = objects(with_secret(sections, immutable=True, **marks), project)
     assert secret["immutable"] is True

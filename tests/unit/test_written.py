@@ -1,4 +1,4 @@
-"""A template as the stack has written it, read from the control plane; and whether somebody has changed it since."""
+"""The content of a template that the stack has written, read from the control plane, and changes by others since."""
 
 import copy
 
@@ -26,7 +26,7 @@ FIELDS = {
 
 
 def deployed(*, image="nginx:1.27", replicas=2, containers=(), fields=FIELDS, labels=None, others=()):
-    """A Deployment as an API server has it."""
+    """Return a Deployment as an API server stores it."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -47,7 +47,7 @@ def deployed(*, image="nginx:1.27", replicas=2, containers=(), fields=FIELDS, la
 
 
 def without(*path):
-    """The fields that are left once somebody has taken one over."""
+    """Return the owned fields without some that another manager has taken over."""
     fields = copy.deepcopy(FIELDS)
     below = fields
     for step in path[:-1]:
@@ -59,7 +59,7 @@ def without(*path):
 IMAGE = ("f:spec", "f:template", "f:spec", "f:containers", 'k:{"name":"web"}', "f:image")
 
 
-def test_what_was_written_is_what_the_stack_owns_of_an_object():
+def test_written_content_is_what_the_stack_owns_of_an_object():
     written = as_written(deployed(containers=[SIDECAR]))
     assert written == {
         "apiVersion": "apps/v1",
@@ -84,7 +84,7 @@ def test_what_was_written_is_what_the_stack_owns_of_an_object():
         ({"a": 1}, {"f:gone": {}}, {}),
     ],
 )
-def test_a_part_follows_the_tree_of_owned_fields(value, fields, owned):
+def test_part_of_an_object_is_selected_by_the_tree_of_owned_fields(value, fields, owned):
     metadata = {"name": "x", "managedFields": [{"manager": "m", "operation": "Apply", "fieldsV1": {"f:spec": fields}}]}
     obj = {"apiVersion": "v1", "kind": "X", "metadata": metadata, "spec": value}
     found = owned_part(obj, ("m",))
@@ -92,8 +92,11 @@ def test_a_part_follows_the_tree_of_owned_fields(value, fields, owned):
     assert owned_part(obj, ("other",)) is None
 
 
-def test_what_two_of_the_stacks_managers_own_of_a_list_is_in_the_part_once_and_whole():
-    """Pulumi's provider creates by one manager and updates by another: the list of the second stood for both."""
+def test_list_owned_by_two_managers_of_the_stack_is_whole_and_has_no_duplicates():
+    """Pulumi's provider creates with one manager and updates with another.
+
+    Regression: only the second one's list was used.
+    """
     owned = [{"f:a": {'k:{"name":"x"}': {"f:name": {}}}}, {"f:a": {'k:{"name":"y"}': {"f:name": {}, "f:v": {}}}}]
     managed = [
         {"manager": "m", "operation": one, "fieldsV1": {"f:spec": fields}}
@@ -104,7 +107,7 @@ def test_what_two_of_the_stacks_managers_own_of_a_list_is_in_the_part_once_and_w
     assert owned_part(obj, ("m",))["spec"] == {"a": [{"name": "x"}, {"name": "y", "v": 2}]}
 
 
-def test_a_template_whose_writers_nobody_knows_is_taken_as_it_is():
+def test_template_without_managed_fields_counts_as_written_by_the_stack():
     template = deployed()
     del template["metadata"]["managedFields"]
     assert as_written(template)["spec"] == template["spec"]
@@ -123,12 +126,12 @@ def test_a_template_whose_writers_nobody_knows_is_taken_as_it_is():
         (deployed(replicas=5, fields=without("f:spec", "f:replicas")), False),
     ],
 )
-def test_a_change_of_what_was_written_is_recognised_and_an_addition_is_none(now, same):
-    """The fields that another one wrote are the other's since; changed back they hold what was written."""
+def test_change_of_written_content_is_recognised_and_an_addition_is_none(now, same):
+    """The other manager owns the changed fields since then; changed back, they have the written content."""
     assert is_as_marked(mark_of(deployed()), mark_of(now)) is same
 
 
-def test_the_number_that_an_autoscaler_sets_is_no_change():
+def test_replicas_set_by_an_autoscaler_are_no_change():
     def number(replicas, fields):
         return scaled(deployed(replicas=replicas, fields=fields), "FederatedHPA web")
 
@@ -137,8 +140,8 @@ def test_the_number_that_an_autoscaler_sets_is_no_change():
     assert is_as_marked(mark_of(number(2, own)), mark_of(number(7, left)))
 
 
-def test_a_template_that_is_changed_while_it_is_waited_for_is_not_done():
-    """The wait compared each template with its declaration; now with what it was when the stack wrote it."""
+def test_template_that_is_changed_during_the_wait_is_not_done():
+    """The wait compares each template with its content when the stack wrote it, not with its declaration."""
     plane = Plane(*live_web(2))
     check = WrittenCheck(RolloutCheck([bare(web(2))], EVERYWHERE, []), Marks())
     (progress,) = check_once(check, plane)
@@ -155,7 +158,7 @@ def live_web(replicas):
     return [live(web(replicas))]
 
 
-def test_marks_survive_in_a_state():
+def test_digests_of_written_content_are_stored_in_a_state():
     marks = Marks()
     assert marks.look(deployed())[1] == ""
     assert list(marks.to_json()) == ["Deployment default/web"]

@@ -1,4 +1,4 @@
-"""The YAML reader against sigs.k8s.io/yaml (values recorded in data/), its messages and its bounds."""
+"""The YAML reader compared with sigs.k8s.io/yaml (values recorded in data/), its messages and its limits."""
 
 import json
 import os
@@ -14,7 +14,7 @@ RECORDED = json.loads((Path(__file__).parent / "data" / "yaml_dialect.json").rea
 
 
 def alike(one, other):
-    """Compare as JSON values: types too, and floats beyond 64-bit integers by value."""
+    """Return whether two values are equal as JSON: with their types, and floats beyond 64-bit integers by value."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
@@ -24,7 +24,7 @@ def alike(one, other):
     return type(one) is type(other) and one == other
 
 
-def test_values_are_those_of_the_kubernetes_ecosystem():
+def test_values_equal_those_of_the_kubernetes_ecosystem():
     assert len(RECORDED["values"]) > 1000
     wrong = [
         (text, yaml.load(text), value)
@@ -35,7 +35,7 @@ def test_values_are_those_of_the_kubernetes_ecosystem():
 
 
 @pytest.mark.parametrize("kind", ["refused", "stricter"])
-def test_what_go_refuses_is_refused_and_so_is_what_would_lose_a_value(kind):
+def test_text_that_go_refuses_or_that_would_lose_a_value_is_refused(kind):
     for text in RECORDED[kind]:
         with pytest.raises(yaml.YamlError):
             yaml.load(text)
@@ -59,14 +59,14 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize(("text", "message"), MESSAGES)
-def test_each_refusal_is_one_line_with_its_place(text, message):
+def test_each_refusal_is_one_line_with_its_position(text, message):
     with pytest.raises(yaml.YamlError) as caught:
         yaml.load(text)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_documents_of_comments_and_line_ends_of_windows_are_read():
+def test_documents_of_comments_and_windows_line_ends_are_read():
     assert yaml.load_all("# only a word\n---\n# and another\n---\n...\n") == [None, None]
     assert yaml.load("# nothing") is None
     assert yaml.load_all("\ufeffa: |\r\n  one\r\n  two\r\n---\r\nb: 1\r\n") == [{"a": "one\ntwo\n"}, {"b": 1}]
@@ -80,7 +80,7 @@ def test_json_is_read_as_kubectl_reads_it():
             yaml.load(text)
 
 
-def test_a_value_has_its_line():
+def test_line_of_a_value_is_known():
     text = "a: 1\n---\nitems:\n  - name: x\n    data:\n      port: 8080\n"
     assert str(yaml.place_of(text, ("items", 0, "data", "port"), document=1)) == "line 6, column 7"
     assert str(yaml.place_of(text, ("items", 0, "metadata", "name"), document=1)) == "line 4, column 5"
@@ -109,14 +109,14 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_small_file_can_not_become_large(name):
+def test_size_of_expanded_aliases_is_bounded(name):
     began = time.process_time()
     with pytest.raises(yaml.YamlError, match=r"more than|deeper than|larger than"):
         yaml.load_all(BOMBS[name])
     assert time.process_time() - began < 5
 
 
-def test_a_large_definition_is_read_quickly():
+def test_large_definition_is_read_quickly():
     leaf = "".join(
         f"{' ' * 16}field{n}:\n{' ' * 18}description: A text of forty characters or so, {n}.\n" for n in range(40)
     )

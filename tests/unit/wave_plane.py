@@ -1,4 +1,4 @@
-"""A control plane that holds Works back as a policy says, and a workload that changes in waves in it."""
+"""A control plane that suspends Works as a policy says, and a workload that changes in waves in it."""
 
 import copy
 
@@ -20,14 +20,14 @@ STACK = "pulumi-kubernetes-12345678"
 
 
 def written(obj):
-    """An object as the API server has it once a stack has applied it."""
+    """Return an object as the API server stores it once a stack has applied it."""
     fields = {f"f:{key}": {} for key in obj if key not in ("apiVersion", "kind", "metadata")}
     entry = {"manager": STACK, "operation": "Apply", "fieldsV1": fields}
     return {**obj, "metadata": {**obj["metadata"], "managedFields": [entry]}}
 
 
 class Karmada(Plane):
-    """Takes writes, and suspends Works as the policy says."""
+    """Accepts writes, and suspends Works as the policy says."""
 
     def __init__(self, template):
         policy = {"apiVersion": POLICY_API, "kind": "PropagationPolicy", "metadata": {"name": "web"}}
@@ -119,7 +119,7 @@ class Reader:
 
 
 class Change:
-    """A workload, what is declared of it, and which clusters don't get healthy with it."""
+    """A workload, its declaration, and the clusters that don't become healthy with it."""
 
     def __init__(self, **strategy):
         self.strategy = {"waves": [{"clusters": [name]} for name in NAMES], **strategy}
@@ -174,7 +174,7 @@ class Change:
             self.record = waves.record
 
     def up(self, image):
-        """What one run does: hold, write, release."""
+        """Perform one run: hold back, write, release."""
         before = self.props
         self.declare(image)
         if self.props["templates"] != before["templates"]:
@@ -192,7 +192,7 @@ def without_repeats(listed):
 
 
 def hurry(monkeypatch):
-    """Wait for nothing longer than a moment."""
+    """Limit every wait to a moment."""
     monkeypatch.setattr(waiting, "POLL_SECONDS", 0.001)
     monkeypatch.setattr(waiting, "_LONGEST_POLL_SECONDS", 0.001)
     monkeypatch.setattr(running, "POLL_SECONDS", 0.001)

@@ -6,7 +6,7 @@ WAVES = ((1, ("member1",)), (2, ("member2", "member3")), (3, ("member4",)))
 
 
 def record(workload="nginx", **values):
-    """A change of three waves, whose first is done."""
+    """Return the record of a change with three waves, of which the first is done."""
     known = {
         "declaration": "0123456789abcdef",
         "waves": WAVES,
@@ -20,7 +20,7 @@ def record(workload="nginx", **values):
 
 
 def kept(found, namespace="default", **annotations):
-    """The Secret that keeps a record in the control plane."""
+    """Return the Secret that stores a record in the control plane."""
     where = reference(namespace, found.workload)
     secret = secret_of(where, record_data(found))
     secret["metadata"]["annotations"] = {{"paused": PAUSED, "approved": APPROVED}[k]: v for k, v in annotations.items()}
