@@ -204,11 +204,11 @@ def billion_laughs(levels=30):
     ],
 )
 def test_text_beyond_the_limits_is_refused_at_once(place, text, reported):
-    began = time.monotonic()
+    began = time.process_time()
     found = validated(place, text)
     assert reported in found["problems"][0]
     assert SECRET not in found["problems"][0]
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10, "CPU time: a busy machine takes longer"
 
 
 def test_manifests_are_bounded(place, sections, monkeypatch):

@@ -258,6 +258,7 @@ def test_clusters_of_one_wave_get_the_change_one_after_the_other():
 
 def test_checks_of_a_gate_are_repeated_until_the_timeout():
     change = Change(gate={"checks": [{"command": ["sh", "-c", "echo no $FLOTILLA_CLUSTERS; exit 1"]}]})
+    change.seconds = 1  # a shell has to start in this time, also on a busy machine
     with pytest.raises(running.Stopped, match="doesn't pass its gate: command sh: exit code 1: no m1"):
         change.up("nginx:1.28")
     assert change.karmada.held_back() == ["m2", "m3"]

@@ -130,6 +130,8 @@ class Change:
         self.sick = set()
         self.olds = None
         self.looks = []
+        self.seconds = 0.05
+        """The workload's timeout."""
 
     def declare(self, image):
         self.template = copy.deepcopy(self.template)
@@ -142,7 +144,7 @@ class Change:
             "templates": [reference_to(one) for one in (self.template, *self.added)],
             "placement": EVERYWHERE,
             "overrideRules": [],
-            "timeout": 0.05,
+            "timeout": self.seconds,
             "rollout": {
                 **self.strategy,
                 "policies": [list(POLICY)],
