@@ -18,6 +18,7 @@ _VARYING = (
     (re.compile(r"https://(\d+\.){3}\d+:\d+"), "URL"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "TIME"),
     (_DIGEST, "DIGEST"),
+    (re.compile(r"  \d+(\.\d+)? s$", re.MULTILINE), ""),  # only slow steps have one
     (re.compile(r"\b\d+(\.\d+)? s\b"), "N s"),
     (re.compile(r"\b(\d+[dhms])+\b"), "AGE"),
     (re.compile(r"-[0-9a-f]{8,10}-[a-z0-9]{5}\b"), "-POD"),

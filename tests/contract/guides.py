@@ -13,7 +13,7 @@ from flotilla.cli.main import main
 from flotilla.kube.objects import ObjectRef
 from tests.contract.broken import behind
 from tests.contract.fleet import REPOSITORY, policies_in
-from tests.contract.karmada import await_gone
+from tests.contract.karmada import await_gone, eventually
 from tests.contract.lost import await_ready, cleared_afterwards, remove_leftovers
 from tests.faults import FaultProxy
 from tests.reader import Reader
@@ -175,12 +175,23 @@ def test_the_guide_to_letting_go(fleet, reader):
             await_gone(fleet.connection(member), deployment)
 
 
+def await_single_work(fleet, member):
+    """Wait until Karmada has removed the Works of the guides before, so that only the one of nginx is left."""
+
+    def is_single():
+        works = fleet.connection("karmada").list("work.karmada.io/v1alpha1", "Work", namespace=f"karmada-es-{member}")
+        return len(list(works)) == 1
+
+    eventually(is_single, seconds=60, problem=f"{member} has Works of other guides")
+
+
 def test_the_guide_to_giving_a_cluster_up(fleet, reader, tmp_path):
     with FaultProxy((fleet.kubeconfigs / "member2.yaml").read_text(), tmp_path, name="member2") as proxy:
         document = yaml.safe_load(reader.stack_file.read_text())
         document["config"]["flotilla:members"][1] = behind(fleet, proxy)
         reader.stack_file.write_text(yaml.safe_dump(document))
         flotilla("up", "-s", STACK, "--yes")
+        await_single_work(fleet, "member2")
         with cleared_afterwards(proxy):
             proxy.close_port()
             await_ready(fleet, "member2", wanted=False)

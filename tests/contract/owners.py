@@ -151,7 +151,7 @@ def _check_ignoring(run, fleet, finding):
         (finding["path"], "the mesh's tag", str(today))
     ]
     (notice,) = report["notices"]
-    assert "drift.ignore[1] (Deployment nginx spec.paused) matches nothing" in notice
+    assert "drift.ignore[1] (Deployment nginx spec.paused) matches no finding" in notice
     _write_ignored(fleet, {**entry, "until": str(today - dt.timedelta(days=1))})
     (counted,) = drift(run, expect=3)["findings"]
     assert counted["path"] == finding["path"]
