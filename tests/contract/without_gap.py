@@ -29,17 +29,21 @@ ALL = ("member1", "member2", "member3")
 SECONDS_READY = 3
 
 
+def moving(fleet, placement, replicas=2, **more):
+    """Write the manifest of one Deployment, and return the workload's entry of the stack file that places it."""
+    shop = pods(NAME, replicas=replicas)
+    shop["spec"]["minReadySeconds"] = SECONDS_READY
+    file = fleet.project / f"{NAME}.yaml"
+    file.write_text(yaml.safe_dump(shop))
+    return {"name": NAME, "manifests": [str(file)], "placement": placement, "timeout": 90, **more}
+
+
 @pytest.fixture
 def run(fleet, third_member, verbs, shared_stack):  # noqa: F811
     """Run verbs on one Deployment, which `run.on` places; remove it at the end, and keep the members joined."""
 
-    def write(placement, replicas=2, **more):
-        shop = pods(NAME, replicas=replicas)
-        shop["spec"]["minReadySeconds"] = SECONDS_READY
-        file = fleet.project / f"{NAME}.yaml"
-        file.write_text(yaml.safe_dump(shop))
-        entry = {"name": NAME, "manifests": [str(file)], "placement": placement, "timeout": 90, **more}
-        verbs.write(members(*ALL), [entry])
+    def write(placement, **more):
+        verbs.write(members(*ALL), [moving(fleet, placement, **more)])
 
     verbs.on = write
     yield verbs
