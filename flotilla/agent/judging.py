@@ -129,7 +129,7 @@ class DriftFinding(Answer):
     cluster: str
     rule: str
     text: str = Field(description="Object, field, wanted and found value, last writer, and remedy.")
-    fixed_by: Literal["up", "karmada", "hand"]  # codespell:ignore hand
+    fixed_by: Literal["up", "karmada", "hand"]
 
 
 class PolicyAnswer(PagedAnswer):

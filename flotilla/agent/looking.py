@@ -21,7 +21,7 @@ from flotilla.observe.workloads import CopyStatus, copies_of
 
 _ASK_SECONDS = 15.0
 _PHASES = tuple(str(phase) for phase in Phase)
-_SAME_KEYS = ("namespace", "workload", "change", "phase", "reached", "held", "since")  # codespell:ignore held
+_SAME_KEYS = ("namespace", "workload", "change", "phase", "reached", "held", "since")
 """The keys of a rollout's document that `RolloutLine` takes unchanged."""
 
 

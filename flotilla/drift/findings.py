@@ -31,7 +31,7 @@ class Remedy(StrEnum):
     """`flotilla up --refresh`."""
     KARMADA = "karmada"
     """Karmada fixes it by itself: it keeps trying."""
-    MANUAL = "hand"  # codespell:ignore hand
+    MANUAL = "hand"
     """A person has to decide."""
 
 
@@ -72,8 +72,8 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         """Return the finding for machines, without its empty fields."""
         body = {key: value for key, value in asdict(self).items() if value not in ("", None)}
-        del body["remedy"]  # the document's first version calls it `mend`, which programs read  # codespell:ignore mend
-        return {**body, "mend": str(self.remedy), "layer": str(self.layer)}  # codespell:ignore mend
+        del body["remedy"]  # the document's first version calls it `mend`, which programs read
+        return {**body, "mend": str(self.remedy), "layer": str(self.layer)}
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class DriftReport:
             "unknown": [asdict(one) for one in self.unknown],
             "ignored": [one.to_json() for one in self.ignored],
             "notices": list(self.notices),
-            "held": [one.to_json() for one in self.held_back],  # codespell:ignore held
+            "held": [one.to_json() for one in self.held_back],
         }
 
 

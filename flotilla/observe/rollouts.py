@@ -58,7 +58,7 @@ class RolloutStatus:
                 for number, clusters in record.waves
             ],
             "reached": sorted(record.reached),
-            "held": list(record.held_back),  # codespell:ignore held
+            "held": list(record.held_back),
             "since": record.since,
             "why": record.why,
             "text": self.text,

@@ -40,7 +40,7 @@ class TooLarge(ValueError):
 class Phase(StrEnum):
     """The state of a change in waves."""
 
-    NOT_BEGUN = "held"  # codespell:ignore held
+    NOT_BEGUN = "held"
     """No cluster has the change yet."""
     MOVING = "moving"
     """A wave has the change, but hasn't passed its gate yet."""
