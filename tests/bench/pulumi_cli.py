@@ -6,12 +6,18 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+
+from tests.sessions import processes_of
 
 REPOSITORY = Path(__file__).parents[2]
 NEEDED = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
 PROGRAM = """
+from contextlib import suppress
 from pathlib import Path
+
+from tests.sessions import processes_of
 
 from tests.bench.program import declare
 
@@ -99,10 +105,7 @@ class _Peak:
 
 def _resident(session: int) -> int:
     pages = 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.getsid(int(folder.name)) == session:
-                pages += int((folder / "statm").read_text().split()[1])
-        except OSError:
-            continue  # the process has ended meanwhile
+    for process in processes_of(session):
+        with suppress(OSError):  # the process has ended meanwhile
+            pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -24,6 +23,7 @@ from tests.contract.without_gap import (
     sampled,
 )
 from tests.live.test_cli_main_job import pulumi  # noqa: F401 - a fixture
+from tests.sessions import processes_of
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
@@ -52,17 +52,6 @@ def runs_only_in(fleet, cluster):
     assert not is_marked_as_moving(fleet)
 
 
-def of_session(leader):
-    """Return the processes of a session: Pulumi's CLI gives each plugin a process group of its own."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended meanwhile
-            fields = file.read_text().rpartition(")")[2].split()  # state, parent, process group, session
-            if fields[3] == str(leader):
-                found.append(int(file.parent.name))
-    return found
-
-
 def kill_within_a_move(fleet):
     """Begin `pulumi up` in a session of its own, and kill all of it once the policy names both clusters."""
     process = subprocess.Popen(
@@ -80,7 +69,7 @@ def kill_within_a_move(fleet):
 
         eventually(under_way, seconds=120, problem="no move began")
     finally:
-        for pid in of_session(process.pid):
+        for pid in list(processes_of(process.pid)):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()

@@ -15,8 +15,6 @@ from flotilla.karmada.scheduling.facts import Object
 from flotilla.karmada.versions import SUPPORTED, Version
 
 NOT_READY, UNREACHABLE = "cluster.karmada.io/not-ready", "cluster.karmada.io/unreachable"
-EVICTION_SECONDS = 300
-"""How long a cluster isn't ready before versions up to 1.13 evict its workloads (--failover-eviction-timeout)."""
 _POLICIES_SINCE = Version(1, 14)
 _LAST_ON = {10: 7, 11: 3}
 """The last patch release in which the gate Failover is on by default, by minor version."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flotilla.karmada.waves.strategy import Approval, Strategy, WaveRule, count_of
@@ -43,12 +43,6 @@ def divide(strategy: Strategy, clusters: Mapping[str, Mapping[str, str]]) -> tup
     if left:
         waves.append(Wave(len(strategy.waves) + 1, tuple(left), (tuple(left),), rest=True))
     return tuple(waves)
-
-
-def later_than(waves: Iterable[Wave], reached: Iterable[str]) -> tuple[str, ...]:
-    """Return the clusters of waves that a change has not reached yet."""
-    known = set(reached)
-    return tuple(sorted(name for wave in waves for name in wave.clusters if name not in known))
 
 
 def _chosen(
