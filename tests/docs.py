@@ -11,11 +11,15 @@ Readers don't see the marks for tests. A comment on the line above a block says 
 - `<!-- test: other -->`: it is YAML of another kind of file.
 """
 
+import itertools
 import re
 import shlex
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 REPOSITORY = Path(__file__).parents[1]
 _FENCE = re.compile(
@@ -23,7 +27,8 @@ _FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
-_LINK = re.compile(r"\[[^\]]*\]\(([^()\s]+)\)")
+MARKDOWN = MarkdownIt("commonmark").enable("table")
+_TEXTS = ("text", "code_inline")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _SEPARATORS = ("&&", "||", "|", ";")
 
@@ -87,15 +92,24 @@ def spans(page: Path) -> list[str]:
     return [re.sub(r"\s+", " ", span) for span in _SPAN.findall(prose(page))]
 
 
+def inline(text: str) -> list[Token]:
+    """Return the links, images and texts of a page, as a Markdown parser reads it."""
+    return [child for token in MARKDOWN.parse(text) for child in token.children or ()]
+
+
 def links(page: Path) -> list[str]:
-    """Return the targets of a page's links."""
-    return _LINK.findall(prose(page))
+    """Return the targets of a page's links and images."""
+    targets = (child.attrs.get("href", child.attrs.get("src")) for child in inline(page.read_text(encoding="utf-8")))
+    return [str(target) for target in targets if target is not None]
 
 
 def headings(page: Path) -> list[tuple[int, str]]:
     """Return level and text of a page's headings."""
-    found = re.findall(r"^(#+) (.*)$", prose(page), re.MULTILINE)
-    return [(len(marks), text) for marks, text in found]
+    return [
+        (int(heading.tag[1:]), "".join(child.content for child in content.children or () if child.type in _TEXTS))
+        for heading, content in itertools.pairwise(MARKDOWN.parse(page.read_text(encoding="utf-8")))
+        if heading.type == "heading_open"
+    ]
 
 
 def commands(block: Block) -> list[Command]:

@@ -1,19 +1,17 @@
 """Every link in the repository's Markdown files leads to something: a file, a folder, or a heading."""
 
-import itertools
 import re
 from collections import Counter
 from functools import cache
 from urllib.parse import unquote
 
 import pytest
-from markdown_it import MarkdownIt
 
 from tests.conftest import REPOSITORY
+from tests.docs import headings, inline, links
 
 NOT_OURS = {"build", "dist", "site"}
 """Folders that commands make; hidden ones, as environments, are left out too."""
-MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
 def pages():
@@ -24,20 +22,11 @@ def pages():
     )
 
 
-def inline(text):
-    """The links, images and texts of a page."""
-    return [child for token in MARKDOWN.parse(text) for child in token.children or ()]
-
-
 @cache
 def anchors(page):
     """The anchors of a page's headings, as GitHub makes them."""
-    tokens = MARKDOWN.parse(page.read_text(encoding="utf-8"))
     found, seen = set(), Counter()
-    for heading, content in itertools.pairwise(tokens):
-        if heading.type != "heading_open":
-            continue
-        text = "".join(child.content for child in content.children if child.type in {"text", "code_inline"})
+    for _, text in headings(page):
         name = re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", "-")
         found.add(f"{name}-{seen[name]}" if seen[name] else name)
         seen[name] += 1
@@ -64,8 +53,7 @@ def problem(page, target):
 @pytest.mark.parametrize("page", pages(), ids=str)
 def test_every_link_has_an_existing_target(page):
     file = REPOSITORY / page
-    targets = [child.attrs.get("href", child.attrs.get("src")) for child in inline(file.read_text(encoding="utf-8"))]
-    wrong = {target: problem(file, target) for target in targets if target is not None}
+    wrong = {target: problem(file, target) for target in links(file)}
     assert {target: reason for target, reason in wrong.items() if reason} == {}
 
 
